@@ -1,0 +1,264 @@
+"""Abstract execution: is a program valid, what does it compute, and what of it is redundant?
+
+One pass over the statements with abstract values in place of arrays (Chen et al. 2023, section 3.2):
+the value of a variable is a triple
+
+    kind    what it holds (Kind), so that invalid programs are found without running anything
+    digest  16 bytes that say how it is computed from the inputs (value numbering)
+    needs   the inputs and statements it depends on, as an integer bit mask
+
+`analyse` can start from a parent's analysis at the mutated statement, since whatever stands before
+it is unchanged.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import struct
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import blake2b
+
+from programs.functions import FUNCTIONS
+from programs.kinds import Kind
+from programs.program import MAX_STATES, Program, ProgramError, Statement
+
+Abstract = tuple[Kind, bytes, int]  # kind, digest, needs
+
+# Bits of `needs`: w, g, lr and up to 8 states, then one bit per statement.
+_W, _G, _LR, _STATE = 0, 1, 2, 3
+_STATEMENT = _STATE + MAX_STATES
+
+
+class Fault(enum.Enum):
+    """Why a program is invalid; the value completes the sentence "<statement>: ..."."""
+
+    UNDEFINED = "is read before anything is assigned to it"
+    KINDS = "is not defined on these kinds"
+    OUTPUT_UNDEFINED = "is returned but never assigned"
+    OUTPUT_KIND = "is returned, so it must be a whole parameter tree"
+
+
+class InvalidProgram(ProgramError):
+    """A program that abstract execution rejects. The message is made only when it is read, because
+    a search meets one such error for every few mutations."""
+
+    def __init__(self, fault: Fault, program: Program, index: int | None, name: str, detail=()):
+        self.fault, self.program, self.index, self.name, self.detail = (
+            fault,
+            program,
+            index,
+            name,
+            detail,
+        )
+        self.file, self.line, self.column = "", 0, 0
+
+    @property
+    def message(self) -> str:  # type: ignore[override]
+        if self.fault is Fault.UNDEFINED:
+            assert self.index is not None
+            known = [*self.program.inputs]
+            known += [s.target for s in self.program.statements[: self.index]]
+            return f"'{self.name}' {self.fault.value}{nearest(self.name, known)}"
+        if self.fault is Fault.KINDS:
+            row = FUNCTIONS[self.name]
+            kinds = ", ".join(str(k) for k in self.detail)
+            wanted = ", ".join(
+                "scalar" if i in row.scalar_slots else "any kind" for i in range(row.arity)
+            )
+            return f"{row.name}({kinds}) {self.fault.value}; it takes ({wanted})"
+        if self.fault is Fault.OUTPUT_UNDEFINED:
+            targets = [s.target for s in self.program.statements]
+            return f"'{self.name}' {self.fault.value}{nearest(self.name, targets)}"
+        return f"'{self.name}' {self.fault.value}; here it is a {self.detail[0]}"
+
+    def __str__(self) -> str:
+        if self.file:
+            return f"{self.file}:{self.line}:{self.column}: {self.message}"
+        if self.index is None:
+            return self.message
+        return f"statement {self.index + 1}: {self.message}"
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """"; did you mean 'x'?" for the closest of `known`, or ""."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def input_value(index: int, label: bytes, kind: Kind = Kind.TENSOR) -> Abstract:
+    return kind, label.ljust(16, b"."), 1 << index
+
+
+_INPUTS = {
+    "w": input_value(_W, b"input w"),
+    "g": input_value(_G, b"input g"),
+    "lr": input_value(_LR, b"input lr", Kind.SCALAR),
+}
+_STATES = [input_value(_STATE + i, b"state %d" % i) for i in range(MAX_STATES)]
+_CODE = {name: name.encode() + b"(" for name in FUNCTIONS}
+_KINDS = {name: row.kinds for name, row in FUNCTIONS.items()}
+_PACK = struct.Struct("<d8s").pack
+
+
+def inputs_of(program: Program) -> dict[str, Abstract]:
+    """The abstract values of a program's inputs; states count by position, not by name."""
+    variables = dict(_INPUTS)
+    variables.update(zip(program.states, _STATES))
+    return variables
+
+
+def statement_value(statement: Statement, variables: dict[str, Abstract], bit: int) -> Abstract:
+    """The abstract value of one statement. Written out for speed: this is where the time goes.
+
+    Raises:
+      KeyError: an argument is undefined (its name), or has a kind not in the table (a tuple).
+    """
+    kinds: tuple[Kind, ...] = ()
+    data = _CODE[statement.function]
+    needs = bit
+    for argument in statement.arguments:
+        if argument.__class__ is str:
+            kind, digest, mask = variables[argument]  # type: ignore[index]
+            kinds += (kind,)
+            data += digest
+            needs |= mask
+        else:
+            kinds += (Kind.SCALAR,)
+            data += _PACK(argument, b"constant")
+    return (
+        _KINDS[statement.function][kinds],
+        blake2b(data, digest_size=16).digest(),
+        needs,
+    )
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What abstract execution says of a valid program with n statements.
+
+    values: the abstract value of each statement [n].
+    outputs: the abstract values of update and of every state, after the last statement.
+    """
+
+    program: Program
+    values: tuple[Abstract, ...]
+    outputs: tuple[Abstract, ...]
+
+    @cached_property
+    def functional_hash(self) -> bytes:
+        """16 bytes that say how the outputs are computed from the inputs (the paper's hash).
+
+        Constants count by value, variables by what they hold: names and redundant statements do
+        not matter. Stable across processes, machines and versions of Python.
+        """
+        data = b"".join(digest for _, digest, _ in self.outputs)
+        return blake2b(data, digest_size=16, person=b"outputs").digest()
+
+    @cached_property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kind of each statement's result [n]."""
+        return tuple(kind for kind, _, _ in self.values)
+
+    @cached_property
+    def needs(self) -> int:
+        mask = 0
+        for _, _, needs in self.outputs:
+            mask |= needs
+        return mask
+
+    @cached_property
+    def live(self) -> tuple[int, ...]:
+        """Indices of the statements on which an output depends; the others are redundant."""
+        mask = self.needs >> _STATEMENT
+        return tuple(i for i in range(len(self.values)) if mask >> i & 1)
+
+
+def analyse(
+    program: Program, parent: Analysis | None = None, unchanged: int = 0
+) -> Analysis:
+    """Abstractly executes a program.
+
+    Args:
+      program: the program.
+      parent: the analysis of a program with the same inputs, whose first `unchanged` statements are
+        also this program's: they are not analysed again.
+      unchanged: see parent.
+
+    Raises:
+      InvalidProgram: it reads an undefined variable, applies a function to kinds it does not take,
+        or returns something undefined or not a whole tree.
+    """
+    variables = inputs_of(program)
+    values = list(parent.values[:unchanged]) if parent else []
+    statements = program.statements
+    for i in range(len(values)):
+        variables[statements[i].target] = values[i]
+    return finish(program, variables, values)
+
+
+def finish(program: Program, variables: dict[str, Abstract], values: list[Abstract]) -> Analysis:
+    """Analyses the statements from number len(values) on; `variables` holds all that came before."""
+    statements = program.statements
+    bit = 1 << (_STATEMENT + len(values))
+    for i in range(len(values), len(statements)):
+        statement = statements[i]
+        try:
+            value = statement_value(statement, variables, bit)
+        except KeyError as error:
+            key = error.args[0]
+            if isinstance(key, str):
+                raise InvalidProgram(Fault.UNDEFINED, program, i, key) from None
+            raise InvalidProgram(Fault.KINDS, program, i, statement.function, key) from None
+        variables[statement.target] = value
+        values.append(value)
+        bit <<= 1
+    for name in program.outputs:
+        value = variables.get(name)  # type: ignore[assignment]
+        if value is None:
+            raise InvalidProgram(Fault.OUTPUT_UNDEFINED, program, None, name)
+        if value[0] is not Kind.TENSOR:
+            raise InvalidProgram(Fault.OUTPUT_KIND, program, None, name, (value[0],))
+    return Analysis(program, tuple(values), tuple(variables[name] for name in program.outputs))
+
+
+def remove_redundant(program: Program, analysis: Analysis | None = None) -> Program:
+    """The program without the statements on which no output depends (the paper's step 1)."""
+    analysis = analysis or analyse(program)
+    return replace(program, statements=tuple(program.statements[i] for i in analysis.live))
+
+
+def live_states(analysis: Analysis) -> int:
+    """Which states any later update depends on, as a bit mask over the program's states.
+
+    The least fixed point: a state counts when the update reads it, or when a state that counts
+    does. A state that only its own next value reads never reaches a weight.
+    """
+    states, seen = 0, -1
+    while states != seen:
+        seen = states
+        needs = analysis.outputs[0][2]
+        for i, (_, _, mask) in enumerate(analysis.outputs[1:]):
+            if seen >> i & 1:
+                needs |= mask
+        states = (needs >> _STATE) & ((1 << MAX_STATES) - 1)
+    return states
+
+
+def live_across_steps(program: Program) -> Program:
+    """Drops the states that no later update depends on, with all that only they needed."""
+    analysis = analyse(program)
+    mask = live_states(analysis)
+    needs = analysis.outputs[0][2]
+    for i, (_, _, state_needs) in enumerate(analysis.outputs[1:]):
+        if mask >> i & 1:
+            needs |= state_needs
+    return Program(
+        tuple(name for i, name in enumerate(program.states) if mask >> i & 1),
+        tuple(
+            statement
+            for i, statement in enumerate(program.statements)
+            if needs >> (_STATEMENT + i) & 1
+        ),
+    )

@@ -1,0 +1,294 @@
+"""Text to Program: an allow-list walk over `ast`, which never evaluates anything.
+
+Program text comes from elsewhere (files of other people's runs), so it is data: its size is bounded
+before `ast.parse` sees it, and every mistake is a ProgramError that says where, what, and what
+would be right.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from importlib import resources
+from pathlib import Path
+from typing import NoReturn
+
+from programs.abstract import InvalidProgram, analyse, nearest
+from programs.functions import ALIASES, FUNCTIONS
+from programs.program import (
+    MAX_STATES,
+    OUTPUT,
+    Argument,
+    Program,
+    ProgramError,
+    Statement,
+)
+
+MAX_BYTES = 64 * 1024
+MAX_LINES = 2_000
+MAX_LINE = 400  # characters; bounds the nesting that ast.parse may meet
+MAX_STATEMENTS = 1_000
+LIBRARY = "library:"
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
+_OPERATORS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide"}
+_PARAMETERS = {"weight": "w", "weights": "w", "gradient": "g", "grad": "g", "learning_rate": "lr"}
+_FORM = "def train(w, g, <states>, lr):"
+
+
+class _Source:
+    """The text being parsed, for messages."""
+
+    def __init__(self, text: str, file: str):
+        self.file = file
+        self.lines = text.splitlines()
+
+    def fail(self, message: str, node: ast.AST | None = None, line: int = 1) -> NoReturn:
+        line = getattr(node, "lineno", line)
+        column = getattr(node, "col_offset", 0) + 1
+        raise ProgramError(message, self.file, line, column)
+
+    def quote(self, node: ast.AST) -> str:
+        """The offending text itself, shortened."""
+        line, end = getattr(node, "lineno", 1), getattr(node, "end_lineno", None)
+        start, stop = getattr(node, "col_offset", 0), getattr(node, "end_col_offset", None)
+        row = self.lines[line - 1].encode() if line <= len(self.lines) else b""
+        text = row[start : stop if end == line else None].decode(errors="replace").strip()
+        return f"'{text[:57]}...'" if len(text) > 60 else f"'{text}'"
+
+
+def parse(text: str | bytes, file: str = "<text>") -> Program:
+    """Parses and checks a program's text.
+
+    Args:
+      text: a Python function `def train(w, g, <states>, lr)` of assignments, at most 64 KB.
+      file: what to call the text in messages.
+
+    Raises:
+      ProgramError: with file, line, column, the offending text, and what would be right.
+    """
+    source, function = _outline(text, file)
+    states = _states(source, function)
+    body = [s for s in function.body if not _is_docstring(s)]
+    if not body or not isinstance(body[-1], ast.Return):
+        source.fail(
+            f"the last line must be 'return {', '.join((OUTPUT, *states))}'",
+            body[-1] if body else function,
+        )
+    if len(body) - 1 > MAX_STATEMENTS:
+        source.fail(f"{len(body) - 1} statements; at most {MAX_STATEMENTS} are allowed", function)
+    rename = dict(zip((a.arg for a in function.args.args), ("w", "g", *states, "lr")))
+    program = Program(states, tuple(_statement(source, s, rename) for s in body[:-1]))
+    _check_return(source, body[-1], program)
+    try:
+        analyse(program)
+    except InvalidProgram as error:
+        node = body[-1] if error.index is None else body[error.index]
+        error.file, error.line = file, node.lineno
+        error.column = node.col_offset + 1
+        raise
+    return program
+
+
+def load(name: str) -> Program:
+    """Reads a program from a path, or from the library as in "library:lion".
+
+    Raises:
+      ProgramError: no such file or library program, or its text is not a program.
+    """
+    if name.startswith(LIBRARY):
+        wanted = name.removeprefix(LIBRARY)
+        known = library()
+        if wanted not in known:
+            raise ProgramError(
+                f"no library program '{wanted}'{nearest(wanted, known)}; "
+                f"there are: {', '.join(known)}"
+            )
+        path = resources.files("programs") / "library" / f"{wanted}.py"
+        return parse(path.read_bytes(), name)
+    path = Path(name)
+    try:
+        with path.open("rb") as stream:
+            return parse(stream.read(MAX_BYTES + 1), name)
+    except (OSError, ValueError) as error:
+        if isinstance(error, ProgramError):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        hint = f"; did you mean '{LIBRARY}{name}'?" if name in library() else ""
+        raise ProgramError(f"cannot read {name!r}: {reason}{hint}") from None
+
+
+def library() -> list[str]:
+    """The names of the library's programs."""
+    folder = resources.files("programs") / "library"
+    return sorted(p.name[:-3] for p in folder.iterdir() if p.name.endswith(".py"))
+
+
+def _outline(text: str | bytes, file: str) -> tuple[_Source, ast.FunctionDef]:
+    """Bounds the text, and finds its one function."""
+    size = len(text)
+    if size > MAX_BYTES:
+        raise ProgramError(f"longer than {MAX_BYTES} bytes; a program's text is a few KB", file, 1)
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = text[: error.start].count(b"\n") + 1
+            raise ProgramError(
+                f"byte 0x{text[error.start]:02x} is not UTF-8; save the file as UTF-8", file, line
+            ) from None
+    text = text.removeprefix("\ufeff")
+    source = _Source(text, file)
+    if len(source.lines) > MAX_LINES:
+        raise ProgramError(f"{len(source.lines)} lines; at most {MAX_LINES} are allowed", file, 1)
+    for number, line in enumerate(source.lines, 1):
+        if len(line) > MAX_LINE:
+            source.fail(f"{len(line)} characters; a line has at most {MAX_LINE}", line=number)
+        if "\0" in line:
+            source.fail("a NUL byte; program text is plain text", line=number)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module = ast.parse(text)
+    except SyntaxError as error:
+        where = (error.text or "").strip()[:60]
+        raise ProgramError(
+            f"not Python syntax: {error.msg}" + (f", at '{where}'" if where else ""),
+            file,
+            error.lineno or 1,
+            error.offset or 1,
+        ) from None
+    except (ValueError, MemoryError, RecursionError) as error:
+        raise ProgramError(f"not Python syntax: {error or 'nested too deeply'}", file, 1) from None
+    functions = [node for node in module.body if not _is_docstring(node)]
+    if not functions:
+        source.fail(f"empty; expected '{_FORM}' and its statements")
+    function = functions[0]
+    if not isinstance(function, ast.FunctionDef):
+        source.fail(f"{source.quote(function)} is not allowed here; expected '{_FORM}'", function)
+    if len(functions) > 1:
+        source.fail("only one function is allowed in a program's file", functions[1])
+    return source, function
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _states(source: _Source, function: ast.FunctionDef) -> tuple[str, ...]:
+    """Checks the signature and returns the names of the states."""
+    a = function.args
+    plain = not (
+        a.posonlyargs or a.kwonlyargs or a.vararg or a.kwarg or a.defaults or function.returns
+    )
+    if function.decorator_list or not plain or any(arg.annotation for arg in a.args):
+        source.fail(f"decorators, defaults and annotations are not allowed; write '{_FORM}'", function)
+    if function.name != "train":
+        source.fail(f"the function is called '{function.name}'; write '{_FORM}'", function)
+    names = [_PARAMETERS.get(arg.arg, arg.arg) for arg in a.args]
+    if names[:2] != ["w", "g"] or names[-1] != "lr" or len(names) < 3:
+        source.fail(f"the inputs are ({', '.join(names)}); write '{_FORM}'", function)
+    states = tuple(names[2:-1])
+    for name, arg in zip(states, a.args[2:-1]):
+        _check_name(source, arg, name)
+        if name == OUTPUT or states.count(name) > 1 or name in ("w", "g", "lr"):
+            source.fail(f"'{name}' cannot be a state's name, or names two inputs", arg)
+    if len(states) > MAX_STATES:
+        source.fail(f"{len(states)} states; at most {MAX_STATES} are allowed", function)
+    return states
+
+
+def _check_name(source: _Source, node: ast.AST, name: str) -> None:
+    if not _NAME.match(name):
+        source.fail(f"'{name[:60]}' is no name: use up to 64 of a-z, A-Z, 0-9 and _", node)
+    if name in ALIASES:
+        source.fail(f"'{name}' is a function's name; call the variable something else", node)
+
+
+def _check_return(source: _Source, node: ast.Return, program: Program) -> None:
+    value = node.value
+    nodes = value.elts if isinstance(value, ast.Tuple) else [value]
+    names = [n.id if isinstance(n, ast.Name) else None for n in nodes]
+    if names != list(program.outputs):
+        wanted = f"return {', '.join(program.outputs)}"
+        source.fail(f"{source.quote(node)}: the outputs are not as expected; write '{wanted}'", node)
+
+
+def _statement(source: _Source, node: ast.stmt, rename: dict[str, str]) -> Statement:
+    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+        source.fail(
+            f"{source.quote(node)} is not allowed; a statement is 'variable = function(arguments)'",
+            node,
+        )
+    target = node.targets[0]
+    if not isinstance(target, ast.Name):
+        source.fail(f"{source.quote(target)} cannot be assigned to; name one variable", target)
+    name = rename.get(target.id, target.id)
+    _check_name(source, target, name)
+    function, arguments = _call(source, node.value)
+    row = FUNCTIONS[function]
+    if len(arguments) != row.arity:
+        source.fail(
+            f"{source.quote(node.value)}: {function} takes {row.arity} "
+            f"argument{'s' * (row.arity != 1)}, here {len(arguments)}",
+            node.value,
+        )
+    return Statement(name, function, tuple(_argument(source, a, rename) for a in arguments))
+
+
+def _call(source: _Source, node: ast.expr) -> tuple[str, list[ast.expr]]:
+    """The function and argument nodes of a right-hand side."""
+    if isinstance(node, ast.BinOp):
+        if type(node.op) not in _OPERATORS:
+            hint = "power(x, y)" if isinstance(node.op, ast.Pow) else "one of + - * /"
+            source.fail(f"{source.quote(node)}: no such operator; use {hint}", node)
+        return _OPERATORS[type(node.op)], [node.left, node.right]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return "negative", [node.operand]
+    if isinstance(node, ast.Call):
+        if not isinstance(node.func, ast.Name):
+            source.fail(
+                f"{source.quote(node.func)} is not a function of the language; "
+                f"attributes and modules are not allowed",
+                node,
+            )
+        name = node.func.id
+        if name not in ALIASES:
+            source.fail(f"unknown function '{name[:60]}'{nearest(name[:60], list(ALIASES))}", node)
+        if node.keywords:
+            source.fail(f"{source.quote(node)}: arguments are given by position", node)
+        return ALIASES[name], node.args
+    if isinstance(node, ast.Name | ast.Constant):
+        source.fail(
+            f"{source.quote(node)}: a plain copy is not in the language; write it as "
+            f"{source.quote(node)[1:-1]} * 1",
+            node,
+        )
+    source.fail(f"{source.quote(node)} is not allowed; call one function, or use + - * /", node)
+
+
+def _argument(source: _Source, node: ast.expr, rename: dict[str, str]) -> Argument:
+    if isinstance(node, ast.Name):
+        return rename.get(node.id, node.id)
+    sign = 1.0
+    inner = node
+    while isinstance(inner, ast.UnaryOp) and isinstance(inner.op, ast.USub):
+        sign, inner = -sign, inner.operand
+    if isinstance(inner, ast.Constant) and type(inner.value) in (int, float):
+        try:
+            number = sign * float(inner.value)
+        except OverflowError:
+            number = float("inf")
+        if number - number != 0:
+            source.fail(f"{source.quote(node)} is not a finite number", node)
+        return number
+    source.fail(
+        f"{source.quote(node)} is not allowed as an argument; give a variable or a number, "
+        f"and one function to a statement",
+        node,
+    )

@@ -1,0 +1,83 @@
+"""Statements and programs: the data of the language, and its text form.
+
+    program   := def train(w, g, <0 to 8 states>, lr): statement* return update, <states>
+    statement := variable = function(argument, ...)
+               | variable = argument operator argument      operator: + - * /
+               | variable = -variable
+    argument  := variable | number
+
+A program computes one training step's update from the weight `w`, the gradient `g`, its states
+(zero before the first step) and the schedule value `lr`; the training loop then does w = w - update
+(Chen et al. 2023, section 3.1). Everything here is frozen and hashable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from programs.functions import FUNCTIONS
+
+Argument = str | float  # a variable's name, or a finite constant
+
+MAX_STATES = 8
+OUTPUT = "update"
+
+
+class ProgramError(ValueError):
+    """A program that cannot be: one line that says where, what, and what would be right."""
+
+    def __init__(self, message: str, file: str = "", line: int = 0, column: int = 0):
+        self.message, self.file, self.line, self.column = message, file, line, column
+        where = ":".join(str(part) for part in (file, line, column) if part)
+        super().__init__(f"{where}: {message}" if where else message)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One assignment: target = function(*arguments)."""
+
+    target: str
+    function: str  # a key of FUNCTIONS
+    arguments: tuple[Argument, ...]
+
+    def __str__(self) -> str:
+        row = FUNCTIONS[self.function]
+        shown = [a if isinstance(a, str) else repr(a) for a in self.arguments]
+        if row.symbol:
+            return f"{self.target} = {shown[0]} {row.symbol} {shown[1]}"
+        if row.name == "negative" and isinstance(self.arguments[0], str):
+            return f"{self.target} = -{shown[0]}"
+        return f"{self.target} = {row.name}({', '.join(shown)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A straight line of statements between fixed inputs and outputs.
+
+    Inputs: w, g, *states, lr. Outputs: update, *states (the states' new values).
+    A Program made by hand is not checked; `programs.analyse` says whether it is valid.
+    """
+
+    states: tuple[str, ...]
+    statements: tuple[Statement, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return ("w", "g", *self.states, "lr")
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (OUTPUT, *self.states)
+
+    def __len__(self) -> int:
+        return len(self.statements)
+
+    def __iter__(self) -> Iterator[Statement]:
+        return iter(self.statements)
+
+    def __str__(self) -> str:
+        lines = [f"def train({', '.join(self.inputs)}):"]
+        lines += [f"    {statement}" for statement in self.statements]
+        lines += [f"    return {', '.join(self.outputs)}", ""]
+        return "\n".join(lines)
