@@ -1,0 +1,1 @@
+"""What a program is scored on: small trainings with real models, fast enough for thousands."""
