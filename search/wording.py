@@ -1,0 +1,133 @@
+"""What a setting takes and what it got, in words, for the messages of `search.config`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from search.settings import Config
+
+KeyPath = tuple[str | int, ...]
+
+
+def field_at(path: KeyPath) -> Any:
+    """The field (FieldInfo), or the type of an item of a field, at a key path."""
+    here: Any = Config
+    for part in path:
+        if isinstance(here, FieldInfo):
+            here = here.annotation
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            here = here.model_fields.get(str(part), here)
+        else:
+            here = _item(here)
+    return here
+
+
+def _item(annotation: Any) -> Any:
+    options = [
+        a
+        for a in (
+            get_args(annotation) if get_origin(annotation) in (Union, UnionType) else [annotation]
+        )
+        if a is not NoneType
+    ]
+    return next(
+        (get_args(option)[0] for option in options if get_origin(option) is tuple), annotation
+    )
+
+
+_PLAIN = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    NoneType: "null",
+}
+
+
+def expected(field: Any) -> str:
+    """What a field takes, in words: "a whole number >= 0"."""
+    if isinstance(field, FieldInfo):
+        return _in_words(field.annotation, field.metadata)
+    return _in_words(field, ())
+
+
+def _in_words(annotation: Any, metadata: Sequence[Any]) -> str:
+    bounds = [
+        f"{sign} {getattr(limit, attribute):g}"
+        for limit in metadata
+        for kind, attribute, sign in (
+            (Ge, "ge", ">="),
+            (Gt, "gt", ">"),
+            (Le, "le", "<="),
+            (Lt, "lt", "<"),
+        )
+        if isinstance(limit, kind)
+    ]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if hasattr(annotation, "__metadata__"):
+        extra = [m for data in annotation.__metadata__ for m in getattr(data, "metadata", [data])]
+        return _in_words(arguments[0], [*metadata, *extra])
+    if origin is Literal:
+        words = "one of " + ", ".join(map(str, arguments))
+    elif origin in (Union, UnionType):
+        words = " or ".join(_in_words(a, metadata) for a in arguments)
+        bounds = []
+    elif origin is tuple:
+        words = "a list, each " + _in_words(arguments[0], ())
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        words = "keys and values: " + ", ".join(annotation.model_fields)
+    else:
+        words = _PLAIN.get(annotation, str(annotation))
+    return " ".join([words, " and ".join(bounds)]).strip() if annotation is not NoneType else words
+
+
+def described(value: Any) -> str:
+    """A value that was got, in words: "the text 'x'"."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"the text {value[:60]!r}"
+    if isinstance(value, (int, float)):
+        return str(value)[:60]
+    return "a list" if isinstance(value, list) else "keys and values"
+
+
+def nearest_key(path: KeyPath) -> str:
+    """What to say after an unknown key."""
+    here = field_at(path[:-1])
+    here = here.annotation if isinstance(here, FieldInfo) else here
+    if not (isinstance(here, type) and issubclass(here, BaseModel)):
+        return ""
+    suggestion = nearest(str(path[-1]), list(here.model_fields))
+    if suggestion:
+        return suggestion
+    everywhere = {dotted.rsplit(".", 1)[-1]: dotted for dotted in key_paths()}
+    near = difflib.get_close_matches(str(path[-1]), everywhere, n=1, cutoff=0.75)
+    return (
+        f"; did you mean {everywhere[near[0]]!r}?"
+        if near
+        else f"; valid keys: {', '.join(here.model_fields)}"
+    )
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """ "; did you mean ...?", or nothing."""
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def key_paths(model: type[BaseModel] = Config, front: str = "") -> Iterator[str]:
+    """Every valid key, dotted: `seed`, `evolution.mode`, ..."""
+    for name, field in model.model_fields.items():
+        yield front + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from key_paths(field.annotation, f"{front}{name}.")

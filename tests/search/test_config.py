@@ -1,0 +1,210 @@
+"""Configs: every mistake at once with its place; nothing but a Config or a ConfigError for any
+input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from search.config import ConfigError, dumps, load, loads
+from search.settings import Config, Part
+from search.wording import expected, field_at, key_paths
+
+MINIMAL = b"evaluation: {tasks: vision_mlp}\n"
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+MANY_MISTAKES = b"""\
+seed: x
+evaluation:
+  tasks: vision_mlp
+  hurdles: {at: [0.1, 2], quantile: .inf}
+workers:
+  timout: 3
+  cpus: no
+  memory_gb: 0
+window: 3
+seed: 4
+evolution: {mode: tun}
+"""
+
+MANY_LINES = """\
+error: c.yaml:1:7: seed: expected a whole number >= 0, got the text 'x'
+error: c.yaml:4:23: evaluation.hurdles.at[1]: expected a number > 0 and < 1, got 2
+error: c.yaml:4:37: evaluation.hurdles.quantile: expected a finite number, got .inf
+error: c.yaml:6:3: workers.timout: unknown key; did you mean 'timeout_s'?
+error: c.yaml:7:9: workers.cpus: expected a number >= 0, got the text 'no'
+error: c.yaml:8:14: workers.memory_gb: expected a number > 0 or null, got 0
+error: c.yaml:9:1: window: unknown key; did you mean 'evolution.window'?
+error: c.yaml:10:1: seed: given twice, first at c.yaml:1:1
+error: c.yaml:11:19: evolution.mode: expected one of evolution, tune, random, got the text 'tun'
+9 errors; nothing was run."""
+
+
+def test_defaults_are_the_papers_values():
+    config = loads(MINIMAL)
+    evolution = config.evolution
+    assert (evolution.population, evolution.tournament, evolution.warm_start) == (
+        1000,
+        2,
+        ("library:adamw",),
+    )
+    assert evolution.mutations.insert == evolution.mutations.delete == evolution.mutations.modify
+    assert (evolution.children, evolution.repeats) == (300_000, 5)
+    assert config.workers.timeout_s == 20 * 60
+
+
+def test_every_mistake_in_one_go():
+    with pytest.raises(ConfigError) as error:
+        loads(MANY_MISTAKES, "c.yaml")
+    assert str(error.value) == MANY_LINES
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (b"evaluation: &x {tasks: a}\n", "t:1:13: aliases and anchors are not allowed"),
+        (
+            b"a: !!python/object:os.system {}\n",
+            "t:1:4: tags are not allowed, got tag:yaml.org,2002:python/object:os.system",
+        ),
+        (b"<<: {seed: 1}\nevaluation: {tasks: a}\n", "t:1:1: expected a plain name as key, got <<"),
+        (b"1: 2\nevaluation: {tasks: a}\n", "t:1:1: expected a plain name as key, got 1"),
+        (b"- 1\n", "t:1:1: expected keys and values, got a list"),
+        (b"a: b: c\n", "t:1:5: not YAML: mapping values are not allowed here"),
+        (b"a: 1\n---\nb: 2\n", "t:2:1: one document expected"),
+        (b"a: " + b"[" * 50 + b"]" * 50, "t:1:23: nested deeper than 20"),
+        (b"a: \xff\n", "t:1: not UTF-8 (byte 3)"),
+        (b"#" * 70_000, "t: longer than 64 KB"),
+        (
+            b"",
+            "t:1:1: evaluation: missing; expected keys and values: "
+            "tasks, weights, seeds, engine, fingerprint, hurdles",
+        ),
+        (
+            b"evaluation:\n  seeds: 2\n",
+            "t:2:3: evaluation.tasks: missing; expected a list, each a text",
+        ),
+        (
+            MINIMAL + b"evolution: {population: 1}\n",
+            "t:2:12: evolution: tournament 2 is larger than population 1",
+        ),
+        (
+            b"evaluation: {tasks: [a, b], weights: [1]}",
+            "t:1:13: evaluation: weights: expected 2 numbers, one for each task, got 1",
+        ),
+        (
+            b"evaluation: {tasks: []}",
+            "t:1:21: evaluation.tasks: expected a list, each a text, got a list",
+        ),
+    ],
+)
+def test_each_mistake_has_its_place(text, message):
+    with pytest.raises(ConfigError) as error:
+        loads(text, "t")
+    assert error.value.lines == (message,)
+
+
+def test_numbers_are_read_as_yaml_1_2():
+    config = loads(
+        b"evaluation: {tasks: a, hurdles: {progress: 1e-3}}\n"
+        b"workers: {timeout_s: 10, address: 'no', memory_gb: null}"
+    )
+    assert config.evaluation.hurdles.progress == 1e-3
+    assert (
+        config.workers.timeout_s == 10.0
+        and config.workers.address == "no"
+        and config.workers.memory_gb is None
+    )
+
+
+def test_overrides_replace_keys_and_name_themselves_in_errors():
+    sets = [
+        "evaluation.tasks=[a, b]",
+        "evolution.mutations.insert=0.5",
+        "workers.address=10.0.0.1:6379",
+    ]
+    config = loads(MINIMAL, overrides=sets)
+    assert config.evaluation.tasks == ("a", "b")
+    assert config.evolution.mutations.insert == 0.5 and config.workers.address == "10.0.0.1:6379"
+    with pytest.raises(ConfigError) as error:
+        loads(MINIMAL, overrides=["evolution.childen=3", "seed=-1", "seed"])
+    assert set(error.value.lines) == {
+        "--set evolution.childen=3: evolution.childen: unknown key; did you mean 'children'?",
+        "--set seed=-1: seed: expected a whole number >= 0, got -1",
+        "--set seed: expected KEY=VALUE with a dotted key, such as evolution.population=100",
+    }
+
+
+def test_further_checks_are_reported_with_their_place():
+    text = b"evaluation:\n  tasks: [vision_mpl]\n"
+    with pytest.raises(ConfigError) as error:
+        loads(
+            text,
+            "c.yaml",
+            check=lambda config: [(("evaluation", "tasks", 0), "no task 'vision_mpl'")],
+        )
+    assert error.value.lines == ("c.yaml:2:11: evaluation.tasks[0]: no task 'vision_mpl'",)
+
+
+def test_a_missing_file_is_one_line_with_the_nearest_name(tmp_path):
+    (tmp_path / "quickstart.yaml").write_bytes(MINIMAL)
+    with pytest.raises(
+        ConfigError, match=r"cannot be read: No such file.*did you mean '.*/quickstart.yaml'"
+    ):
+        load(tmp_path / "quikstart.yaml")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_shipped_configs_are_valid_and_headed(path):
+    assert load(path)
+    header = path.read_text().split("\n\n")[0].lower()
+    for word in ("python -m search.run --config configs/" + path.name, "time:", "result:"):
+        assert word in header
+
+
+def test_every_key_says_what_it_expects_and_every_part_is_closed():
+    for dotted in key_paths():
+        words = expected(field_at(tuple(dotted.split("."))))
+        assert words and "typing." not in words and "<class" not in words
+    parts = [Config, *Part.__subclasses__()]
+    assert all(
+        part.model_config["extra"] == "forbid" and part.model_config["frozen"] for part in parts
+    )
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from(list(key_paths())), VALUES, max_size=5), st.data())
+def test_any_values_give_a_config_or_only_config_errors(changes, data):
+    sets = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+    try:
+        config = loads(MINIMAL, overrides=sets)
+    except ConfigError as error:
+        assert all(
+            line.count("\n") == 0 and line.startswith(("--set ", "<text>:")) for line in error.lines
+        )
+    else:
+        assert loads(dumps(config).encode()) == config
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+def test_any_bytes_give_a_config_or_a_config_error(raw):
+    try:
+        assert isinstance(loads(raw), BaseModel)
+    except ConfigError as error:
+        assert error.lines
