@@ -1,7 +1,7 @@
 """Abstract execution: is a program valid, what does it compute, and what of it is redundant?
 
-One pass over the statements with abstract values in place of arrays (Chen et al. 2023, section 3.2):
-the value of a variable is a triple
+One pass over the statements with abstract values in place of arrays (Chen et al. 2023, section
+3.2): the value of a variable is a triple
 
     kind    what it holds (Kind), so that invalid programs are found without running anything
     digest  16 bytes that say how it is computed from the inputs (value numbering)
@@ -82,7 +82,7 @@ class InvalidProgram(ProgramError):
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """"; did you mean 'x'?" for the closest of `known`, or ""."""
+    """ "; did you mean 'x'?" for the closest of `known`, or ""."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
 
@@ -175,9 +175,7 @@ class Analysis:
         return tuple(i for i in range(len(self.values)) if mask >> i & 1)
 
 
-def analyse(
-    program: Program, parent: Analysis | None = None, unchanged: int = 0
-) -> Analysis:
+def analyse(program: Program, parent: Analysis | None = None, unchanged: int = 0) -> Analysis:
     """Abstractly executes a program.
 
     Args:
@@ -199,7 +197,7 @@ def analyse(
 
 
 def finish(program: Program, variables: dict[str, Abstract], values: list[Abstract]) -> Analysis:
-    """Analyses the statements from number len(values) on; `variables` holds all that came before."""
+    """Analyses the statements from number len(values) on; `variables` is all that came before."""
     statements = program.statements
     bit = 1 << (_STATEMENT + len(values))
     for i in range(len(values), len(statements)):

@@ -140,19 +140,11 @@ _ROWS = (
     # --- binary, elementwise ------------------------------------------------------------------
     _binary("add", lambda xp, x, y: x + y, COMMUTATIVE, ROUNDED, symbol="+"),
     _binary("subtract", lambda xp, x, y: x - y, ROUNDED, symbol="-", aliases=("sub",)),
-    _binary(
-        "multiply", lambda xp, x, y: x * y, COMMUTATIVE, ROUNDED, symbol="*", aliases=("mul",)
-    ),
-    _binary(
-        "divide", lambda xp, x, y: x / (y + EPS), ROUNDED, symbol="/", aliases=("div",)
-    ),
+    _binary("multiply", lambda xp, x, y: x * y, COMMUTATIVE, ROUNDED, symbol="*", aliases=("mul",)),
+    _binary("divide", lambda xp, x, y: x / (y + EPS), ROUNDED, symbol="/", aliases=("div",)),
     _binary("power", lambda xp, x, y: xp.power(x, y), aliases=("pow",)),
-    _binary(
-        "maximum", lambda xp, x, y: xp.maximum(x, y), COMMUTATIVE, ROUNDED, aliases=("max",)
-    ),
-    _binary(
-        "minimum", lambda xp, x, y: xp.minimum(x, y), COMMUTATIVE, ROUNDED, aliases=("min",)
-    ),
+    _binary("maximum", lambda xp, x, y: xp.maximum(x, y), COMMUTATIVE, ROUNDED, aliases=("max",)),
+    _binary("minimum", lambda xp, x, y: xp.minimum(x, y), COMMUTATIVE, ROUNDED, aliases=("min",)),
     # --- linear algebra over whole trees ------------------------------------------------------
     Function(
         "norm",

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Kind(IntEnum):
-    """What a variable holds. The order is the order of casting: a lower kind broadcasts to a higher.
+    """What a variable holds, in the order of casting: a lower kind broadcasts to a higher.
 
     A is the number of arrays in the parameter tree, P the number of all its numbers.
     """

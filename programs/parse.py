@@ -187,7 +187,9 @@ def _states(source: _Source, function: ast.FunctionDef) -> tuple[str, ...]:
         a.posonlyargs or a.kwonlyargs or a.vararg or a.kwarg or a.defaults or function.returns
     )
     if function.decorator_list or not plain or any(arg.annotation for arg in a.args):
-        source.fail(f"decorators, defaults and annotations are not allowed; write '{_FORM}'", function)
+        source.fail(
+            f"decorators, defaults and annotations are not allowed; write '{_FORM}'", function
+        )
     if function.name != "train":
         source.fail(f"the function is called '{function.name}'; write '{_FORM}'", function)
     names = [_PARAMETERS.get(arg.arg, arg.arg) for arg in a.args]
@@ -216,7 +218,9 @@ def _check_return(source: _Source, node: ast.Return, program: Program) -> None:
     names = [n.id if isinstance(n, ast.Name) else None for n in nodes]
     if names != list(program.outputs):
         wanted = f"return {', '.join(program.outputs)}"
-        source.fail(f"{source.quote(node)}: the outputs are not as expected; write '{wanted}'", node)
+        source.fail(
+            f"{source.quote(node)}: the outputs are not as expected; write '{wanted}'", node
+        )
 
 
 def _statement(source: _Source, node: ast.stmt, rename: dict[str, str]) -> Statement:
