@@ -96,12 +96,12 @@ class HurdleSettings(Part):
 
     at: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     """Shares of a training's steps at which it is checked; empty: no hurdles, as in the paper."""
-    quantile: float = Field(default=0.05, ge=0, le=1)
-    """The reference: this quantile of the population's scores at the same step, as the child sees
+    quantile: float = Field(default=0.25, ge=0, le=1)
+    """The reference is this quantile of the population's scores at the same step, as the child sees
     the population."""
-    progress: float = Field(default=0.7, gt=0, le=1)
-    """A training goes on when it has made at least this share of the reference's progress since its
-    start."""
+    slack: float = Field(default=0.5, ge=0)
+    """How far behind the reference a training may be, as a share of what the population's median
+    still gained from that step to the end."""
     audit_share: float = Field(default=0.02, ge=0, le=1)
     """This share of the rejected programs (chosen by hash) is trained to the end, for the statistic
     only."""

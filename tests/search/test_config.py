@@ -111,10 +111,10 @@ def test_each_mistake_has_its_place(text, message):
 
 def test_numbers_are_read_as_yaml_1_2():
     config = loads(
-        b"evaluation: {tasks: a, hurdles: {progress: 1e-3}}\n"
+        b"evaluation: {tasks: a, hurdles: {slack: 1e-3}}\n"
         b"workers: {timeout_s: 10, address: 'no', memory_gb: null}"
     )
-    assert config.evaluation.hurdles.progress == 1e-3
+    assert config.evaluation.hurdles.slack == 1e-3
     assert (
         config.workers.timeout_s == 10.0
         and config.workers.address == "no"
