@@ -1,0 +1,305 @@
+"""The interpreter: a program as arrays, so that one compilation serves every program.
+
+    code = encode(program, capacity)          # small numpy arrays
+    optimizer = interpreted(code, capacity)   # an optax transformation; `code` may be traced
+
+Compiling an update rule takes a second or more, training a small task with it milliseconds. So the
+compiled training takes the program as an argument: a loop over its live statements, and in it one
+`lax.switch` over everything that a statement may be. The branches are made from the table of
+functions: one per function and combination of kinds that needs its own code. Each branch fetches its
+own operands and writes its own result, so that a statement is one fused kernel.
+
+The register file (registers.py) is the optimizer's state: states and constants stay in their rows
+from step to step, nothing is copied, and XLA updates the rows in place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from programs.functions import FUNCTIONS
+from programs.kinds import Kind
+from programs.program import MAX_STATES, Program, ProgramError
+from programs.registers import COPY, CONSTANTS, G, LR, STATES, W, Form, allocate, form_of
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How large a program may be: shapes of the arrays, hence one compilation each.
+
+    instructions: N, statements and moves; only those that are there cost time.
+    tensors, smalls: rows T and S of the register files (registers.py).
+    """
+
+    instructions: int
+    tensors: int
+    smalls: int
+
+
+# A program gets the first that holds it. Rows that a program does not use cost memory, not time.
+CAPACITIES = (
+    Capacity(64, 16, 64),
+    Capacity(512, 64, 512),
+    Capacity(1024, 1024, 4096),
+)
+
+
+class Code(NamedTuple):
+    """A program as data, numpy or JAX arrays.
+
+    table: int32 [N, 5], each instruction's opcode, target and three operands.
+    numbers: float32 [S], what stands in `smalls` at the start: the constants.
+    count: int32 [], instructions there are.
+    update: int32 [], the row of `tensors` that holds the update at the end.
+    states: int32 [], states that are kept.
+    """
+
+    table: Any
+    numbers: Any
+    count: Any
+    update: Any
+    states: Any
+
+
+class Registers(NamedTuple):
+    """The optimizer's state: tensors float32 [T, P], smalls float32 [S, A], step count int32 []."""
+
+    tensors: jax.Array
+    smalls: jax.Array
+    count: jax.Array
+
+
+def _forms() -> tuple[Form, ...]:
+    forms = {
+        form_of(row.name, kinds): None
+        for row in FUNCTIONS.values()
+        for kinds in row.kinds
+        if row.arity
+    }
+    return (*forms, (COPY, (Kind.TENSOR,)))
+
+
+FORMS = _forms()
+_OPCODES = {form: opcode for opcode, form in enumerate(FORMS)}
+_COLUMNS = 2 + max(row.arity for row in FUNCTIONS.values())
+
+
+def capacity_of(program: Program) -> Capacity:
+    """The smallest capacity that holds a program.
+
+    Raises:
+      ProgramError: there is none.
+    """
+    return _fitting(allocate(program))
+
+
+def _fitting(allocation):
+    need = Capacity(len(allocation.instructions), allocation.tensors, allocation.smalls)
+    for capacity in CAPACITIES:
+        if _holds(capacity, need):
+            return capacity
+    raise ProgramError(f"too large to interpret: it needs {need}, at most {CAPACITIES[-1]}")
+
+
+def _holds(capacity: Capacity, need: Capacity) -> bool:
+    return (
+        need.instructions <= capacity.instructions
+        and need.tensors <= capacity.tensors
+        and need.smalls <= capacity.smalls
+    )
+
+
+def encode(program: Program, capacity: Capacity | None = None) -> Code:
+    """A program as arrays of its capacity's shapes.
+
+    Raises:
+      ProgramError: it does not fit.
+    """
+    allocation = allocate(program)
+    if capacity is None:
+        capacity = _fitting(allocation)
+    need = Capacity(len(allocation.instructions), allocation.tensors, allocation.smalls)
+    if not _holds(capacity, need):
+        raise ProgramError(f"the program needs {need}, which does not fit {capacity}")
+    table = np.zeros((capacity.instructions, _COLUMNS), np.int32)
+    for row, instruction in zip(table, allocation.instructions):
+        row[0] = _OPCODES[instruction.form]
+        row[1] = instruction.target
+        row[2 : 2 + len(instruction.operands)] = instruction.operands
+    numbers = np.zeros(capacity.smalls, np.float32)
+    numbers[CONSTANTS : CONSTANTS + len(allocation.constants)] = allocation.constants
+    return Code(
+        table,
+        numbers,
+        np.int32(len(allocation.instructions)),
+        np.int32(allocation.update),
+        np.int32(allocation.states),
+    )
+
+
+class Flat(NamedTuple):
+    """A value in registers: scalar [], per-array [A] or tensor [P]."""
+
+    kind: Kind
+    array: jax.Array
+
+
+class FlatTree:
+    """How functions run on Flat values: `programs.execute.Tree` for flattened parameters.
+
+    sizes: the number of numbers in each of the A arrays.
+    """
+
+    xp = jnp
+
+    def __init__(self, sizes: tuple[int, ...]):
+        self.sizes = sizes
+        self.ends = np.cumsum((0, *sizes))
+        self.owner = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)  # [P]
+
+    def apply(self, function: str, arguments: list[Flat]) -> Flat:
+        """FUNCTIONS[function] on values; COPY is the identity."""
+        if function == COPY:
+            return arguments[0]
+        row = FUNCTIONS[function]
+        if not row.whole_tree:
+            return self.map(lambda *arrays: row.meaning(jnp, *arrays), *arguments)
+        result = row.meaning(
+            self, *(v.array if i in row.scalar_slots else v for i, v in enumerate(arguments))
+        )
+        return result if isinstance(result, Flat) else Flat(Kind.SCALAR, result)
+
+    def map(self, function: Callable[..., Any], *values: Any) -> Flat:
+        """Elementwise, lower kinds broadcast to the highest; a bare array counts as a scalar."""
+        lifted = [v if isinstance(v, Flat) else Flat(Kind.SCALAR, v) for v in values]
+        kind = max(v.kind for v in lifted)
+        return Flat(kind, function(*(self._lift(v, kind) for v in lifted)))
+
+    def _lift(self, value: Flat, kind: Kind) -> jax.Array:
+        if value.kind is Kind.PER_ARRAY and kind is Kind.TENSOR:
+            return value.array[self.owner]
+        return value.array
+
+    def cast(self, *values: Flat) -> tuple[Flat, ...]:
+        """Broadcasts all to the highest kind, so that reductions run over all its numbers."""
+        kind = max(v.kind for v in values)
+        arrays = jnp.broadcast_arrays(*(self._lift(v, kind) for v in values))
+        return tuple(Flat(kind, array) for array in arrays)
+
+    def total(self, function: Callable[..., Any], *values: Flat) -> jax.Array:
+        """Sum of function(values) over all numbers."""
+        return jnp.sum(self.map(function, *values).array)
+
+    def each(self, function: Callable[..., Any], x: Flat) -> Flat:
+        """Sum of function(x) over each array."""
+        numbers = function(x.array)
+        if x.kind is not Kind.TENSOR:
+            return Flat(x.kind, numbers)
+        parts = [jnp.sum(numbers[i:j]) for i, j in zip(self.ends, self.ends[1:])]
+        return Flat(Kind.PER_ARRAY, jnp.stack(parts))
+
+
+def _branch(tree: FlatTree, form: Form) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    """The code of one opcode: (instruction [5], tensors, smalls) -> (tensors, smalls)."""
+    function, kinds = form
+
+    def run(instruction, tensors, smalls):
+        def fetch(kind, row):
+            if kind is Kind.TENSOR:
+                return Flat(kind, lax.dynamic_index_in_dim(tensors, row, keepdims=False))
+            if kind is Kind.PER_ARRAY:
+                return Flat(kind, lax.dynamic_index_in_dim(smalls, row, keepdims=False))
+            return Flat(kind, lax.dynamic_slice(smalls, (row, 0), (1, 1))[0, 0])
+
+        operands = [fetch(kind, instruction[2 + i]) for i, kind in enumerate(kinds)]
+        kind, result = tree.apply(function, operands)
+        if kind is Kind.TENSOR:
+            return lax.dynamic_update_index_in_dim(tensors, result, instruction[1], 0), smalls
+        result = jnp.broadcast_to(result, smalls.shape[1:])
+        return tensors, lax.dynamic_update_index_in_dim(smalls, result, instruction[1], 0)
+
+    return run
+
+
+def interpreted(
+    code: Code, capacity: Capacity, state_dtype: Any = None
+) -> optax.GradientTransformationExtraArgs:
+    """An encoded program as an optimizer over any pytree of parameters.
+
+    Args:
+      code: from `encode(program, capacity)`; may be traced, so that another program of the same
+        capacity compiles nothing.
+      capacity: the shapes of `code`.
+      state_dtype: dtype to whose precision states are rounded between steps; None keeps float32.
+
+    Returns:
+      init(params) -> Registers; update(grads, state, params, *, lr=1.0) -> (updates, state), with
+      updates of the parameters' dtypes. `update` raises ValueError without params.
+    """
+
+    def init(params: Any) -> Registers:
+        sizes = _sizes(params)
+        smalls = jnp.broadcast_to(jnp.asarray(code.numbers)[:, None], (capacity.smalls, len(sizes)))
+        tensors = jnp.zeros((capacity.tensors, sum(sizes)), jnp.float32)
+        return Registers(tensors, smalls, jnp.zeros([], jnp.int32))
+
+    def update(grads: Any, state: Registers, params: Any = None, *, lr: Any = 1.0, **_: Any):
+        if params is None:
+            raise ValueError("a program reads the weights: call update(grads, state, params)")
+        tree = FlatTree(_sizes(params))
+        branches = [_branch(tree, form) for form in FORMS]
+        table = jnp.asarray(code.table)
+        tensors = state.tensors.at[W].set(_flatten(params)).at[G].set(_flatten(grads))
+        smalls = state.smalls.at[LR].set(jnp.asarray(lr, jnp.float32))
+
+        def one(i, registers):
+            instruction = lax.dynamic_index_in_dim(table, i, keepdims=False)
+            return lax.switch(instruction[0], branches, instruction, *registers)
+
+        tensors, smalls = lax.fori_loop(0, code.count, one, (tensors, smalls))
+        change = lax.dynamic_index_in_dim(tensors, code.update, keepdims=False)
+        if state_dtype is not None:
+            tensors = _round_states(tensors, code.states, state_dtype)
+        updates = _unflatten(-change, params, tree.ends)
+        return updates, Registers(tensors, smalls, optax.safe_increment(state.count))
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _round_states(tensors: jax.Array, states: Any, dtype: Any) -> jax.Array:
+    """Rounds the rows of the states. A cast there and back would be optimized away."""
+    info = jnp.finfo(dtype)
+    rows = tensors[STATES : STATES + MAX_STATES]
+    rounded = lax.reduce_precision(rows, info.nexp, info.nmant)
+    kept = jnp.arange(len(rows))[:, None] < states
+    return tensors.at[STATES : STATES + MAX_STATES].set(jnp.where(kept, rounded, rows))
+
+
+def _sizes(params: Any) -> tuple[int, ...]:
+    """The number of numbers in each array; an empty tree counts as one empty array."""
+    return tuple(math.prod(jnp.shape(leaf)) for leaf in jax.tree.leaves(params)) or (0,)
+
+
+def _flatten(tree: Any) -> jax.Array:
+    """All numbers of a tree, float32 [P]."""
+    leaves = [jnp.ravel(jnp.asarray(leaf, jnp.float32)) for leaf in jax.tree.leaves(tree)]
+    return jnp.concatenate(leaves) if leaves else jnp.zeros(0, jnp.float32)
+
+
+def _unflatten(flat: jax.Array, like: Any, ends: np.ndarray) -> Any:
+    """A tree of the shapes and dtypes of `like`."""
+    leaves, structure = jax.tree.flatten(like)
+    parts = [
+        flat[i:j].reshape(jnp.shape(leaf)).astype(jnp.asarray(leaf).dtype)
+        for leaf, i, j in zip(leaves, ends, ends[1:])
+    ]
+    return jax.tree.unflatten(structure, parts)

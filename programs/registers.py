@@ -1,0 +1,183 @@
+"""Register allocation: a program as instructions over two small files of registers.
+
+    tensors  [T, P]  whole parameter trees, flattened; row 0 is w, row 1 is g, then one row per state
+    smalls   [S, A]  one number per array of the tree; a scalar is a row of equal numbers (it is read
+                     at column 0). Row 0 is lr, then the constants, then room for results
+
+A row is used again as soon as nothing later reads its value, so that T stays small and the values
+stay in cache. A state's row is never lent: its new value is computed into it, or moved there at the
+end where the old value is still needed when the new one is computed.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+
+from programs.abstract import analyse, live_across_steps
+from programs.functions import FUNCTIONS
+from programs.kinds import Kind
+from programs.program import OUTPUT, Argument, Program
+
+W, G, STATES = 0, 1, 2  # rows of `tensors`
+LR, CONSTANTS = 0, 1  # rows of `smalls`
+
+COPY = "copy"  # the one instruction that is not a function of the language: moves a state home
+
+Form = tuple[str, tuple[Kind, ...]]  # a function, and the kinds under which its code reads operands
+
+
+def form_of(function: str, kinds: tuple[Kind, ...]) -> Form:
+    """The code that computes `function` on these kinds.
+
+    Without a whole tree among its arguments an elementwise function is the same code for scalars as
+    for per-array values; a function that reduces has its arguments cast to one kind.
+    """
+    if Kind.TENSOR in kinds:
+        return function, kinds
+    row = FUNCTIONS[function]
+    kind = max(kinds) if row.whole_tree else Kind.PER_ARRAY
+    fixed = row.scalar_slots if row.whole_tree else ()
+    return function, tuple(Kind.SCALAR if i in fixed else kind for i in range(len(kinds)))
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """target = form(operands): rows, each of the file that its kind says."""
+
+    form: Form
+    target: int
+    operands: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """A program as instructions.
+
+    constants: the values of the rows of `smalls` from CONSTANTS on.
+    update: the row of `tensors` that holds the update after the last instruction.
+    tensors, smalls: rows needed of each file (T, S).
+    states: how many of the rows of `tensors` from STATES on are states.
+    """
+
+    instructions: tuple[Instruction, ...]
+    constants: tuple[float, ...]
+    update: int
+    tensors: int
+    smalls: int
+    states: int
+
+
+class _Rows:
+    """The rows of one file: which are free, and how many were ever needed."""
+
+    def __init__(self, taken: int):
+        self.count = taken
+        self._free: list[int] = []
+
+    def take(self) -> int:
+        """The lowest free row."""
+        if self._free:
+            return heapq.heappop(self._free)
+        self.count += 1
+        return self.count - 1
+
+    def free(self, row: int) -> None:
+        heapq.heappush(self._free, row)
+
+
+def allocate(program: Program) -> Allocation:
+    """Allocates registers for what of a program reaches an update in this step or a later one.
+
+    Raises:
+      InvalidProgram: see `programs.analyse`.
+    """
+    program = live_across_steps(program)
+    analysis = analyse(program)
+    uses = _last_uses(program)
+    homes = {name: STATES + i for i, name in enumerate(program.states)}
+    constants, number_rows = _constants(program)
+    tensors, smalls = _Rows(STATES + len(homes)), _Rows(CONSTANTS + len(constants))
+    lent = {Kind.TENSOR: (tensors, {*homes.values()}), Kind.SCALAR: (smalls, set(range(smalls.count)))}
+    lent[Kind.PER_ARRAY] = lent[Kind.SCALAR]
+
+    place: dict[str, tuple[Kind, int]] = {"w": (Kind.TENSOR, W), "g": (Kind.TENSOR, G)}
+    place |= {"lr": (Kind.SCALAR, LR), **{name: (Kind.TENSOR, homes[name]) for name in homes}}
+    version = {name: 0 for name in place}  # names are assigned again: each time another value
+    ended = {row for name, row in homes.items() if (name, 0) not in uses}  # homes free to overwrite
+
+    def release(name: str) -> None:
+        kind, row = place[name]
+        rows, kept = lent[kind]
+        if row not in kept:
+            rows.free(row)
+        elif kind is Kind.TENSOR:
+            ended.add(row)
+
+    for name in ("w", "g"):
+        if (name, 0) not in uses:
+            release(name)
+    instructions = []
+    for i, (statement, kind) in enumerate(zip(program.statements, analysis.kinds)):
+        target = statement.target
+        read = [
+            place[a] if isinstance(a, str) else (Kind.SCALAR, number_rows[a])
+            for a in statement.arguments
+        ]
+        for name in {a for a in statement.arguments if isinstance(a, str)}:
+            if uses[name, version[name]] == i:
+                release(name)
+        version[target] = version.get(target, -1) + 1
+        if not FUNCTIONS[statement.function].arity:
+            place[target] = Kind.SCALAR, number_rows[_number(statement.function)]
+            continue
+        final = uses[target, version[target]] == len(program)
+        if final and homes.get(target) in ended:
+            row = homes[target]
+        else:
+            row = lent[kind][0].take()
+        place[target] = kind, row
+        kinds, operands = zip(*read)
+        instructions.append(Instruction(form_of(statement.function, kinds), row, operands))
+    for name, home in homes.items():
+        if place[name][1] != home:
+            instructions.append(Instruction((COPY, (Kind.TENSOR,)), home, (place[name][1],)))
+    return Allocation(
+        tuple(instructions), constants, place[OUTPUT][1], tensors.count, smalls.count, len(homes)
+    )
+
+
+def _last_uses(program: Program) -> dict[tuple[str, int], int]:
+    """For each value that is read, as (name, times assigned): the last statement that reads it.
+
+    What the program returns is read by statement number len(program).
+    """
+    version = {name: 0 for name in program.inputs}
+    uses = {}
+    for i, statement in enumerate(program.statements):
+        for argument in statement.arguments:
+            if isinstance(argument, str):
+                uses[argument, version[argument]] = i
+        version[statement.target] = version.get(statement.target, -1) + 1
+    for name in program.outputs:
+        uses[name, version[name]] = len(program)
+    return uses
+
+
+def _constants(program: Program) -> tuple[tuple[float, ...], dict[Argument, int]]:
+    """The distinct constants of a program, and the row of each."""
+    rows: dict[Argument, int] = {}
+    for statement in program.statements:
+        numbers = [a for a in statement.arguments if not isinstance(a, str)]
+        if not FUNCTIONS[statement.function].arity:
+            numbers = [_number(statement.function)]
+        for number in numbers:
+            rows.setdefault(number, CONSTANTS + len(rows))
+    return tuple(float(number) for number in rows), rows
+
+
+def _number(function: str) -> float:
+    """The value of a function without arguments."""
+    return float(FUNCTIONS[function].meaning(np))
