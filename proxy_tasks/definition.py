@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,6 @@ from proxy_tasks.data import Batch, Data
 from proxy_tasks.errors import TaskError
 
 Params = Any  # a pytree of float32 arrays
-Fitness = Literal["accuracy", "negative_log_perplexity", "negative_loss"]
 
 SCHEDULE_FLOOR = 0.01  # the schedule value ends here: a value of 0 would divide by zero in programs
 
@@ -90,5 +89,5 @@ class Task:
         arrays = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), self.data.arrays)
         weights = jax.eval_shape(self.init, jax.random.key(0))
         step = jax.jit(lambda w, a, i: jax.value_and_grad(self.loss)(w, self.data.take(a, i)))
-        cost = step.lower(weights, arrays, indices).cost_analysis()
+        cost: Any = step.lower(weights, arrays, indices).cost_analysis()
         return float(cost["flops"]) * self.steps

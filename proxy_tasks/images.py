@@ -2,35 +2,173 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 
 from proxy_tasks.errors import TaskError, did_you_mean, shown
+from proxy_tasks.hub import INSTALL, column, open_dataset
+from proxy_tasks.idx import read_idx
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm")
+RESIZE_AT_ONCE = 4096  # images per call, bounds the memory
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
     """Images and their classes."""
 
-    pixels: np.ndarray  # [N, height, width, channels] uint8
+    pixels: np.ndarray  # [N, size, size, channels] uint8
     labels: np.ndarray  # [N] int32, 0 to classes - 1
     classes: int
 
 
-def digits() -> Images:
+def load_images(source: str, size: int, fraction: float = 1.0) -> Images:
+    """Images of a data setting, resized to `size` x `size` pixels.
+
+    source: `digits`, `idx:FOLDER`, `images:FOLDER` or `hf:NAME_OR_PATH[:CONFIG]`.
+    fraction: the part of the data to use, chosen at random but always the same.
+    Raises TaskError when the data are missing or damaged; it says what was looked for, where.
+    """
+    kind, _, place = source.partition(":")
+    if kind not in SOURCES or bool(place) == (kind == "digits"):
+        valid = ["digits", "idx:FOLDER", "images:FOLDER", "hf:NAME_OR_PATH"]
+        near = did_you_mean(kind, SOURCES) if kind not in SOURCES else f"; valid are: {valid}"
+        raise TaskError(f"data={shown(source)}: not a source of images{near}")
+    images = SOURCES[kind](place, size, fraction)
+    if len(images.labels) == 0 or images.pixels.size == 0:
+        raise TaskError(f"data={shown(source)}: there are no images")
+    if images.classes < 2 or images.labels.min() < 0:
+        raise TaskError(f"data={shown(source)}: expected labels from 0 on, of 2 classes or more")
+    return images
+
+
+def digits(place: str, size: int, fraction: float) -> Images:
     """scikit-learn's 1,797 handwritten digits, 8x8 pixels of 0 to 16 (UCI, Alpaydin and Kaynak)."""
     from sklearn.datasets import load_digits  # imported late: it takes a second
 
     bunch = load_digits()
-    return Images(bunch.images[..., None].astype(np.uint8), bunch.target.astype(np.int32), 10)
+    pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
+    return _arranged(pixels[..., None], bunch.target, size, fraction, 10)
 
 
-def load_images(source: str) -> Images:
-    """Images from a data setting, `digits`.
+def idx_folder(place: str, size: int, fraction: float) -> Images:
+    """A folder in MNIST's format: *images-idx* and *labels-idx* files, paired by name."""
+    folder = _folder("idx", place, "*images*idx* and *labels*idx* files, plain or .gz, as MNIST's")
+    pairs = []
+    for images in sorted(folder.glob("*images*idx*")):
+        prefix = images.name.partition("images")[0]
+        matching = sorted(folder.glob(f"{prefix}labels*idx*"))
+        if not matching:
+            raise TaskError(f"data='idx:{place}': {images.name} has no {prefix}labels*idx* file")
+        pairs.append((images, matching[0]))
+    if not pairs:
+        raise TaskError(f"data='idx:{place}': no file named *images*idx* in {folder}")
+    pixels, classes = [], []
+    for images, labels in pairs:
+        array, targets = read_idx(images), read_idx(labels)
+        if array.dtype != np.uint8 or array.ndim not in (3, 4):
+            raise TaskError(f"{images}: expected bytes of shape [N, height, width(, channels)]")
+        if targets.ndim != 1 or targets.dtype.kind not in "iu" or len(targets) != len(array):
+            raise TaskError(f"{labels}: expected {len(array)} whole numbers, as many as images")
+        pixels.append(array[..., None] if array.ndim == 3 else array)
+        classes.append(targets)
+    if len({array.shape[1:] for array in pixels}) != 1:
+        raise TaskError(f"data='idx:{place}': the files hold images of different shapes")
+    return _arranged(np.concatenate(pixels), np.concatenate(classes), size, fraction)
 
-    Raises TaskError when the source is unknown.
-    """
-    if source == "digits":
-        return digits()
-    raise TaskError(f"data={shown(source)}: unknown image source{did_you_mean(source, ['digits'])}")
+
+def image_folder(place: str, size: int, fraction: float) -> Images:
+    """A folder with one folder of images per class."""
+    folder = _folder("images", place, "a folder of images per class")
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    files = [
+        (file, label)
+        for label, name in enumerate(names)
+        for file in sorted((folder / name).iterdir())
+        if file.suffix.lower() in SUFFIXES
+    ]
+    if not files:
+        expected = f"no {'/'.join(SUFFIXES)} files in folders of {folder}"
+        raise TaskError(f"data='images:{place}': {expected}; expected one folder per class")
+    files = [files[i] for i in _part(len(files), fraction)]
+    pixels = _decoded((file for file, _ in files), size)
+    return Images(pixels, np.array([label for _, label in files], np.int32), len(names))
+
+
+def hub_images(place: str, size: int, fraction: float) -> Images:
+    """A Hugging Face data set with a column of images and one of class labels."""
+    dataset = open_dataset(place)
+    import datasets
+
+    image = column(dataset, place, "images", lambda f: isinstance(f, datasets.Image))
+    label = column(dataset, place, "class labels", lambda f: isinstance(f, datasets.ClassLabel))
+    classes = dataset.features[label].num_classes
+    dataset = dataset.select(_part(len(dataset), fraction)).select_columns([image, label])
+    pixels = _decoded((row[image] for row in dataset), size)
+    return Images(pixels, np.array(dataset[label][:], np.int32), classes)
+
+
+SOURCES: dict[str, Callable[[str, int, float], Images]] = {
+    "digits": digits,
+    "idx": idx_folder,
+    "images": image_folder,
+    "hf": hub_images,
+}
+
+
+def _folder(kind: str, place: str, content: str) -> Path:
+    folder = Path(place).expanduser()
+    if not folder.is_dir():
+        raise TaskError(
+            f"data='{kind}:{place}': no folder {folder.absolute()}; expected one with {content}"
+        )
+    return folder
+
+
+def _part(count: int, fraction: float) -> np.ndarray:
+    """Indices of a fixed random part, in ascending order."""
+    if not 0 < fraction <= 1:
+        raise TaskError(f"fraction: expected a number above 0 and at most 1, got {fraction:g}")
+    return np.sort(np.random.RandomState(1).permutation(count)[: max(1, int(count * fraction))])
+
+
+def _arranged(
+    pixels: np.ndarray, labels: np.ndarray, size: int, fraction: float, classes: int = 0
+) -> Images:
+    """Images of the wanted part and size, from arrays [N, height, width, channels]."""
+    part = _part(len(pixels), fraction)
+    classes = classes or int(labels.max(initial=0)) + 1
+    pixels, labels = pixels[part], labels[part].astype(np.int32)
+    if pixels.shape[1:3] != (size, size):
+        pieces = []
+        for start in range(0, len(pixels), RESIZE_AT_ONCE):
+            piece = pixels[start : start + RESIZE_AT_ONCE].astype(np.float32)
+            shape = (len(piece), size, size, piece.shape[-1])
+            piece = jax.image.resize(piece, shape, "linear", antialias=True)
+            pieces.append(np.rint(np.clip(piece, 0, 255)).astype(np.uint8))
+        pixels = np.concatenate(pieces)
+    return Images(pixels, labels, classes)
+
+
+def _decoded(images: Any, size: int) -> np.ndarray:
+    """[N, size, size, channels] from files or pillow images; grey when the first one is."""
+    try:
+        import PIL.Image
+    except ImportError:
+        raise TaskError(f"images need the pillow package: {INSTALL}") from None
+    arrays: list[np.ndarray] = []
+    mode = ""
+    for image in images:
+        try:
+            picture = PIL.Image.open(image) if isinstance(image, Path) else image
+            mode = mode or ("L" if picture.mode in ("1", "L") else "RGB")
+            picture = picture.convert(mode).resize((size, size), PIL.Image.Resampling.BILINEAR)
+        except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
+            raise TaskError(f"{image}: not a readable image: {error}") from None
+        arrays.append(np.asarray(picture, np.uint8).reshape(size, size, -1))
+    return np.stack(arrays)

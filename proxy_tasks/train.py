@@ -118,9 +118,9 @@ class Training:
         )
         compiled, compile_seconds = self._compile(arguments)
         start = time.perf_counter()
-        outputs = [np.asarray(output) for output in compiled(*arguments)]
-        run_seconds = time.perf_counter() - start
-        return self._result(*outputs, seed, compile_seconds, run_seconds)
+        steps_run, bad, finite, curve = (np.asarray(output) for output in compiled(*arguments))
+        seconds = compile_seconds, time.perf_counter() - start
+        return self._result(int(steps_run), bool(bad), finite, curve, seed, seconds)
 
     def _compile(self, arguments: Any) -> tuple[Any, float]:
         leaves, structure = jax.tree.flatten(arguments[0])
@@ -191,8 +191,7 @@ class Training:
         (_, (steps_run, _, _, _, bad), finite, curve, _) = end
         return steps_run, bad, finite, curve
 
-    def _result(self, steps_run, bad, finite, curve, seed, compile_seconds, run_seconds):
-        steps_run, bad = int(steps_run), bool(bad)
+    def _result(self, steps_run, bad, finite, curve, seed, seconds) -> TrainResult:
         reached = [
             (int(step), float(value))
             for step, value, fine in zip(self.checkpoints, curve, finite, strict=True)
@@ -210,8 +209,8 @@ class Training:
             steps_run=steps_run,
             diverged_at=steps_run - bad if diverged else None,
             seed=seed,
-            compile_seconds=compile_seconds,
-            run_seconds=run_seconds,
+            compile_seconds=seconds[0],
+            run_seconds=seconds[1],
         )
 
 

@@ -1,0 +1,46 @@
+"""Loss and fitness of models that give logits: of images' classes and of next tokens alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from proxy_tasks.data import Batch
+
+Fitness = Literal["accuracy", "negative_log_perplexity", "negative_loss"]
+Logits = Callable[..., Any]  # (params, inputs) -> [..., classes]
+ONE_HOT_UP_TO = 512
+
+
+def cross_entropy(logits_of: Logits) -> Callable[[Any, Batch], jax.Array]:
+    """Mean of -log p(target), in nats; the batch is (inputs, targets [...])."""
+
+    def loss(params: Any, batch: Batch) -> jax.Array:
+        inputs, targets = batch
+        logits = logits_of(params, inputs)
+        classes = logits.shape[-1]
+        if classes > ONE_HOT_UP_TO:
+            return optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()
+        # One-hot: picking the target's logit has a scatter as its gradient, slow on a CPU.
+        return optax.softmax_cross_entropy(logits, jax.nn.one_hot(targets, classes)).mean()
+
+    return loss
+
+
+def metric_of(fitness: str, logits_of: Logits) -> Callable[[Any, Batch], jax.Array]:
+    """The fitness function of a setting, higher is better.
+
+    accuracy: fraction of targets whose logit is the largest. negative_loss: minus the
+    cross-entropy, which for a language model is the negative log-perplexity (per token, nats).
+    """
+    loss = cross_entropy(logits_of)
+
+    def accuracy(params: Any, batch: Batch) -> jax.Array:
+        inputs, targets = batch
+        return jnp.mean(jnp.argmax(logits_of(params, inputs), -1) == targets)
+
+    return accuracy if fitness == "accuracy" else lambda params, batch: -loss(params, batch)

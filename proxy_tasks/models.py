@@ -1,0 +1,110 @@
+"""The models of the built-in tasks, in flax: an MLP, an n-gram MLP, and Transformers.
+
+B batch, L tokens of a window, W width, V vocabulary. No dropout: a training must be repeatable and
+a rule be judged by what it does to the weights.
+"""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+ONE_HOT_UP_TO = 512  # larger vocabularies are looked up instead
+
+
+class MLP(nn.Module):
+    """One hidden layer on flat inputs: [B, D] -> [B, outputs]."""
+
+    hidden: int
+    outputs: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = nn.relu(nn.Dense(self.hidden, name="hidden")(x))
+        return nn.Dense(self.outputs, name="output")(x)
+
+
+def embed(tokens: jax.Array, vocabulary: int, width: int, name: str) -> jax.Array:
+    """Token embedding [..., W], to be called inside a compact module.
+
+    Small vocabularies multiply one-hot vectors: the gradient of a look-up is a scatter, which XLA
+    runs element by element on a CPU.
+    """
+    init = nn.initializers.normal(width**-0.5)
+    if vocabulary > ONE_HOT_UP_TO:
+        return nn.Embed(vocabulary, width, embedding_init=init, name=name)(tokens)
+    one_hot = jax.nn.one_hot(tokens, vocabulary)
+    return nn.Dense(width, use_bias=False, kernel_init=init, name=name)(one_hot)
+
+
+class NGram(nn.Module):
+    """n-gram language model (Bengio et al. 2003): tokens [B, n] -> next-token logits [B, V]."""
+
+    vocabulary: int
+    embedding: int
+    hidden: int
+
+    @nn.compact
+    def __call__(self, tokens: jax.Array) -> jax.Array:
+        x = embed(tokens, self.vocabulary, self.embedding, "embedding")
+        x = x.reshape(len(x), -1)
+        return MLP(self.hidden, self.vocabulary, name="mlp")(x)
+
+
+class Block(nn.Module):
+    """Pre-norm Transformer block: [B, L, W] -> [B, L, W]."""
+
+    heads: int
+    causal: bool
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        batch, length, width = x.shape
+        y = nn.LayerNorm(name="norm_attention")(x)
+        # Queries, keys and values in one product: fewer operations per step.
+        qkv = nn.Dense(3 * width, name="qkv")(y).reshape(batch, length, 3, self.heads, -1)
+        q, k, v = (qkv[:, :, i] for i in range(3))
+        y = jax.nn.dot_product_attention(q, k, v, is_causal=self.causal)
+        x = x + nn.Dense(width, name="attention")(y.reshape(batch, length, width))
+        y = nn.LayerNorm(name="norm_mlp")(x)
+        y = nn.gelu(nn.Dense(4 * width, name="mlp_in")(y))
+        return x + nn.Dense(width, name="mlp_out")(y)
+
+
+class ViT(nn.Module):
+    """Mean-pooled ViT (Dosovitskiy et al. 2021): patches [B, L, D] -> logits [B, classes]."""
+
+    layers: int
+    width: int
+    heads: int
+    classes: int
+
+    @nn.compact
+    def __call__(self, patches: jax.Array) -> jax.Array:
+        x = nn.Dense(self.width, name="patches")(patches)
+        shape = (1, *x.shape[1:])
+        x = x + self.param("position", nn.initializers.normal(0.02), shape, jnp.float32)
+        for layer in range(self.layers):
+            x = Block(self.heads, causal=False, name=f"block_{layer}")(x)
+        x = nn.LayerNorm(name="norm")(x).mean(axis=1)
+        return nn.Dense(self.classes, name="output")(x)
+
+
+class Transformer(nn.Module):
+    """Decoder-only language model: tokens [B, L] -> logits of the next tokens, [B, L, V]."""
+
+    layers: int
+    width: int
+    heads: int
+    vocabulary: int
+
+    @nn.compact
+    def __call__(self, tokens: jax.Array) -> jax.Array:
+        x = embed(tokens, self.vocabulary, self.width, "embedding")
+        shape = (1, *x.shape[1:])
+        x = x + self.param("position", nn.initializers.normal(0.02), shape, jnp.float32)
+        for layer in range(self.layers):
+            x = Block(self.heads, causal=True, name=f"block_{layer}")(x)
+        x = nn.LayerNorm(name="norm")(x)
+        return nn.Dense(self.vocabulary, use_bias=False, name="output")(x)
