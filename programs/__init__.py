@@ -9,6 +9,7 @@ from programs.abstract import (
     InvalidProgram,
     analyse,
     live_across_steps,
+    reaching,
     remove_redundant,
 )
 from programs.parse import library, load, parse
@@ -25,5 +26,6 @@ __all__ = [
     "live_across_steps",
     "load",
     "parse",
+    "reaching",
     "remove_redundant",
 ]

@@ -58,8 +58,8 @@ class InvalidProgram(ProgramError):
     def message(self) -> str:  # type: ignore[override]
         if self.fault is Fault.UNDEFINED:
             assert self.index is not None
-            known = [*self.program.inputs]
-            known += [s.target for s in self.program.statements[: self.index]]
+            known = [s.target for s in self.program.statements[: self.index]]
+            known += self.program.inputs
             return f"'{self.name}' {self.fault.value}{nearest(self.name, known)}"
         if self.fault is Fault.KINDS:
             row = FUNCTIONS[self.name]
@@ -83,6 +83,7 @@ class InvalidProgram(ProgramError):
 
 def nearest(name: str, known: list[str]) -> str:
     """ "; did you mean 'x'?" for the closest of `known`, or ""."""
+    known = list(dict.fromkeys(known))[-100:]  # comparing is slow, and the near ones come last
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
 
@@ -227,36 +228,29 @@ def remove_redundant(program: Program, analysis: Analysis | None = None) -> Prog
     return replace(program, statements=tuple(program.statements[i] for i in analysis.live))
 
 
-def live_states(analysis: Analysis) -> int:
-    """Which states any later update depends on, as a bit mask over the program's states.
+def reaching(analysis: Analysis) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Which states and statements any update, now or later, depends on: two tuples of indices.
 
-    The least fixed point: a state counts when the update reads it, or when a state that counts
-    does. A state that only its own next value reads never reaches a weight.
+    The least fixed point: what the update needs counts, and so does what the next value of a state
+    that counts needs. A state that only its own next value reads never reaches a weight.
     """
-    states, seen = 0, -1
-    while states != seen:
-        seen = states
-        needs = analysis.outputs[0][2]
+    needs, seen = analysis.outputs[0][2], -1
+    while needs != seen:
+        seen = needs
         for i, (_, _, mask) in enumerate(analysis.outputs[1:]):
-            if seen >> i & 1:
+            if seen >> (_STATE + i) & 1:
                 needs |= mask
-        states = (needs >> _STATE) & ((1 << MAX_STATES) - 1)
-    return states
+    states = range(len(analysis.program.states))
+    return (
+        tuple(i for i in states if needs >> (_STATE + i) & 1),
+        tuple(i for i in range(len(analysis.values)) if needs >> (_STATEMENT + i) & 1),
+    )
 
 
 def live_across_steps(program: Program) -> Program:
     """Drops the states that no later update depends on, with all that only they needed."""
-    analysis = analyse(program)
-    mask = live_states(analysis)
-    needs = analysis.outputs[0][2]
-    for i, (_, _, state_needs) in enumerate(analysis.outputs[1:]):
-        if mask >> i & 1:
-            needs |= state_needs
+    states, statements = reaching(analyse(program))
     return Program(
-        tuple(name for i, name in enumerate(program.states) if mask >> i & 1),
-        tuple(
-            statement
-            for i, statement in enumerate(program.statements)
-            if needs >> (_STATEMENT + i) & 1
-        ),
+        tuple(program.states[i] for i in states),
+        tuple(program.statements[i] for i in statements),
     )

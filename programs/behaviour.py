@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from programs.abstract import remove_redundant
+from programs.abstract import live_across_steps
 from programs.execute import run_step
 from programs.program import Program
 
@@ -58,7 +58,7 @@ _OTHER_GRADIENTS = [_fixed(101 + step, _SCALES) for step in range(STEPS)]
 
 def behaviour(program: Program) -> Behaviour:
     """Runs a valid program for a few steps on fixed inputs."""
-    program = remove_redundant(program)
+    program = live_across_steps(program)
     with np.errstate(all="ignore"):
         updates, finite = _updates(program, _GRADIENTS)
         digest = blake2b(_rounded(updates), digest_size=16).digest()

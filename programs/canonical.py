@@ -127,7 +127,7 @@ def canonical_hash(program: Program) -> bytes:
     interpret(program, variables, terms.constant, terms.apply)
     update = variables[program.outputs[0]]
     following = [variables[name] for name in program.states]  # the states' next values
-    labels = [b"state".ljust(16)] * len(states)
+    labels = [b""] * len(states)
     for _ in range(ROUNDS):
         digests = _digests(terms, {update, *following}, labels)
         labels = [digests[term] for term in following]
@@ -147,10 +147,10 @@ def _digests(terms: _Terms, roots: set[Term], labels: list[bytes]) -> dict[Term,
     digests: dict[Term, bytes] = {}
     for term in sorted(wanted):  # arguments have lower numbers
         label, *arguments = terms.nodes[term]
-        if label == "state":
-            digests[term] = labels[arguments[0]]
-            continue
-        parts = [digests[a] for a in arguments]
+        if label == "state":  # marked, since it is its value of one step ago
+            parts = [labels[arguments[0]]]
+        else:
+            parts = [digests[a] for a in arguments]
         if label in FUNCTIONS and COMMUTATIVE in FUNCTIONS[label].properties:
             parts.sort()
         data = label if isinstance(label, bytes) else label.encode() + b"("

@@ -29,8 +29,10 @@ MAX_BYTES = 64 * 1024
 MAX_LINES = 2_000
 MAX_LINE = 400  # characters; bounds the nesting that ast.parse may meet
 MAX_STATEMENTS = 1_000
+MAX_TOKENS = 12 * MAX_STATEMENTS  # bounds the time that ast.parse may take
 LIBRARY = "library:"
 
+_TOKEN = re.compile(r"#.*|\w+|[^\w\s]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _OPERATORS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide"}
 _PARAMETERS = {"weight": "w", "weights": "w", "gradient": "g", "grad": "g", "learning_rate": "lr"}
@@ -147,6 +149,9 @@ def _outline(text: str | bytes, file: str) -> tuple[_Source, ast.FunctionDef]:
             source.fail(f"{len(line)} characters; a line has at most {MAX_LINE}", line=number)
         if "\0" in line:
             source.fail("a NUL byte; program text is plain text", line=number)
+    tokens = sum(1 for _ in _TOKEN.finditer(text))
+    if tokens > MAX_TOKENS:
+        source.fail(f"{tokens} words and signs; at most {MAX_TOKENS} are allowed")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -160,7 +165,7 @@ def _outline(text: str | bytes, file: str) -> tuple[_Source, ast.FunctionDef]:
             error.offset or 1,
         ) from None
     except (ValueError, MemoryError, RecursionError) as error:
-        raise ProgramError(f"not Python syntax: {error or 'nested too deeply'}", file, 1) from None
+        raise ProgramError(f"not Python syntax: {str(error) or 'nested too deeply'}", file, 1) from None
     functions = [node for node in module.body if not _is_docstring(node)]
     if not functions:
         source.fail(f"empty; expected '{_FORM}' and its statements")

@@ -28,6 +28,8 @@ class ProgramError(ValueError):
     """A program that cannot be: one line that says where, what, and what would be right."""
 
     def __init__(self, message: str, file: str = "", line: int = 0, column: int = 0):
+        # Quoted text may hold anything; a message is one printable line.
+        message = "".join(c if c.isprintable() else " " for c in message)
         self.message, self.file, self.line, self.column = message, file, line, column
         where = ":".join(str(part) for part in (file, line, column) if part)
         super().__init__(f"{where}: {message}" if where else message)

@@ -1,0 +1,86 @@
+"""python -m programs."""
+
+import json
+import subprocess
+import sys
+
+
+import pytest
+
+from programs import load, parse
+from programs.__main__ import main
+
+
+def test_show(capsys):
+    assert main(["show", "library:program8"]) == 0
+    shown = capsys.readouterr().out
+    text = shown[: shown.index("21 statements")]
+    assert parse(text).statements == tuple(
+        load("library:program8").statements[i] for i in (0, 5, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 19)
+    )
+    assert "21 statements, 13 live in a step, 12 live across steps; states needed: 1 of 2: v" in shown
+    assert "m = cosh(update)                        # tensor, reaches no later update" in shown
+    assert "# v968 = sign(v)                          # tensor, redundant" in shown
+    assert "5e9542b499c6800cb749ddb21d6b2a66" in shown
+
+
+def test_show_json(capsys):
+    assert main(["show", "library:program8", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert parse(facts["text"]) == load("library:program8")
+    assert (facts["live_statements"], facts["live_statements_across_steps"]) == (13, 12)
+    assert facts["states_needed"] == ["v"]
+    assert set(facts["hashes"]) == {"functional", "canonical", "behavioural"}
+    assert facts["statements"][0] == {
+        "text": "g = clip(g, lr)", "kind": "tensor", "live": True, "reaches_an_update": True,
+    }  # fmt: skip
+
+
+def test_check(tmp_path, capsys):
+    assert main(["check", "library:lion"]) == 0
+    assert "valid, 7 statements" in capsys.readouterr().out
+    bad = tmp_path / "bad.py"
+    bad.write_text("def train(w, g, lr):\n  update = sqr(g)\n  return update\n")
+    assert main(["check", str(bad)]) == 2
+    error = capsys.readouterr().err
+    assert error == f"error: {bad}:2:12: unknown function 'sqr'; did you mean 'sqrt'?\n"
+
+
+def test_diff(tmp_path, capsys):
+    assert main(["diff", "library:adam", "library:adamw"]) == 1
+    assert "+    wd = w * 0.01" in capsys.readouterr().out
+    commuted = tmp_path / "lion.py"
+    commuted.write_text(str(load("library:lion")).replace("update + wd", "wd + update"))
+    assert main(["diff", "library:lion", str(commuted), "--json"]) == 0
+    same = json.loads(capsys.readouterr().out)["same"]
+    assert same == {"functional": False, "canonical": True, "behavioural": True}
+    assert main(["diff", "library:lion", "library:lion"]) == 0
+    assert "the texts are the same" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["show", "library:nope"], ["diff", "library:lion", "x"]])
+def test_bad_input(arguments, capsys):
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ")
+    assert "Traceback" not in captured.err
+
+
+def test_a_closed_pipe_is_no_error():
+    done = subprocess.run(
+        f"{sys.executable} -m programs show library:program8 | head -1",
+        shell=True, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "def train(w, g, m, v, lr):\n"
+    assert done.stderr == ""
+
+
+def test_the_package_is_light():
+    """Importing it, and the verbs, start no JAX backend and import no JAX."""
+    code = (
+        "import sys, programs, programs.__main__, programs.mutate, programs.canonical; "
+        "programs.__main__.main(['show', 'library:lion']); "
+        "print([m for m in sys.modules if m.split('.')[0] in ('jax', 'jaxlib', 'optax', 'egglog')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

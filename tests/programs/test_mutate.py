@@ -1,0 +1,192 @@
+"""The three mutations: their distribution, their reach, and that they repeat."""
+
+import collections
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from programs import ProgramError, Statement, analyse, load, parse
+from programs.functions import FUNCTIONS
+from programs.kinds import Kind
+from programs.mutate import MutationOptions, child_rng, mutate, random_program
+from tests.strategies import programs
+
+ADAMW = load("library:adamw")
+INSERT = MutationOptions(insert=1, delete=0, modify=0)
+
+
+def _children(program, count, options=MutationOptions(), seed=0):
+    analysis = analyse(program)
+    return [mutate(program, child_rng(seed, 0, i), options, analysis) for i in range(count)]
+
+
+def _inserted(parent, child) -> tuple[int, Statement]:
+    """Where and what was inserted (the last of equal places)."""
+    place = max(
+        i
+        for i in range(len(child))
+        if child.statements[:i] + child.statements[i + 1 :] == parent.statements
+    )
+    return place, child.statements[place]
+
+
+@given(programs(), st.integers(0, 2**63))
+def test_children_are_valid_and_one_step_away(program, seed):
+    child = mutate(program, child_rng(seed, 1, 2))
+    assert analyse(child.program) == child.analysis
+    assert child.program.states == program.states
+    grown = len(child.program) - len(program)
+    assert grown == {"insert": 1, "delete": -1, "modify": 0}[child.kind]
+    assert parse(str(child.program)) == child.program
+
+
+def test_the_three_are_equally_likely():
+    program = parse(  # on which nothing fails: no scalar slots, and update is assigned twice
+        "def train(w, g, lr):\n  update = g * 0.5\n  update = g + w\n  return update"
+    )
+    kinds = collections.Counter(c.kind for c in _children(program, 9000))
+    assert all(abs(kinds[kind] - 3000) < 250 for kind in ("insert", "delete", "modify"))
+
+
+def test_a_hundred_thousand_inserts_reach_every_function_and_every_kind():
+    seen: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
+    places: collections.Counter = collections.Counter()
+    targets: collections.Counter = collections.Counter()
+    program = parse(
+        "def train(w, g, m, lr):\n  n = norm(g)\n  update = g * n\n  return update, m"
+    )
+    kinds = {"w": 2, "g": 2, "m": 2, "lr": 0, "n": 1, "update": 2}
+    for child in _children(program, 100_000, INSERT):
+        place, statement = _inserted(program, child.program)
+        places[place] += 1
+        targets[statement.target] += 1
+        signature = tuple(
+            Kind(kinds[a]) if isinstance(a, str) else "constant" for a in statement.arguments
+        )
+        seen[statement.function][signature] += 1
+    assert set(seen) == set(FUNCTIONS)
+    for name, row in FUNCTIONS.items():
+        missing = set(row.kinds) - set(seen[name])
+        assert not missing, (name, missing)
+        if row.arity:
+            assert any("constant" in signature for signature in seen[name])
+    assert seen["interp"][Kind.TENSOR, Kind.TENSOR, Kind.SCALAR] > 100
+    assert seen["interp"][Kind.TENSOR, Kind.TENSOR, "constant"] > 100
+    counts = [sum(c.values()) for c in seen.values()]
+    assert max(counts) < 1.5 * min(counts)  # functions are drawn evenly
+    assert set(places) == {0, 1, 2}
+    assert {"v1", "w", "g", "m", "lr", "n", "update"} == set(targets)
+
+
+def test_every_argument_and_constant_can_be_modified():
+    options = MutationOptions(insert=0, delete=0, modify=1)
+    changed, fresh, scaled = collections.Counter(), 0, 0
+    for child in _children(ADAMW, 20_000, options):
+        for i, (old, new) in enumerate(zip(ADAMW, child.program)):
+            for slot, (a, b) in enumerate(zip(old.arguments, new.arguments)):
+                if a != b:
+                    changed[i, slot] += 1
+                    if isinstance(a, float) and isinstance(b, float):
+                        fresh += 1
+                        scaled += b > 0
+    assert set(changed) == {(i, s) for i, st_ in enumerate(ADAMW) for s in range(len(st_.arguments))}
+    assert scaled > 0.7 * fresh  # half are times 2^a and keep their sign, half of the rest do too
+
+
+def test_new_constants_are_standard_normal_and_rescaling_is_log_normal():
+    import math
+    import statistics
+
+    options = MutationOptions(mode="constants")
+    program = parse("def train(w, g, lr):\n  update = g * 3.0\n  return update")
+    factors = [
+        math.log2(c.program.statements[0].arguments[1] / 3.0) for c in _children(program, 4000, options)
+    ]
+    assert abs(statistics.mean(factors)) < 0.06
+    assert abs(statistics.stdev(factors) - 1) < 0.05
+    options = MutationOptions(insert=0, delete=0, modify=1, rescale=0)
+    constants = [
+        a
+        for c in _children(program, 20_000, options)
+        for a in c.program.statements[0].arguments
+        if not isinstance(a, str) and a != 3.0
+    ]
+    assert abs(statistics.mean(constants)) < 0.05
+    assert abs(statistics.stdev(constants) - 1) < 0.05
+
+
+def test_modes():
+    for child in _children(ADAMW, 300, MutationOptions(mode="constants")):
+        assert child.kind == "constant"
+        assert [s.function for s in child.program] == [s.function for s in ADAMW]
+        differing = [
+            (a, b)
+            for x, y in zip(ADAMW, child.program)
+            for a, b in zip(x.arguments, y.arguments)
+            if a != b
+        ]
+        assert len(differing) <= 1
+        assert all(isinstance(a, float) and a * b > 0 for a, b in differing)
+    for child in _children(ADAMW, 300, MutationOptions(mode="no_insertion")):
+        assert len(child.program) <= len(ADAMW)
+    for child in _children(ADAMW, 300, MutationOptions(max_length=9)):
+        assert len(child.program) <= 9
+    for child in _children(ADAMW, 300, MutationOptions(max_length=10)):
+        assert len(child.program) <= 10
+
+
+def test_until_the_hash_is_new():
+    known = {analyse(ADAMW).functional_hash}
+    for i in range(200):
+        child = mutate(ADAMW, child_rng(0, 0, i), is_new=lambda h: h not in known)
+        assert child.analysis.functional_hash not in known
+        known.add(child.analysis.functional_hash)
+
+
+def test_when_no_child_can_be_found():
+    with pytest.raises(ProgramError, match="no constant to tune"):
+        mutate(
+            parse("def train(w, g, lr):\n  update = sign(g)\n  return update"),
+            child_rng(0, 0, 0),
+            MutationOptions(mode="constants"),
+        )
+    with pytest.raises(ProgramError, match="no new valid child in 10000 draws"):
+        mutate(ADAMW, child_rng(0, 0, 0), is_new=lambda _: False)
+    with pytest.raises(ValueError, match="weights must be"):
+        MutationOptions(insert=0, delete=0, modify=0)
+
+
+def test_same_generator_same_child_on_any_machine():
+    """A golden digest of 500 successive children: it may never change for a released version."""
+    program, analysis = ADAMW, None
+    digest = hashlib.blake2b(digest_size=8)
+    for i in range(500):
+        child = mutate(program, child_rng(7, 3, i), MutationOptions(max_length=40), analysis)
+        program, analysis = child.program, child.analysis
+        digest.update(str(program).encode())
+    assert digest.hexdigest() == "2a274e208a0b5565"
+
+
+def test_children_numbers_do_not_share_a_stream():
+    draws = {child_rng(s, r, c).random() for s in range(3) for r in range(3) for c in range(100)}
+    assert len(draws) == 900
+
+
+@pytest.mark.parametrize("length", [1, 2, 9, 40, 200])
+def test_random_programs(length):
+    seen = collections.Counter()
+    for i in range(2000 // length):
+        program = random_program(child_rng(0, 0, i), length)
+        assert len(program) == length
+        analyse(program)
+        assert any(s.target == "update" for s in program)
+        seen.update(s.function for s in program)
+    if length == 40:
+        assert set(seen) == set(FUNCTIONS)
+
+
+def test_random_program_of_nothing():
+    with pytest.raises(ProgramError, match="at least 1"):
+        random_program(child_rng(0, 0, 0), 0)
