@@ -6,11 +6,12 @@
 Compiling an update rule takes a second or more, training a small task with it milliseconds. So the
 compiled training takes the program as an argument: a loop over its live statements, and in it one
 `lax.switch` over everything that a statement may be. The branches are made from the table of
-functions: one per function and combination of kinds that needs its own code. Each branch fetches its
-own operands and writes its own result, so that a statement is one fused kernel.
+functions: one per function and combination of kinds that needs its own code. Each branch fetches
+its own operands.
 
-The register file (registers.py) is the optimizer's state: states and constants stay in their rows
-from step to step, nothing is copied, and XLA updates the rows in place.
+The register files (registers.py) are the optimizer's state: states and constants stay in their rows
+from step to step. A branch returns the new row rather than the file with that row replaced, because
+XLA copies whole files that go through a branch, while it replaces a row of a loop's file in place.
 """
 
 from __future__ import annotations
@@ -29,7 +30,19 @@ from jax import lax
 from programs.functions import FUNCTIONS
 from programs.kinds import Kind
 from programs.program import MAX_STATES, Program, ProgramError
-from programs.registers import COPY, CONSTANTS, G, LR, STATES, W, Form, allocate, form_of
+from programs.registers import (
+    CONSTANTS,
+    COPY,
+    COPY_FORM,
+    LR,
+    STATES,
+    Allocation,
+    Form,
+    G,
+    W,
+    allocate,
+    form_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,13 @@ class Capacity:
     tensors: int
     smalls: int
 
+    def holds(self, need: Capacity) -> bool:
+        return (
+            need.instructions <= self.instructions
+            and need.tensors <= self.tensors
+            and need.smalls <= self.smalls
+        )
+
 
 # A program gets the first that holds it. Rows that a program does not use cost memory, not time.
 CAPACITIES = (
@@ -56,7 +76,8 @@ CAPACITIES = (
 class Code(NamedTuple):
     """A program as data, numpy or JAX arrays.
 
-    table: int32 [N, 5], each instruction's opcode, target and three operands.
+    table: int32 [N, 6], each instruction's opcode, target in `tensors`, target in `smalls`, and
+      three operands.
     numbers: float32 [S], what stands in `smalls` at the start: the constants.
     count: int32 [], instructions there are.
     update: int32 [], the row of `tensors` that holds the update at the end.
@@ -71,11 +92,10 @@ class Code(NamedTuple):
 
 
 class Registers(NamedTuple):
-    """The optimizer's state: tensors float32 [T, P], smalls float32 [S, A], step count int32 []."""
+    """The optimizer's state: tensors float32 [T, P], smalls float32 [S, A]."""
 
     tensors: jax.Array
     smalls: jax.Array
-    count: jax.Array
 
 
 def _forms() -> tuple[Form, ...]:
@@ -85,12 +105,12 @@ def _forms() -> tuple[Form, ...]:
         for kinds in row.kinds
         if row.arity
     }
-    return (*forms, (COPY, (Kind.TENSOR,)))
+    return (*forms, COPY_FORM)
 
 
 FORMS = _forms()
 _OPCODES = {form: opcode for opcode, form in enumerate(FORMS)}
-_COLUMNS = 2 + max(row.arity for row in FUNCTIONS.values())
+_COLUMNS = 3 + max(row.arity for row in FUNCTIONS.values())
 
 
 def capacity_of(program: Program) -> Capacity:
@@ -99,42 +119,32 @@ def capacity_of(program: Program) -> Capacity:
     Raises:
       ProgramError: there is none.
     """
-    return _fitting(allocate(program))
-
-
-def _fitting(allocation):
-    need = Capacity(len(allocation.instructions), allocation.tensors, allocation.smalls)
+    need = _needed(allocate(program))
     for capacity in CAPACITIES:
-        if _holds(capacity, need):
+        if capacity.holds(need):
             return capacity
     raise ProgramError(f"too large to interpret: it needs {need}, at most {CAPACITIES[-1]}")
 
 
-def _holds(capacity: Capacity, need: Capacity) -> bool:
-    return (
-        need.instructions <= capacity.instructions
-        and need.tensors <= capacity.tensors
-        and need.smalls <= capacity.smalls
-    )
+def _needed(allocation: Allocation) -> Capacity:
+    return Capacity(len(allocation.instructions), allocation.tensors, allocation.smalls)
 
 
-def encode(program: Program, capacity: Capacity | None = None) -> Code:
+def encode(program: Program, capacity: Capacity) -> Code:
     """A program as arrays of its capacity's shapes.
 
     Raises:
       ProgramError: it does not fit.
     """
     allocation = allocate(program)
-    if capacity is None:
-        capacity = _fitting(allocation)
-    need = Capacity(len(allocation.instructions), allocation.tensors, allocation.smalls)
-    if not _holds(capacity, need):
+    need = _needed(allocation)
+    if not capacity.holds(need):
         raise ProgramError(f"the program needs {need}, which does not fit {capacity}")
     table = np.zeros((capacity.instructions, _COLUMNS), np.int32)
     for row, instruction in zip(table, allocation.instructions):
         row[0] = _OPCODES[instruction.form]
-        row[1] = instruction.target
-        row[2 : 2 + len(instruction.operands)] = instruction.operands
+        row[1 if instruction.kind is Kind.TENSOR else 2] = instruction.target
+        row[3 : 3 + len(instruction.operands)] = instruction.operands
     numbers = np.zeros(capacity.smalls, np.float32)
     numbers[CONSTANTS : CONSTANTS + len(allocation.constants)] = allocation.constants
     return Code(
@@ -209,7 +219,7 @@ class FlatTree:
 
 
 def _branch(tree: FlatTree, form: Form) -> Callable[..., tuple[jax.Array, jax.Array]]:
-    """The code of one opcode: (instruction [5], tensors, smalls) -> (tensors, smalls)."""
+    """The code of one opcode: (instruction [6], tensors, smalls) -> (row [P], row [A])."""
     function, kinds = form
 
     def run(instruction, tensors, smalls):
@@ -220,12 +230,12 @@ def _branch(tree: FlatTree, form: Form) -> Callable[..., tuple[jax.Array, jax.Ar
                 return Flat(kind, lax.dynamic_index_in_dim(smalls, row, keepdims=False))
             return Flat(kind, lax.dynamic_slice(smalls, (row, 0), (1, 1))[0, 0])
 
-        operands = [fetch(kind, instruction[2 + i]) for i, kind in enumerate(kinds)]
+        operands = [fetch(kind, instruction[3 + i]) for i, kind in enumerate(kinds)]
         kind, result = tree.apply(function, operands)
+        none, none_small = jnp.zeros_like(tensors[0]), jnp.zeros_like(smalls[0])
         if kind is Kind.TENSOR:
-            return lax.dynamic_update_index_in_dim(tensors, result, instruction[1], 0), smalls
-        result = jnp.broadcast_to(result, smalls.shape[1:])
-        return tensors, lax.dynamic_update_index_in_dim(smalls, result, instruction[1], 0)
+            return result, none_small
+        return none, jnp.broadcast_to(result, none_small.shape)
 
     return run
 
@@ -250,7 +260,7 @@ def interpreted(
         sizes = _sizes(params)
         smalls = jnp.broadcast_to(jnp.asarray(code.numbers)[:, None], (capacity.smalls, len(sizes)))
         tensors = jnp.zeros((capacity.tensors, sum(sizes)), jnp.float32)
-        return Registers(tensors, smalls, jnp.zeros([], jnp.int32))
+        return Registers(tensors, smalls)
 
     def update(grads: Any, state: Registers, params: Any = None, *, lr: Any = 1.0, **_: Any):
         if params is None:
@@ -263,14 +273,18 @@ def interpreted(
 
         def one(i, registers):
             instruction = lax.dynamic_index_in_dim(table, i, keepdims=False)
-            return lax.switch(instruction[0], branches, instruction, *registers)
+            results = lax.switch(instruction[0], branches, instruction, *registers)
+            return tuple(
+                lax.dynamic_update_index_in_dim(file, result, target, 0)
+                for file, result, target in zip(registers, results, instruction[1:3])
+            )
 
         tensors, smalls = lax.fori_loop(0, code.count, one, (tensors, smalls))
         change = lax.dynamic_index_in_dim(tensors, code.update, keepdims=False)
         if state_dtype is not None:
             tensors = _round_states(tensors, code.states, state_dtype)
         updates = _unflatten(-change, params, tree.ends)
-        return updates, Registers(tensors, smalls, optax.safe_increment(state.count))
+        return updates, Registers(tensors, smalls)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

@@ -1,8 +1,10 @@
 """Register allocation: a program as instructions over two small files of registers.
 
-    tensors  [T, P]  whole parameter trees, flattened; row 0 is w, row 1 is g, then one row per state
-    smalls   [S, A]  one number per array of the tree; a scalar is a row of equal numbers (it is read
-                     at column 0). Row 0 is lr, then the constants, then room for results
+    tensors  [T, P]  whole parameter trees, flattened: w, g, the states, then room for results
+    smalls   [S, A]  one number per array of the tree: lr, the constants, then room for results; a
+                     scalar is a row of equal numbers, read at column 0
+
+Row 0 of each is scratch: an instruction writes to both files, and the other result goes there.
 
 A row is used again as soon as nothing later reads its value, so that T stays small and the values
 stay in cache. A state's row is never lent: its new value is computed into it, or moved there at the
@@ -21,12 +23,14 @@ from programs.functions import FUNCTIONS
 from programs.kinds import Kind
 from programs.program import OUTPUT, Argument, Program
 
-W, G, STATES = 0, 1, 2  # rows of `tensors`
-LR, CONSTANTS = 0, 1  # rows of `smalls`
-
-COPY = "copy"  # the one instruction that is not a function of the language: moves a state home
+SCRATCH = 0  # a row of both files
+W, G, STATES = 1, 2, 3  # rows of `tensors`
+LR, CONSTANTS = 1, 2  # rows of `smalls`
 
 Form = tuple[str, tuple[Kind, ...]]  # a function, and the kinds under which its code reads operands
+
+COPY = "copy"  # the one instruction that is not a function of the language: moves a state home
+COPY_FORM: Form = (COPY, (Kind.TENSOR,))
 
 
 def form_of(function: str, kinds: tuple[Kind, ...]) -> Form:
@@ -45,9 +49,13 @@ def form_of(function: str, kinds: tuple[Kind, ...]) -> Form:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """target = form(operands): rows, each of the file that its kind says."""
+    """target = form(operands): rows, each of the file that its kind says.
+
+    kind: of the result; what is per-array and what is scalar both are rows of `smalls`.
+    """
 
     form: Form
+    kind: Kind
     target: int
     operands: tuple[int, ...]
 
@@ -100,7 +108,10 @@ def allocate(program: Program) -> Allocation:
     homes = {name: STATES + i for i, name in enumerate(program.states)}
     constants, number_rows = _constants(program)
     tensors, smalls = _Rows(STATES + len(homes)), _Rows(CONSTANTS + len(constants))
-    lent = {Kind.TENSOR: (tensors, {*homes.values()}), Kind.SCALAR: (smalls, set(range(smalls.count)))}
+    lent = {
+        Kind.TENSOR: (tensors, {*homes.values()}),
+        Kind.SCALAR: (smalls, set(range(smalls.count))),
+    }
     lent[Kind.PER_ARRAY] = lent[Kind.SCALAR]
 
     place: dict[str, tuple[Kind, int]] = {"w": (Kind.TENSOR, W), "g": (Kind.TENSOR, G)}
@@ -134,16 +145,13 @@ def allocate(program: Program) -> Allocation:
             place[target] = Kind.SCALAR, number_rows[_number(statement.function)]
             continue
         final = uses[target, version[target]] == len(program)
-        if final and homes.get(target) in ended:
-            row = homes[target]
-        else:
-            row = lent[kind][0].take()
+        row = homes[target] if final and homes.get(target) in ended else lent[kind][0].take()
         place[target] = kind, row
         kinds, operands = zip(*read)
-        instructions.append(Instruction(form_of(statement.function, kinds), row, operands))
+        instructions.append(Instruction(form_of(statement.function, kinds), kind, row, operands))
     for name, home in homes.items():
         if place[name][1] != home:
-            instructions.append(Instruction((COPY, (Kind.TENSOR,)), home, (place[name][1],)))
+            instructions.append(Instruction(COPY_FORM, Kind.TENSOR, home, (place[name][1],)))
     return Allocation(
         tuple(instructions), constants, place[OUTPUT][1], tensors.count, smalls.count, len(homes)
     )
