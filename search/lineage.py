@@ -2,23 +2,22 @@
 
 An edit is a text of lines: `POSITION REMOVED`, then the statements put in place of the removed
 ones.
-The edit of a warm start or of a random program is made from the empty program.
+The edit of an individual without a parent is its whole text.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from programs import Program, parse
-
-Lines = tuple[str, ...]
+from search.store import Reader, StoreError
 
 
 def edit_between(parent: Program | None, child: Program) -> str:
     """The shortest single edit that turns the parent's statements into the child's."""
-    old = parent.statements if parent else ()
-    new = child.statements
+    if parent is None:
+        return str(child)
+    old, new = parent.statements, child.statements
     shortest = min(len(old), len(new))
     start = 0
     while start < shortest and (old[start] is new[start] or old[start] == new[start]):
@@ -31,40 +30,54 @@ def edit_between(parent: Program | None, child: Program) -> str:
     return "\n".join([f"{start} {len(old) - end - start}", *map(str, inserted)])
 
 
-def edited(lines: Lines, edit: str) -> Lines:
-    """The child's statements, from the parent's."""
-    head, *inserted = edit.split("\n")
-    start, removed = map(int, head.split())
-    return (*lines[:start], *inserted, *lines[start + removed :])
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A program as text, statement by statement."""
+
+    states: tuple[str, ...]
+    lines: tuple[str, ...]
+
+    def edited(self, edit: str) -> Written:
+        """The child, from its parent."""
+        head, *inserted = edit.split("\n")
+        start, removed = map(int, head.split())
+        lines = (*self.lines[:start], *inserted, *self.lines[start + removed :])
+        return Written(self.states, lines)
+
+    def program(self) -> Program:
+        inputs, outputs = ", ".join(["w", "g", *self.states, "lr"]), ["update", *self.states]
+        body = "".join(f"    {line}\n" for line in self.lines)
+        return parse(f"def train({inputs}):\n{body}    return {', '.join(outputs)}\n")
 
 
-def program_of(states: Iterable[str], lines: Lines) -> Program:
-    """The program with these states and statements, as text."""
-    states = tuple(states)
-    inputs, outputs = ", ".join(["w", "g", *states, "lr"]), ", ".join(["update", *states])
-    body = "".join(f"    {line}\n" for line in lines)
-    return parse(f"def train({inputs}):\n{body}    return {outputs}\n")
+def rebuilt(parent: Written | None, edit: str) -> Written:
+    """The individual that an edit makes from its parent."""
+    if parent is not None:
+        return parent.edited(edit)
+    head, *lines = edit.rstrip().split("\n")
+    states = tuple(head[head.index("(") + 1 : head.index(")")].split(", ")[2:-1])  # w, g, ..., lr
+    return Written(states, tuple(line.strip() for line in lines[:-1]))
 
 
-class Rebuilt:
-    """Statements of individuals, rebuilt in order of number; keeps those that can still be
-    parents."""
+def ancestors(store: Reader, number: int) -> list[tuple[int, str, str]]:
+    """Number, mutation and edit of an individual and of those before it, the oldest first."""
+    query = "SELECT parent, mutation, edit FROM individuals WHERE number = ?"
+    line: list[tuple[int, str, str]] = []
+    here: int | None = number
+    while here is not None:
+        rows = store.rows(query, (here,))
+        if not rows:
+            raise StoreError(f"there is no individual {here}")
+        [(parent, mutation, edit)] = rows
+        line.append((here, mutation, edit))
+        here = parent
+    return line[::-1]
 
-    def __init__(self, keep: int):
-        """keep: how many of the latest individuals of a repeat to keep, besides its warm starts."""
-        self._keep = keep
-        self._lines: dict[int, Lines] = {}
-        self._recent: dict[int, deque[int]] = {}
 
-    def add(self, number: int, repeat: int, child: int, parent: int | None, edit: str) -> None:
-        self._lines[number] = edited(() if parent is None else self._lines[parent], edit)
-        if child >= 0:
-            recent = self._recent.setdefault(repeat, deque())
-            recent.append(number)
-            if len(recent) > self._keep:
-                del self._lines[recent.popleft()]
-
-    @property
-    def lines(self) -> Mapping[int, Lines]:
-        """Statements by the number of the individual."""
-        return self._lines
+def individual(store: Reader, number: int) -> Program:
+    """The whole program of an individual, redundant statements included."""
+    here: Written | None = None
+    for _, _, edit in ancestors(store, number):
+        here = rebuilt(here, edit)
+    assert here is not None
+    return here.program()

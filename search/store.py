@@ -12,7 +12,7 @@ Schema (PRAGMA user_version 1); `sqlite3 -readonly RUN/search.db` may read it du
                  program           the row of programs with the same functional hash
                  reuse             the first hash that was known when it was born: functional,
                                    canonical, behavioural (counted, but trained), or new
-                 edit              how it differs from its parent (search/lineage.py)
+                 edit              how it differs from its parent (search/lineage.py); its text
     programs     id, functional    one row per functional hash, in order of telling
                  canonical         NULL where not computed
                  behavioural       NULL where not computed
@@ -43,7 +43,6 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from search.settings import StoreSettings
@@ -245,11 +244,9 @@ class Store(Reader):
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         try:
-            if not isinstance(error, StoreError):
+            if not isinstance(raised[1], StoreError):
                 self.commit()
         finally:
             self.close()

@@ -1,0 +1,202 @@
+"""The loop of a search: ask, hash, look up, submit, tell, store; workers only evaluate.
+
+Everything that a config decides happens in order of birth, so the store's rows are the same
+whatever the workers do; and whatever was told can be put back from them (search/resume.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from programs.behaviour import Conduct, behaviour
+from search.cache import Lookup
+from search.evolution import Child, Repeats
+from search.hurdles import may_be_audited, thresholds
+from search.jobs import Job, Pool, Result
+from search.lineage import edit_between
+from search.resume import arrived, restore_round, restored_cache, restored_programs, unaudited
+from search.scores import Evaluation, Outcome, Score, evaluation_row, rejected, score_of
+from search.settings import Config
+from search.statistics import Statistics
+from search.store import Store
+
+CHUNK = 50  # children asked between two looks at the workers
+POLL_S = 0.02  # least time between two looks while there are children to ask for
+WAIT_S = 0.1  # longest wait for a worker, so that a signal is noticed
+
+
+class Stopped(Exception):
+    """The search was asked to stop; all that was told is in the store."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A child that is born and not told."""
+
+    child: Child
+    lookup: Lookup
+    reuse: str
+    behavioural: bytes | None
+    text: str  # without redundant statements; empty for a known program
+
+
+class Driver:
+    """Runs rounds of a search against a store and a pool of workers."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        pool: Pool,
+        statistics: Statistics,
+        show: Callable[[], None] = lambda: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ):
+        """show: called often, to draw progress; stopping: whether the search was asked to stop."""
+        self.config, self.store, self.pool = config, store, pool
+        self.statistics, self._show, self._stopping = statistics, show, stopping
+        self._hurdles = config.evaluation.hurdles
+        self._seeds = tuple(range(config.evaluation.seeds))
+        self._waiting: deque[Waiting] = deque()
+        self._evaluated: dict[int, Lookup] = {}  # by number, being evaluated
+        self._polled = 0.0
+        self.cache = restored_cache(store, config)
+        self._programs = restored_programs(store)  # rows of programs by functional hash
+        self._arrived = arrived(store)  # evaluations by number, not yet told
+        for number, text in unaudited(store, config.evaluation.hurdles):
+            self.pool.submit(Job(number, "audit", text, self._seeds))
+
+    def run(self, repeats: Repeats) -> None:
+        """Runs a round to its end. Raises Stopped when asked to stop."""
+        restore_round(repeats, self.store, self.cache)
+        while not repeats.finished or self.pool.outstanding:
+            moved = self._ask(repeats)
+            moved |= self._tell(repeats)
+            self._collect(0.0 if moved else WAIT_S)
+            self.step()
+
+    def drain(self) -> None:
+        """Waits for all that was submitted, and stores it."""
+        while self.pool.outstanding:
+            self._collect(WAIT_S)
+            self.step()
+        self.store.commit()
+
+    def step(self) -> None:
+        """What is due between any two steps: commit, show, stop."""
+        self.store.commit_if_due()
+        self._show()
+        for kind, text in self.pool.events:
+            self.statistics.failures[kind] += 1
+            self.store.add_event(kind, text)
+        self.pool.events.clear()
+        if self._stopping():
+            self.store.commit()
+            raise Stopped
+
+    def _ask(self, repeats: Repeats) -> bool:
+        for count in range(CHUNK):
+            child = repeats.ask()
+            if child is None:
+                return count > 0
+            self._admit(child, repeats)
+        return True
+
+    def _admit(self, child: Child, repeats: Repeats) -> None:
+        """Looks a child up; sends it to the workers when it must be evaluated."""
+        lookup = self.cache.look_up(child.mutation.analysis)
+        waiting = Waiting(child, lookup, lookup.reuse, None, "")
+        self._waiting.append(waiting)
+        if lookup.live is not None:
+            waiting.text = str(lookup.live)
+        if lookup.live is None or not lookup.is_new:
+            return
+        if self.config.evaluation.fingerprint:
+            seen = behaviour(lookup.live)
+            waiting.behavioural = seen.hash
+            if seen.conduct is not Conduct.FINE:
+                lookup.entry.score = rejected(Outcome[seen.conduct.name])
+                return
+            if lookup.reuse == "new" and seen.hash in self.cache.behaviours:
+                waiting.reuse = "behavioural"
+            self.cache.behaviours.add(seen.hash)
+        lookup.entry.evaluated = child.number
+        if child.number in self._arrived:  # evaluated before this process started
+            self._settle(lookup, self._arrived.pop(child.number))
+            return
+        self._evaluated[child.number] = lookup
+        self.pool.submit(self._job(child, waiting.text, repeats))
+
+    def _job(self, child: Child, text: str, repeats: Repeats) -> Job:
+        evolution = repeats.evolutions.get(child.repeat)
+        population = evolution.population if evolution and child.index >= 0 else ()
+        least = thresholds((individual.score for individual in population), self._hurdles)
+        return Job(child.number, "search", text, self._seeds, least)
+
+    def _collect(self, timeout_s: float) -> None:
+        now = time.monotonic()
+        if self.pool.outstanding and (timeout_s or now - self._polled > POLL_S):
+            for result in self.pool.collect(timeout_s):
+                self._take(result)
+            self._polled = now
+
+    def _take(self, result: Result) -> None:
+        """Stores what has arrived from a worker; a search's result waits to be told."""
+        evaluations = result.evaluations
+        if result.failure:
+            evaluations = (Evaluation("", 0, float("-inf"), Outcome.FAILED, 0),)
+        job = result.job
+        for evaluation in evaluations:
+            self.store.add_evaluation(evaluation_row(job.number, job.purpose, evaluation))
+        if job.purpose == "search":
+            self._settle(self._evaluated.pop(job.number), evaluations)
+            self.statistics.count_evaluation(evaluations)
+
+    def _settle(self, lookup: Lookup, evaluations: tuple[Evaluation, ...]) -> None:
+        lookup.entry.score = score_of(evaluations, self.config.evaluation)
+
+    def _tell(self, repeats: Repeats) -> bool:
+        """Tells what is next in order of birth and has a score."""
+        told = False
+        while self._waiting and (score := self._waiting[0].lookup.entry.score) is not None:
+            waiting = self._waiting.popleft()
+            repeats.tell(waiting.child, score)
+            self._log(waiting, score)
+            told = True
+        return told
+
+    def _log(self, waiting: Waiting, score: Score) -> None:
+        child, lookup = waiting.child, waiting.lookup
+        mutation, functional = child.mutation, lookup.functional
+        live = len(mutation.analysis.live)
+        program = self._programs.get(functional)
+        if program is None:
+            program = self._programs[functional] = len(self._programs) + 1
+            evaluated = lookup.entry.evaluated
+            hashes = (functional, lookup.canonical, waiting.behavioural)
+            outcome = score.outcome.name
+            row = (program, *hashes, evaluated, live, score.fitness, outcome, waiting.text)
+            self.store.add_program(row)
+            self.statistics.count_program(score, waiting.text)
+            if lookup.is_new and may_be_audited(score.outcome, functional, self._hurdles):
+                self.pool.submit(Job(child.number, "audit", waiting.text, self._seeds))
+        parent = child.parent
+        self.store.add_individual(
+            (
+                child.number,
+                child.repeat,
+                child.index,
+                parent.number if parent else None,
+                mutation.kind,
+                mutation.attempts,
+                len(mutation.program),
+                live,
+                program,
+                waiting.reuse,
+                edit_between(parent.program if parent else None, mutation.program),
+            )
+        )
+        self.statistics.count_individual(waiting.reuse, mutation, live, score, child.index < 0)

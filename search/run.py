@@ -1,0 +1,112 @@
+"""One search from one config: `python -m search.run --config configs/quickstart.yaml`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from programs import load as load_program
+from search.config import ConfigError, load
+from search.driver import Driver, Stopped
+from search.evolution import Repeats
+from search.finalists import rescored
+from search.fitness import Fitness
+from search.identity import identify, resume_command
+from search.settings import Config
+from search.statistics import Statistics
+from search.store import Store, StoreError
+from search.summary import summary
+from search.view import KINDS, View
+from search.workers import ClusterLost, WorkerError, make_pool
+
+
+def search(config: Config, run_dir: Path, fitness: Fitness, options: argparse.Namespace) -> None:
+    """Runs or resumes a search to its end, and prints its summary."""
+    with Store(run_dir, config.store) as store:
+        for warning in identify(store, config, fitness.fingerprints(config), options.resume):
+            print(f"warning: {warning}")
+        statistics = Statistics.of(store, config.evolution)
+        with (
+            closing(make_pool(fitness.factory(config), config.workers)) as pool,
+            View(options.view, statistics, pool) as view,
+            StopSignals() as stopping,
+        ):
+            driver = Driver(config, store, pool, statistics, view.show, stopping)
+            starts = [load_program(name) for name in config.evolution.warm_start]
+            born = 0
+            for number in range(config.evolution.rounds):
+                repeats = Repeats(config.evolution, config.seed, number, starts, born)
+                driver.run(repeats)
+                born = repeats.told
+                finalists = rescored(driver, born)
+                starts = [finalists[0].leader.program]
+        print("\n".join(summary(store, statistics, finalists, run_dir)))
+
+
+class StopSignals:
+    """Whether SIGINT or SIGTERM has come; a second one ends the process at once."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+
+    def __call__(self) -> bool:
+        return self.received is not None
+
+    def __enter__(self) -> StopSignals:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """The handlers stay: what ends now must not be cut short."""
+
+    def _receive(self, number: int, _: object) -> None:
+        if self.received is not None:
+            raise SystemExit(128 + number)
+        self.received = number
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m search.run", description=__doc__)
+    parser.add_argument("--config", required=True, help="a YAML file, such as configs/laptop.yaml")
+    parser.add_argument("--run-dir", type=Path, help="default: runs/ and the config's name")
+    parser.add_argument("--set", action="append", default=[], metavar="a.b=value", help="override")
+    parser.add_argument("--resume", action="store_true", help="continue the search in --run-dir")
+    parser.add_argument("--view", choices=KINDS, default="auto", help="how to show progress")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None, fitness: Fitness | None = None) -> int:
+    """Returns the exit code: 0 done; 2 a mistake, nothing was run; 75 Ray is lost: resume;
+    128 + n: stopped by signal n."""
+    options = arguments(argv)
+    run_dir = options.run_dir or Path("runs") / Path(options.config).stem
+    resume = resume_command(options.config, run_dir, options.set)
+    try:
+        config = load(options.config, options.set, fitness.mistakes)
+        search(config, run_dir, fitness, options)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except StoreError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except Stopped:
+        print(f"Stopped; nothing that was told is lost. To continue:\n{resume}")
+        return 130
+    except ClusterLost as error:
+        print(f"error: {error}. To continue:\n{resume}", file=sys.stderr)
+        return 75
+    except WorkerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

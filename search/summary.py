@@ -1,0 +1,100 @@
+"""What a finished search prints: its figures, its leading programs, where everything is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from search.finalists import FIRST_SEED, Finalist, hall_of_fame
+from search.scores import NOT_TRAINED, Outcome
+from search.statistics import Statistics
+from search.store import Reader
+from search.view import duration
+
+
+def summary(store: Reader, statistics: Statistics, finalists: Sequence[Finalist], run_dir: Path):
+    """The lines of the summary."""
+    yield from figures(store, statistics)
+    yield ""
+    yield from leading(finalists)
+    yield ""
+    yield "Hall of fame (best fitness in the search for each number of live statements):"
+    yield from (f"  {entry.live:3d}  {entry.fitness:.6g}" for entry in hall_of_fame(store))
+    yield ""
+    yield f"Everything is in {run_dir}; look around with: python -m search.inspect {run_dir}"
+
+
+def figures(store: Reader, s: Statistics):
+    """The figures of the search as sentences."""
+    outcomes = s.outcomes
+    distinct = sum(outcomes.values())
+    yield (
+        f"{s.told:,} individuals in {duration(s.elapsed_s)} ({s.children_per_s:.0f} a second); "
+        f"{s.evaluations:,} evaluated on workers, {s.told / max(s.evaluations, 1):.1f} times fewer"
+    )
+    yield (
+        f"cache hits: functional {s.hit_rate('functional'):.1%}, canonical "
+        f"{s.hit_rate('canonical'):.1%}, behavioural {s.hit_rate('behavioural'):.1%} (counted only)"
+    )
+    yield (
+        f"redundant statements: {s.redundant_share:.1%} of all; "
+        f"draws that gave no valid child: {s.invalid_share:.1%}"
+    )
+    shares = ", ".join(
+        f"{outcome.name.lower().replace('_', ' ')} {outcomes[outcome.name] / max(distinct, 1):.1%}"
+        for outcome in Outcome
+        if outcomes[outcome.name]
+    )
+    yield f"{distinct:,} distinct programs: {shares}"
+    yield (
+        f"time on programs without a fitness: {s.wasted_share:.1%} of "
+        f"{duration(sum(s.seconds.values()))} of evaluation"
+    )
+    yield from audits(store)
+
+
+def audits(store: Reader):
+    """What the programs that were rejected early would have reached."""
+    audited = store.rows(
+        "SELECT programs.outcome, min(evaluations.fitness) FROM evaluations"
+        " JOIN individuals ON number = individual JOIN programs ON programs.id = program"
+        " WHERE purpose = 'audit' GROUP BY individual"
+    )
+    fitness = [f for (f,) in store.rows("SELECT fitness FROM programs WHERE outcome = 'COMPLETED'")]
+    if not audited or not fitness:
+        return
+    top = sorted(fitness)[math.ceil(0.99 * (len(fitness) - 1))]
+    groups = {"hurdles": (Outcome.HURDLE,), "the fingerprint": NOT_TRAINED}
+    for name, wanted in groups.items():
+        own = [f for outcome, f in audited if Outcome[outcome] in wanted]
+        if own:
+            wrong = sum(f is not None and f >= top for f in own)
+            yield (
+                f"rejected by {name}: {len(own)} trained to the end to see; {wrong} "
+                f"({wrong / len(own):.1%}) would have been among the best 1 %"
+            )
+
+
+def leading(finalists: Sequence[Finalist]):
+    """The leading programs with their live statements."""
+    scored_again = bool(finalists and finalists[0].fresh)
+    where = "in the search"
+    if scored_again:
+        last = FIRST_SEED + len(finalists[0].fresh) - 1
+        where = f"on fresh seeds {FIRST_SEED} to {last}, with the gain over the warm start (95 %)"
+    yield f"Leading programs, by fitness {where}:"
+    for place, finalist in enumerate(finalists, start=1):
+        leader = finalist.leader
+        line = f"  {place:2d}. individual {leader.number}, {leader.live} live: {finalist.mean:.6g}"
+        if scored_again:
+            low, high = finalist.gain_interval
+            gain = sum(finalist.gain) / len(finalist.gain)
+            line += (
+                f", gain {gain:+.4g} [{low:+.4g}, {high:+.4g}], in the search {leader.fitness:.6g}"
+            )
+        yield line
+    if finalists:
+        yield ""
+        yield "The best of them:"
+        yield from (f"  {line}" for line in finalists[0].leader.text.rstrip().splitlines())

@@ -1,0 +1,130 @@
+"""How a search shows its progress: a live table on a terminal, else plain lines, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from typing import TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from search.jobs import Pool
+from search.statistics import Statistics
+
+Figures = dict[str, float | int | str | None]
+
+KINDS = ("auto", "rich", "plain", "json")
+EVERY_S = {"rich": 0.5, "plain": 10.0, "json": 10.0}
+
+
+class View:
+    """Draws the statistics every now and then; cheap to call often."""
+
+    def __init__(
+        self,
+        kind: str,
+        statistics: Statistics,
+        pool: Pool,
+        file: TextIO | None = None,
+    ):
+        """kind: one of KINDS."""
+        file = file or sys.stdout
+        self.statistics, self._pool, self._file = statistics, pool, file
+        self.kind = ("rich" if file.isatty() else "plain") if kind == "auto" else kind
+        self._due = 0.0
+        self._live = Live(console=Console(file=file), auto_refresh=False, transient=True)
+
+    def __enter__(self) -> View:
+        self.statistics.started = time.monotonic()
+        if self.kind == "rich":
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.show(now=True)
+        self._live.stop()
+
+    def show(self, now: bool = False) -> None:
+        """Draws when it is time."""
+        if not now and time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + EVERY_S[self.kind]
+        busy = self._pool.busy_seconds / (self._pool.count * self.statistics.elapsed_s)
+        figures = self.statistics.figures(busy)
+        if self.kind == "rich":
+            self._live.update(_panel(figures, self.statistics.best_text), refresh=True)
+        else:
+            line = json.dumps(_finite(figures)) if self.kind == "json" else plain_line(figures)
+            print(line, file=self._file, flush=True)
+
+
+def _finite(figures: Figures) -> Figures:
+    """JSON has no infinities."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in figures.items()
+    }
+
+
+def plain_line(figures: Figures) -> str:
+    """One line with what matters most."""
+    left = "?" if figures["left_s"] is None else duration(float(figures["left_s"]))
+    return (
+        f"{figures['told']}/{figures['target']} told, {left} left | "
+        f"{figures['children_per_s']:.0f} children/s, {figures['evaluations_per_s']:.1f} "
+        f"evaluations/s, workers {figures['workers_busy']:.0%} busy | "
+        f"hits {figures['functional_hits']:.1%} functional, {figures['canonical_hits']:.1%} "
+        f"canonical, {figures['behavioural_hits']:.1%} behavioural | "
+        f"redundant {figures['redundant']:.0%} | best {figures['best_fitness']:.5g} "
+        f"(start {figures['start_fitness']:.5g})"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 45 s, 3 min 20 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+_ROWS = (
+    ("children / s", "children_per_s", ".0f"),
+    ("evaluations / s", "evaluations_per_s", ".1f"),
+    ("workers busy", "workers_busy", ".0%"),
+    ("functional hits", "functional_hits", ".1%"),
+    ("canonical hits", "canonical_hits", ".1%"),
+    ("behavioural hits", "behavioural_hits", ".1%"),
+    ("invalid children", "invalid", ".1%"),
+    ("redundant statements", "redundant", ".1%"),
+    ("not worth training", "not_trained", ".1%"),
+    ("diverged", "diverged", ".1%"),
+    ("behind at a hurdle", "behind", ".1%"),
+    ("crashed or hung", "failed", ".1%"),
+    ("time without a fitness", "wasted_time", ".1%"),
+    ("fitness of the start", "start_fitness", ".5g"),
+    ("best fitness", "best_fitness", ".5g"),
+)
+
+
+def _panel(figures: Figures, best_text: str) -> Panel:
+    table = Table.grid(padding=(0, 2))
+    for label, name, form in _ROWS:
+        table.add_row(label, Text(format(figures[name], form), justify="right"))
+    both = Table.grid(padding=(0, 4))
+    both.add_row(table, Text(best_text))
+    told, target = int(figures["told"] or 0), int(figures["target"] or 1)
+    left = "?" if figures["left_s"] is None else duration(float(figures["left_s"]))
+    title = (
+        f"{told:,} of {target:,} told, {duration(float(figures['elapsed_s'] or 0))}, {left} left"
+    )
+    return Panel(Group(ProgressBar(total=target, completed=told), both), title=title)

@@ -1,0 +1,59 @@
+"""Fitness from the program's text alone: searches without training, for the tests."""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import time
+
+from programs import parse
+from search.jobs import Evaluate, Job
+from search.scores import Evaluation, Outcome
+
+
+def one_max(job: Job) -> float:
+    """How many different functions the live statements use."""
+    return float(len({statement.function for statement in parse(job.program)}))
+
+
+TARGET = ("sign", "interp", "interp", "multiply", "add", "multiply")
+
+
+def planted(job: Job) -> float:
+    """How much of TARGET the live statements have, less a price for length."""
+    wanted = list(TARGET)
+    program = parse(job.program)
+    for statement in program:
+        if statement.function in wanted:
+            wanted.remove(statement.function)
+    return -len(wanted) - 0.01 * len(program)
+
+
+def evaluate(job: Job, fitness=one_max, sleep_s: float = 0.0, hostile: float = 0.0):
+    """hostile: share of jobs that kill their process, whatever the program."""
+    if sleep_s:
+        time.sleep(sleep_s)
+    if random.SystemRandom().random() < hostile:
+        os.kill(os.getpid(), 9)
+    value = fitness(job)
+    return [Evaluation("toy", seed, value, Outcome.COMPLETED, 1) for seed in job.seeds]
+
+
+def make(fitness=one_max, **options) -> Evaluate:
+    return functools.partial(evaluate, fitness=fitness, **options)
+
+
+def factory(fitness=one_max, **options):
+    return functools.partial(make, fitness, **options)
+
+
+def main(argv=None) -> int:
+    """`python tests/search/toys.py --config ...`: a search with a toy's fitness; see TOY_*."""
+    from search.fitness import Function
+    from search.run import main as run
+
+    options = {
+        name: float(os.environ.get(f"TOY_{name.upper()}", 0)) for name in ("sleep_s", "hostile")
+    }
+    return run(argv, Function(factory(one_max, **options)))
