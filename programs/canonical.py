@@ -15,6 +15,7 @@ within 2 * MAX_STATES rounds or never.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -27,33 +28,40 @@ from programs.program import MAX_STATES, Program
 ROUNDS = 2 * MAX_STATES
 
 Term = int  # an index into _Terms.nodes
+Node = tuple[str, bytes, tuple[Term, ...]]  # function (or "input", "state", "constant"), name, args
 
 
 class _Terms:
-    """Terms in normal form, each stored once. A node is (label, *argument terms)."""
+    """Terms in normal form, each stored once."""
 
     def __init__(self) -> None:
-        self.nodes: list[tuple] = []
-        self.index: dict[tuple, Term] = {}
+        self.nodes: list[Node] = []
+        self.index: dict[Node, Term] = {}
 
-    def node(self, *parts) -> Term:
-        if parts not in self.index:
-            self.index[parts] = len(self.nodes)
-            self.nodes.append(parts)
-        return self.index[parts]
+    def leaf(self, label: str, name: bytes) -> Term:
+        return self._store((label, name, ()))
 
-    def constant(self, number: float) -> Term:
+    def node(self, function: str, arguments: Sequence[Term]) -> Term:
+        return self._store((function, b"", tuple(arguments)))
+
+    def _store(self, node: Node) -> Term:
+        if node not in self.index:
+            self.index[node] = len(self.nodes)
+            self.nodes.append(node)
+        return self.index[node]
+
+    def constant(self, number: float | np.float32) -> Term:
         with np.errstate(over="ignore"):
-            return self.node(struct.pack("<f", np.float32(number)))
+            return self.leaf("constant", struct.pack("<f", np.float32(number)))
 
     def number(self, term: Term) -> np.float32 | None:
         """The value of a constant term, None for others."""
-        label = self.nodes[term][0]
-        return np.float32(struct.unpack("<f", label)[0]) if isinstance(label, bytes) else None
+        label, name, _ = self.nodes[term]
+        return np.float32(struct.unpack("<f", name)[0]) if label == "constant" else None
 
     def negative(self, term: Term) -> Term | None:
         """The term of which this one is the negative, if it is one."""
-        label, *arguments = self.nodes[term]
+        label, _, arguments = self.nodes[term]
         if label == "negative":
             return arguments[0]
         number = self.number(term)
@@ -68,8 +76,7 @@ class _Terms:
                 return self.constant(FUNCTIONS[function].meaning(np, *numbers))
         if function == "subtract":  # x - y = x + -y
             return self.apply("add", [arguments[0], self.apply("negative", [arguments[1]])])
-        label = self.nodes[arguments[0]][0] if arguments else None
-        inner = self.nodes[arguments[0]][1:] if arguments else ()
+        label, _, inner = self.nodes[arguments[0]] if arguments else ("", b"", ())
         match function:
             case "negative" if label == "negative":  # --x = x
                 return inner[0]
@@ -84,9 +91,9 @@ class _Terms:
             case "multiply" | "add":
                 neutral = 1.0 if function == "multiply" else -0.0  # x + 0.0 turns -0.0 into 0.0
                 for term, other in (arguments, arguments[::-1]):
-                    if self.nodes[other] == (struct.pack("<f", neutral),):
+                    if other == self.constant(neutral):
                         return term
-                    if function == "multiply" and self.nodes[other] == ("square", term):
+                    if function == "multiply" and self.nodes[other] == ("square", b"", (term,)):
                         return self.apply("cube", [term])
             case "divide" if numbers[1] is not None and numbers[1] + np.float32(1e-8) == 1:
                 return arguments[0]
@@ -98,16 +105,16 @@ class _Terms:
             if positive is not None:
                 return self.apply("negative", [self.apply(function, [positive, *arguments[1:]])])
         if function in ("multiply", "divide", "add"):
-            positive = [self.negative(a) for a in arguments]
-            if function == "divide":
-                positive[1] = None  # the guard is on one side of zero
-            if function == "add" and None not in positive:  # -x + -y = -(x + y)
-                return self.apply("negative", [self.apply("add", positive)])
-            if function != "add" and positive != [None, None]:  # -x * y = -(x * y)
-                bare = [a if p is None else p for a, p in zip(arguments, positive)]
-                product = self.apply(function, bare)
-                return product if None not in positive else self.apply("negative", [product])
-        return self.node(function, *arguments)
+            x, y = arguments
+            minus_x, minus_y = self.negative(x), self.negative(y)
+            if function == "add":  # -x + -y = -(x + y)
+                if minus_x is not None and minus_y is not None:
+                    return self.apply("negative", [self.apply("add", [minus_x, minus_y])])
+            elif minus_x is not None:  # -x * y = -(x * y), and so for /
+                return self.apply("negative", [self.apply(function, [minus_x, y])])
+            elif minus_y is not None and function == "multiply":  # the guard of / is on one side
+                return self.apply("negative", [self.apply("multiply", [x, minus_y])])
+        return self.node(function, arguments)
 
 
 def canonical_hash(program: Program) -> bytes:
@@ -121,8 +128,8 @@ def canonical_hash(program: Program) -> bytes:
     """
     analyse(program)
     terms = _Terms()
-    variables = {name: terms.node(f"input {name}") for name in ("w", "g", "lr")}
-    states = [terms.node("state", i) for i in range(len(program.states))]
+    variables = {name: terms.leaf("input", name.encode()) for name in ("w", "g", "lr")}
+    states = [terms.leaf("state", b"%d" % i) for i in range(len(program.states))]
     variables |= dict(zip(program.states, states))
     interpret(program, variables, terms.constant, terms.apply)
     update = variables[program.outputs[0]]
@@ -142,17 +149,15 @@ def _digests(terms: _Terms, roots: set[Term], labels: list[bytes]) -> dict[Term,
         term = stack.pop()
         if term not in wanted:
             wanted.add(term)
-            if terms.nodes[term][0] != "state":
-                stack += terms.nodes[term][1:]
+            stack += terms.nodes[term][2]
     digests: dict[Term, bytes] = {}
     for term in sorted(wanted):  # arguments have lower numbers
-        label, *arguments = terms.nodes[term]
-        if label == "state":  # marked, since it is its value of one step ago
-            parts = [labels[arguments[0]]]
-        else:
-            parts = [digests[a] for a in arguments]
+        label, name, arguments = terms.nodes[term]
+        if label == "state":  # marked as one, since it is its value of one step ago
+            name = labels[int(name)]
+        parts = [digests[a] for a in arguments]
         if label in FUNCTIONS and COMMUTATIVE in FUNCTIONS[label].properties:
             parts.sort()
-        data = label if isinstance(label, bytes) else label.encode() + b"("
-        digests[term] = blake2b(data + b"".join(parts), digest_size=16).digest()
+        data = b"".join([label.encode(), b"(", name, *parts])
+        digests[term] = blake2b(data, digest_size=16).digest()
     return digests

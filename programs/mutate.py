@@ -101,6 +101,7 @@ def mutate(
     analysis = analysis or analyse(program)
     for attempt in range(1, MAX_ATTEMPTS + 1):
         kind = _draw_kind(program, rng, options)
+        child: Analysis | None
         try:
             if kind == "insert":
                 child = _insert(program, rng, analysis)

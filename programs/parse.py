@@ -136,18 +136,20 @@ def _outline(text: str | bytes, file: str) -> tuple[_Source, ast.FunctionDef]:
         try:
             text = text.decode("utf-8")
         except UnicodeDecodeError as error:
-            line = text[: error.start].count(b"\n") + 1
+            line = error.object[: error.start].count(b"\n") + 1
             raise ProgramError(
-                f"byte 0x{text[error.start]:02x} is not UTF-8; save the file as UTF-8", file, line
+                f"byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8",
+                file,
+                line,
             ) from None
     text = text.removeprefix("\ufeff")
     source = _Source(text, file)
     if len(source.lines) > MAX_LINES:
         raise ProgramError(f"{len(source.lines)} lines; at most {MAX_LINES} are allowed", file, 1)
-    for number, line in enumerate(source.lines, 1):
-        if len(line) > MAX_LINE:
-            source.fail(f"{len(line)} characters; a line has at most {MAX_LINE}", line=number)
-        if "\0" in line:
+    for number, row in enumerate(source.lines, 1):
+        if len(row) > MAX_LINE:
+            source.fail(f"{len(row)} characters; a line has at most {MAX_LINE}", line=number)
+        if "\0" in row:
             source.fail("a NUL byte; program text is plain text", line=number)
     tokens = sum(1 for _ in _TOKEN.finditer(text))
     if tokens > MAX_TOKENS:
@@ -165,7 +167,9 @@ def _outline(text: str | bytes, file: str) -> tuple[_Source, ast.FunctionDef]:
             error.offset or 1,
         ) from None
     except (ValueError, MemoryError, RecursionError) as error:
-        raise ProgramError(f"not Python syntax: {str(error) or 'nested too deeply'}", file, 1) from None
+        raise ProgramError(
+            f"not Python syntax: {str(error) or 'nested too deeply'}", file, 1
+        ) from None
     functions = [node for node in module.body if not _is_docstring(node)]
     if not functions:
         source.fail(f"empty; expected '{_FORM}' and its statements")
@@ -288,9 +292,9 @@ def _argument(source: _Source, node: ast.expr, rename: dict[str, str]) -> Argume
     inner = node
     while isinstance(inner, ast.UnaryOp) and isinstance(inner.op, ast.USub):
         sign, inner = -sign, inner.operand
-    if isinstance(inner, ast.Constant) and type(inner.value) in (int, float):
+    if isinstance(inner, ast.Constant) and type(inner.value) in (int, float):  # not bool
         try:
-            number = sign * float(inner.value)
+            number = sign * float(inner.value)  # type: ignore[arg-type]
         except OverflowError:
             number = float("inf")
         if number - number != 0:

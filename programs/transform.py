@@ -23,7 +23,7 @@ from programs.program import Program
 class ProgramState(NamedTuple):
     """Optimizer state: the step count, int32 [], and the program's states, trees like params."""
 
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # the name optax gives it
     states: tuple[Any, ...]
 
 

@@ -23,7 +23,9 @@ def random_programs(count: int, seed: int = 0) -> list[Program]:
     while len(found) < count:
         rng = child_rng(seed, 0, chain)
         if chain % 5 == 4:
-            found.append(random_program(rng, 1 + int(rng.random() * 30), ("m", "v", "s")[: chain % 4]))
+            found.append(
+                random_program(rng, 1 + int(rng.random() * 30), ("m", "v", "s")[: chain % 4])
+            )
         else:
             program = load(f"library:{names[chain % len(names)]}")
             options = MutationOptions(max_length=60, insert=1.5)

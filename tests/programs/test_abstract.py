@@ -115,9 +115,7 @@ def test_redundant_statements_by_deleting_each():
     for program in ten_thousand_programs()[::50]:
         analysis = analyse(program)
         for i in set(range(len(program))) - set(analysis.live):
-            without = Program(
-                program.states, program.statements[:i] + program.statements[i + 1 :]
-            )
+            without = Program(program.states, program.statements[:i] + program.statements[i + 1 :])
             try:
                 other = analyse(without)
             except InvalidProgram as error:  # something redundant reads it
@@ -193,7 +191,5 @@ def test_invalid_programs(statement, message):
 def test_a_state_must_stay_a_tree():
     with pytest.raises(InvalidProgram, match="'m' is returned"):
         analyse(
-            Program(
-                ("m",), (Statement("m", "norm", ("g",)), Statement("update", "sign", ("g",)))
-            )
+            Program(("m",), (Statement("m", "norm", ("g",)), Statement("update", "sign", ("g",))))
         )

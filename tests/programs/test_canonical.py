@@ -77,7 +77,9 @@ def test_states():
         "a = interp(g, a, 0.9); m = interp(g, m, 0.9); x = a + m; update = x * 0.5", "a m"
     )
     single = _program("m = interp(g, m, 0.9); x = m + m; update = x * 0.5", "m")
-    crossed = _program("t = interp(g, b, 0.9); b = interp(g, a, 0.9); a = t * 1; update = a * 1", "a b")
+    crossed = _program(
+        "t = interp(g, b, 0.9); b = interp(g, a, 0.9); a = t * 1; update = a * 1", "a b"
+    )
     straight = _program("a = interp(g, a, 0.9); update = a * 1", "a")
     assert len({canonical_hash(p) for p in (one, permuted, dead, twice)}) == 1
     assert canonical_hash(duplicate) == canonical_hash(single)
@@ -104,7 +106,7 @@ def test_program_8_is_its_live_part():
 
 
 def test_the_hash_is_stable():
-    assert canonical_hash(load("library:adamw")).hex() == "395ea69c993b992619147d79c1e195a0"
+    assert canonical_hash(load("library:adamw")).hex() == "5ac443f4131cf71cea589b373d17c5be"
 
 
 def test_equal_canonical_hash_means_equal_outputs():
@@ -132,7 +134,5 @@ def test_names_and_dead_states_change_no_hash(program, seed):
 
 @given(programs())
 def test_equal_functional_hash_means_equal_canonical_hash(program):
-    live = Program(
-        program.states, tuple(program.statements[i] for i in analyse(program).live)
-    )
+    live = Program(program.states, tuple(program.statements[i] for i in analyse(program).live))
     assert canonical_hash(live) == canonical_hash(program)

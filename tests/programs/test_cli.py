@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 
-
 import pytest
 
 from programs import load, parse
@@ -16,9 +15,12 @@ def test_show(capsys):
     shown = capsys.readouterr().out
     text = shown[: shown.index("21 statements")]
     assert parse(text).statements == tuple(
-        load("library:program8").statements[i] for i in (0, 5, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 19)
+        load("library:program8").statements[i]
+        for i in (0, 5, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 19)
     )
-    assert "21 statements, 13 live in a step, 12 live across steps; states needed: 1 of 2: v" in shown
+    assert (
+        "21 statements, 13 live in a step, 12 live across steps; states needed: 1 of 2: v" in shown
+    )
     assert "m = cosh(update)                        # tensor, reaches no later update" in shown
     assert "# v968 = sign(v)                          # tensor, redundant" in shown
     assert "5e9542b499c6800cb749ddb21d6b2a66" in shown

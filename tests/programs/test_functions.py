@@ -72,8 +72,14 @@ def test_meaning(name, xp):
             assert np.isnan(seen[i])
         elif abs(wanted) < 3e38:
             # Single precision sees its argument to 1e-7 only, which a zero of log1p amplifies.
-            slack = 2e-6 if name in ("log1p", "tan", "arccosh", "divide", "log", "log2", "log10", "power") else 0
-            assert seen[i] == pytest.approx(wanted, rel=1e-5, abs=1e-7 + slack * max(1, abs(wanted)))
+            slack = (
+                2e-6
+                if name in ("log1p", "tan", "arccosh", "divide", "log", "log2", "log10", "power")
+                else 0
+            )
+            assert seen[i] == pytest.approx(
+                wanted, rel=1e-5, abs=1e-7 + slack * max(1, abs(wanted))
+            )
 
 
 @pytest.mark.parametrize("xp", MODULES)
@@ -106,7 +112,9 @@ def _full(value: Value) -> np.ndarray:
     """A value broadcast to the whole tree, as one float64 vector."""
     shapes = [leaf.shape for leaf in trees(0)]
     leaves = value.leaves * len(shapes) if value.kind is Kind.SCALAR else value.leaves
-    return np.concatenate([np.broadcast_to(x, s).ravel() for x, s in zip(leaves, shapes)]).astype(float)
+    return np.concatenate([np.broadcast_to(x, s).ravel() for x, s in zip(leaves, shapes)]).astype(
+        float
+    )
 
 
 def _reference(name: str, values: list[Value]) -> np.ndarray:
@@ -187,7 +195,9 @@ def _condition(function: str, values: list[Value]) -> list[np.ndarray]:
     for slot in range(len(values)):
         for factor in (1 - 1e-6, 1 + 1e-6):
             shifted = list(doubled)
-            shifted[slot] = Value(values[slot].kind, tuple(x * factor for x in doubled[slot].leaves))
+            shifted[slot] = Value(
+                values[slot].kind, tuple(x * factor for x in doubled[slot].leaves)
+            )
             there = tree.apply(function, shifted).leaves
             moved = [np.fmax(m, np.abs(a - b)) for m, a, b in zip(moved, there, base)]
     return moved

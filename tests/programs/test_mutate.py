@@ -54,9 +54,7 @@ def test_a_hundred_thousand_inserts_reach_every_function_and_every_kind():
     seen: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     places: collections.Counter = collections.Counter()
     targets: collections.Counter = collections.Counter()
-    program = parse(
-        "def train(w, g, m, lr):\n  n = norm(g)\n  update = g * n\n  return update, m"
-    )
+    program = parse("def train(w, g, m, lr):\n  n = norm(g)\n  update = g * n\n  return update, m")
     kinds = {"w": 2, "g": 2, "m": 2, "lr": 0, "n": 1, "update": 2}
     for child in _children(program, 100_000, INSERT):
         place, statement = _inserted(program, child.program)
@@ -91,7 +89,9 @@ def test_every_argument_and_constant_can_be_modified():
                     if isinstance(a, float) and isinstance(b, float):
                         fresh += 1
                         scaled += b > 0
-    assert set(changed) == {(i, s) for i, st_ in enumerate(ADAMW) for s in range(len(st_.arguments))}
+    assert set(changed) == {
+        (i, s) for i, st_ in enumerate(ADAMW) for s in range(len(st_.arguments))
+    }
     assert scaled > 0.7 * fresh  # half are times 2^a and keep their sign, half of the rest do too
 
 
@@ -102,7 +102,8 @@ def test_new_constants_are_standard_normal_and_rescaling_is_log_normal():
     options = MutationOptions(mode="constants")
     program = parse("def train(w, g, lr):\n  update = g * 3.0\n  return update")
     factors = [
-        math.log2(c.program.statements[0].arguments[1] / 3.0) for c in _children(program, 4000, options)
+        math.log2(c.program.statements[0].arguments[1] / 3.0)
+        for c in _children(program, 4000, options)
     ]
     assert abs(statistics.mean(factors)) < 0.06
     assert abs(statistics.stdev(factors) - 1) < 0.05

@@ -1,5 +1,7 @@
 """The compiled engine against optax and numpy."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -96,7 +98,7 @@ def test_equals_its_optax_twin(name):
 
 def test_program_8_is_lion_on_a_transformed_gradient():
     """To 1e-3 of the update's scale; what remains is the 1e-8 guard of m / |m|."""
-    schedule = lambda step: 0.5 + 0.5 * np.cos(step / 64)  # noqa: E731
+    schedule = lambda step: 0.5 + 0.5 * np.cos(step / 64)
     lr, decay, b1, b2 = 2.171762e-4, 0.4601978, 0.9, 0.9982197
 
     def clipped(grads, lr):
@@ -111,13 +113,9 @@ def test_program_8_is_lion_on_a_transformed_gradient():
         return u, m
 
     peak = lr
-    lion = optax.GradientTransformationExtraArgs(
-        lambda p: jax.tree.map(jnp.zeros_like, p), update
-    )
+    lion = optax.GradientTransformationExtraArgs(lambda p: jax.tree.map(jnp.zeros_like, p), update)
     for program in (load("library:program8"), live_across_steps(load("library:program8"))):
-        ours, twin = (
-            _run(optimizer, 200, schedule) for optimizer in (as_optax(program), lion)
-        )
+        ours, twin = (_run(optimizer, 200, schedule) for optimizer in (as_optax(program), lion))
         steps = np.diff(ours, axis=0) - np.diff(twin, axis=0)
         scale = np.abs(np.diff(twin, axis=0)).max()
         assert np.abs(steps).max() <= 1e-3 * scale
@@ -133,9 +131,7 @@ def test_compiled_equals_numpy():
         w = trees(seed)
         states = [[np.zeros_like(leaf) for leaf in w] for _ in lasting.states]
         with np.errstate(all="ignore"):
-            change, states = run_step(
-                lasting, np, w, trees(seed + 1), states, np.float32(0.7)
-            )
+            change, states = run_step(lasting, np, w, trees(seed + 1), states, np.float32(0.7))
         updates, state = optimizer.update(_tree(seed + 1), state, params, lr=0.7)
         assert int(state.count) == 1
         for ours, theirs in zip(jax.tree.leaves(updates), change):
@@ -216,7 +212,7 @@ def test_bfloat16():
 def test_zero_and_eight_states():
     names = tuple(f"s{i}" for i in range(8))
     statements = [Statement("s0", "interp", ("g", "s0", 0.9))]
-    statements += [Statement(b, "interp", (a, b, 0.9)) for a, b in zip(names, names[1:])]
+    statements += [Statement(b, "interp", (a, b, 0.9)) for a, b in itertools.pairwise(names)]
     statements += [Statement("update", "sign", ("s7",))]
     program = Program(names, tuple(statements))
     assert len(as_optax(program).init(_tree(0)).states) == 8
