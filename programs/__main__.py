@@ -1,4 +1,4 @@
-"""python -m programs show | check | diff | simplify FILE: programs from the command line.
+"""python -m programs show | check | diff | export FILE: programs from the command line.
 
 FILE is a program's text, or `library:NAME`. Exit codes: 0 done (check: valid, diff: the same
 function), 1 diff: another function, 2 bad input.
@@ -11,6 +11,7 @@ import difflib
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from programs import (
     Program,
@@ -60,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
 
     verb("show", _show, "Print a program with its kinds, redundant statements, states and hashes.")
     verb("check", _check, "Say whether a program is valid; exit 2 and say why if not.")
+    export = verb(
+        "export", _export, "Print a program as optax source that needs only jax and optax."
+    )
+    export.add_argument("--name", default="rule", help="the function's name (default: rule)")
+    export.add_argument("--out", metavar="PATH", help="write the source here")
     diff = verb("diff", _diff, "Compare two programs; exit 1 if they differ.", files="two")
     diff.add_argument("file", metavar="FILE", help="a program's text, or library:NAME")
     diff.add_argument("other", metavar="OTHER", help="the program to compare it with")
@@ -105,6 +111,28 @@ def _diff(arguments: argparse.Namespace) -> int:
             print(f"{name:<12} {'the same function' if equal else 'another function'}")
         print(SAMENESS)
     return 0 if same["functional"] or same["canonical"] else 1
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from programs.export import to_optax
+
+    if not arguments.name.isidentifier():
+        raise ProgramError(f"--name {arguments.name!r} is no Python name, such as 'my_rule'")
+    source = to_optax(load(arguments.file), arguments.name)
+    if arguments.out:
+        _write(arguments.out, source)
+    if arguments.json:
+        print(json.dumps({"source": source}))
+    elif not arguments.out:
+        print(source, end="")
+    return 0
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ProgramError(f"cannot write '{path}': {error.strerror}") from None
 
 
 SAMENESS = (

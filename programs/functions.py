@@ -42,6 +42,8 @@ class Function:
       whole_tree: whether the meaning looks at a whole tree rather than at single numbers.
       kind_rule: kinds of the arguments -> kind of the result.
       scalar_slots: argument positions that take nothing but a scalar.
+      source: the meaning as JAX source over argument names {0}, {1}, ..., for exports; by default
+        jnp.<name>(...). Whole-tree rows use the helpers `total` and `scaled` of export.py.
       symbol: the infix operator that the text form uses, or "".
       aliases: other names accepted by the parser.
       properties: facts that analyses and rewrites may use.
@@ -54,6 +56,7 @@ class Function:
     whole_tree: bool = False
     kind_rule: KindRule = field(default=max, repr=False)
     scalar_slots: tuple[int, ...] = ()
+    source: str = ""
     symbol: str = ""
     aliases: tuple[str, ...] = ()
     properties: frozenset[str] = frozenset()
@@ -67,12 +70,19 @@ class Function:
         object.__setattr__(self, "kinds", table)
 
 
-def _unary(name: str, meaning: Callable[..., Any], *properties: str, aliases: tuple[str, ...] = ()):
+def _unary(
+    name: str,
+    meaning: Callable[..., Any],
+    *properties: str,
+    source: str = "",
+    aliases: tuple[str, ...] = (),
+):
     return Function(
         name,
         1,
         meaning,
         kind_rule=lambda x: x,
+        source=source,
         aliases=aliases,
         properties=frozenset(properties),
     )
@@ -82,11 +92,18 @@ def _binary(
     name: str,
     meaning: Callable[..., Any],
     *properties: str,
+    source: str = "",
     symbol: str = "",
     aliases: tuple[str, ...] = (),
 ):
     return Function(
-        name, 2, meaning, symbol=symbol, aliases=aliases, properties=frozenset(properties)
+        name,
+        2,
+        meaning,
+        source=source,
+        symbol=symbol,
+        aliases=aliases,
+        properties=frozenset(properties),
     )
 
 
@@ -96,6 +113,7 @@ def _constant(name: str, value: float):
         0,
         lambda xp: xp.asarray(value, xp.float32),
         kind_rule=lambda: Kind.SCALAR,
+        source=f"jnp.float32({value!r})",
         properties=frozenset({ROUNDED, NONNEGATIVE}),
     )
 
@@ -124,24 +142,53 @@ _ROWS = (
     _unary("arctanh", lambda xp, x: xp.arctanh(x), ODD, aliases=("atanh",)),
     _unary("exp", lambda xp, x: xp.exp(x), NONNEGATIVE),
     _unary("exp2", lambda xp, x: xp.exp2(x), NONNEGATIVE),
-    _unary("exp10", lambda xp, x: xp.power(10.0, x), NONNEGATIVE),
+    _unary("exp10", lambda xp, x: xp.power(10.0, x), NONNEGATIVE, source="jnp.power(10.0, {0})"),
     _unary("expm1", lambda xp, x: xp.expm1(x)),
-    _unary("log", lambda xp, x: xp.log(xp.abs(x)), EVEN),
-    _unary("log10", lambda xp, x: xp.log10(xp.abs(x)), EVEN),
-    _unary("log2", lambda xp, x: xp.log2(xp.abs(x)), EVEN),
-    _unary("log1p", lambda xp, x: xp.log(xp.abs(1 + x))),
+    _unary("log", lambda xp, x: xp.log(xp.abs(x)), EVEN, source="jnp.log(jnp.abs({0}))"),
+    _unary("log10", lambda xp, x: xp.log10(xp.abs(x)), EVEN, source="jnp.log10(jnp.abs({0}))"),
+    _unary("log2", lambda xp, x: xp.log2(xp.abs(x)), EVEN, source="jnp.log2(jnp.abs({0}))"),
+    _unary("log1p", lambda xp, x: xp.log(xp.abs(1 + x)), source="jnp.log(jnp.abs(1 + {0}))"),
     _unary("square", lambda xp, x: xp.square(x), EVEN, NONNEGATIVE, ROUNDED),
-    _unary("sqrt", lambda xp, x: xp.sqrt(xp.abs(x)), EVEN, NONNEGATIVE, ROUNDED),
-    _unary("cube", lambda xp, x: x * x * x, ODD, ROUNDED),
+    _unary(
+        "sqrt",
+        lambda xp, x: xp.sqrt(xp.abs(x)),
+        EVEN,
+        NONNEGATIVE,
+        ROUNDED,
+        source="jnp.sqrt(jnp.abs({0}))",
+    ),
+    _unary("cube", lambda xp, x: x * x * x, ODD, ROUNDED, source="{0} * {0} * {0}"),
     _unary("cbrt", lambda xp, x: xp.cbrt(x), ODD),
     _unary("sign", lambda xp, x: xp.sign(x), ODD, ROUNDED),
-    _unary("reciprocal", lambda xp, x: 1 / x, ODD, ROUNDED),
-    _unary("negative", lambda xp, x: -x, ODD, ROUNDED, aliases=("neg",)),
+    _unary("reciprocal", lambda xp, x: 1 / x, ODD, ROUNDED, source="1 / {0}"),
+    _unary("negative", lambda xp, x: -x, ODD, ROUNDED, aliases=("neg",), source="-{0}"),
     # --- binary, elementwise ------------------------------------------------------------------
-    _binary("add", lambda xp, x, y: x + y, COMMUTATIVE, ROUNDED, symbol="+"),
-    _binary("subtract", lambda xp, x, y: x - y, ROUNDED, symbol="-", aliases=("sub",)),
-    _binary("multiply", lambda xp, x, y: x * y, COMMUTATIVE, ROUNDED, symbol="*", aliases=("mul",)),
-    _binary("divide", lambda xp, x, y: x / (y + EPS), ROUNDED, symbol="/", aliases=("div",)),
+    _binary("add", lambda xp, x, y: x + y, COMMUTATIVE, ROUNDED, symbol="+", source="{0} + {1}"),
+    _binary(
+        "subtract",
+        lambda xp, x, y: x - y,
+        ROUNDED,
+        symbol="-",
+        aliases=("sub",),
+        source="{0} - {1}",
+    ),
+    _binary(
+        "multiply",
+        lambda xp, x, y: x * y,
+        COMMUTATIVE,
+        ROUNDED,
+        symbol="*",
+        aliases=("mul",),
+        source="{0} * {1}",
+    ),
+    _binary(
+        "divide",
+        lambda xp, x, y: x / (y + EPS),
+        ROUNDED,
+        symbol="/",
+        aliases=("div",),
+        source="{0} / ({1} + 1e-8)",
+    ),
     _binary("power", lambda xp, x, y: xp.power(x, y), aliases=("pow",)),
     _binary("maximum", lambda xp, x, y: xp.maximum(x, y), COMMUTATIVE, ROUNDED, aliases=("max",)),
     _binary("minimum", lambda xp, x, y: xp.minimum(x, y), COMMUTATIVE, ROUNDED, aliases=("min",)),
@@ -152,6 +199,7 @@ _ROWS = (
         lambda tree, x: tree.map(tree.xp.sqrt, tree.each(tree.xp.square, x)),
         whole_tree=True,
         kind_rule=lambda x: min(x, Kind.PER_ARRAY),
+        source="jax.tree.map(lambda x: jnp.sqrt(jnp.sum(jnp.square(x))), {0})",
         properties=frozenset({EVEN, NONNEGATIVE}),
     ),
     Function(
@@ -160,6 +208,7 @@ _ROWS = (
         lambda tree, x: tree.xp.sqrt(tree.total(tree.xp.square, x)),
         whole_tree=True,
         kind_rule=lambda x: Kind.SCALAR,
+        source="jnp.sqrt(total(jnp.square, {0}))",
         properties=frozenset({EVEN, NONNEGATIVE}),
     ),
     Function(
@@ -168,6 +217,7 @@ _ROWS = (
         lambda tree, x, y: tree.total(tree.xp.multiply, *tree.cast(x, y)),
         whole_tree=True,
         kind_rule=lambda x, y: Kind.SCALAR,
+        source="total(lambda x, y: x * y, {0}, {1})",
         properties=frozenset({COMMUTATIVE}),
     ),
     Function(
@@ -176,6 +226,11 @@ _ROWS = (
         _cosine_sim,
         whole_tree=True,
         kind_rule=lambda x, y: Kind.SCALAR,
+        source=(
+            "total(lambda x, y: x * y, {0}, {1}) / ("
+            "jnp.sqrt(total(lambda x, _: jnp.square(x), {0}, {1}))"
+            " * jnp.sqrt(total(lambda _, y: jnp.square(y), {0}, {1})))"
+        ),
         aliases=("cosine_similarity",),
         properties=frozenset({COMMUTATIVE}),
     ),
@@ -189,6 +244,7 @@ _ROWS = (
         ),
         whole_tree=True,
         kind_rule=lambda x, c: x,
+        source="scaled({0}, jnp.minimum(1, {1} / jnp.sqrt(total(jnp.square, {0}))))",
         scalar_slots=(1,),
         aliases=("clip_by_global_norm",),
         properties=frozenset({ODD}),
@@ -198,6 +254,7 @@ _ROWS = (
         3,
         lambda xp, x, y, a: (1 - a) * x + a * y,
         kind_rule=lambda x, y, a: max(x, y),
+        source="(1 - {2}) * {0} + {2} * {1}",
         scalar_slots=(2,),
         aliases=("interpolate",),
         properties=frozenset({ROUNDED}),

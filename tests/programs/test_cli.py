@@ -86,3 +86,11 @@ def test_the_package_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_export(tmp_path, capsys):
+    assert main(["export", "library:lion", "--name", "lion", "--out", str(tmp_path / "a.py")]) == 0
+    assert "def lion(schedule" in (tmp_path / "a.py").read_text()
+    assert main(["export", "library:lion", "--out", str(tmp_path / "no" / "a.py")]) == 2
+    assert "cannot write" in capsys.readouterr().err
+    assert main(["export", "library:lion", "--name", "1x"]) == 2
