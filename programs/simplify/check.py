@@ -1,0 +1,255 @@
+"""The numerical check of a rewriting step: the outputs before and after, over 50 training steps.
+
+The weights and gradients of every step are drawn at random, on trees of several shapes and
+magnitudes (see SETTINGS); each program carries its own states. Three comparisons are made:
+
+    float64   number by number. Where the two differ by more than a part in ten million, the
+              difference must be explained by rounding: it may not exceed 100 times what relative
+              changes of 1e-9 in every argument of every operation do to the program before the
+              step. So x - x + y may differ from y where x is huge, but sqrt(x) never from x.
+    guards    for a step that claims equality only away from the 1e-8 guards, the float64
+              comparison is made with a guard of 1e-300 in both programs.
+    float32   with the executor and the guards of the real thing, at ordinary magnitudes; for a step
+              that changes no arithmetic the results must be the same bits.
+
+Where the program before the step gives infinity or NaN nothing is compared; where only the program
+after it does, the check fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from programs.execute import Tree, Value, interpret
+from programs.functions import EPS, FUNCTIONS
+from programs.kinds import Kind
+from programs.program import OUTPUT, Program
+from programs.simplify.rules import Claim
+
+STEPS = 50
+NEGLIGIBLE = 1e-7  # relative; half a unit in float32's last place is 6e-8
+_NOISE, _SAMPLES, _FACTOR = 1e-9, 3, 100.0
+_FLOAT32_SHARE = 0.99  # of the numbers must agree to within float32's rounding
+_SINGLE = 1e-3  # relative; float32's rounding after 50 steps of up to some 100 operations
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One tree of parameters: shapes of its arrays, and the magnitude of its numbers."""
+
+    name: str
+    shapes: tuple[tuple[int, ...], ...]
+    draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+
+
+SETTINGS = (
+    Setting("ordinary", ((2, 3), (), (4,)), lambda r, s: r.standard_normal(s)),
+    Setting("small", ((5,),), lambda r, s: 1e-9 * r.standard_normal(s)),
+    Setting("large", ((1, 3),), lambda r, s: 1e9 * r.standard_normal(s)),
+    Setting(
+        "extreme",
+        ((8,),),
+        lambda r, s: r.choice([-1.0, 0.0, 1.0], s, p=[0.45, 0.1, 0.45])
+        * 10.0 ** r.uniform(-30, 30, s),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The outcome of a check.
+
+    passed: whether the step may stand.
+    compared: how many numbers were compared, in float64.
+    worst: the largest relative difference among them in the ordinary setting, in float64.
+    float32: the share of the numbers that agree in float32, in the ordinary setting; None if not
+      compared.
+    note: what was run, and what failed.
+    """
+
+    passed: bool
+    compared: int
+    worst: float
+    float32: float | None
+    note: str
+
+
+class _Numbers(Tree):
+    """float64 arithmetic with a chosen guard and, on request, noise in every argument."""
+
+    def __init__(self, guard: float, noise: np.random.Generator | None):
+        super().__init__(np)
+        self.guard, self.noise = guard, noise
+
+    def constant(self, number: float) -> Value:
+        return Value(Kind.SCALAR, (np.float64(number),))
+
+    def apply(self, function: str, arguments: list[Value]) -> Value:
+        if self.noise is not None:
+            arguments = [self._shaken(value) for value in arguments]
+        if function == "divide":
+            return self.map(lambda x, y: x / (y + self.guard), *arguments)
+        if not FUNCTIONS[function].arity:
+            return self.constant(_NAMED[function])
+        return super().apply(function, arguments)
+
+    def _shaken(self, value: Value) -> Value:
+        assert self.noise is not None
+        draw = self.noise.standard_normal
+        return Value(
+            value.kind, tuple(leaf * (1 + _NOISE * draw(np.shape(leaf))) for leaf in value.leaves)
+        )
+
+
+_NAMED = {"get_pi": np.pi, "get_e": np.e, "get_eps": EPS}
+
+
+@lru_cache(maxsize=64)
+def _inputs(setting: Setting) -> list[tuple[list, list, float]]:
+    """w, g and lr of every step."""
+    rng = np.random.default_rng([len(setting.name), 50])
+    lrs = np.linspace(1.0, 0.01, STEPS)
+    return [
+        (
+            [setting.draw(rng, shape) for shape in setting.shapes],
+            [setting.draw(rng, shape) for shape in setting.shapes],
+            float(lr),
+        )
+        for lr in lrs
+    ]
+
+
+@lru_cache(maxsize=128)
+def _run(
+    program: Program,
+    setting: Setting,
+    dtype: type = np.float64,
+    guard: float = EPS,
+    noise: int | None = None,
+) -> dict[str, np.ndarray]:
+    """Each output over all steps: [STEPS, numbers in the tree]."""
+    rng = None if noise is None else np.random.default_rng(noise)
+    tree = _Numbers(guard, rng) if dtype is np.float64 else Tree(np)
+    states = [[np.zeros(shape, dtype) for shape in setting.shapes] for _ in program.states]
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in program.outputs}
+    with np.errstate(all="ignore"):
+        for w, g, lr in _inputs(setting):
+            trees = [[np.asarray(leaf, dtype) for leaf in leaves] for leaves in (w, g)]
+            values = [Value(Kind.TENSOR, tuple(leaves)) for leaves in (*trees, *states)]
+            variables = dict(zip(program.inputs, [*values, Value(Kind.SCALAR, (dtype(lr),))]))
+            interpret(program, variables, tree.constant, tree.apply)
+            states = [list(variables[name].leaves) for name in program.states]
+            for name in program.outputs:
+                leaves = variables[name].leaves
+                rows[name].append(np.concatenate([np.ravel(leaf) for leaf in leaves]))
+    return {name: np.array(row) for name, row in rows.items()}
+
+
+def check(
+    before: Program,
+    after: Program,
+    claim: Claim,
+    states: Sequence[tuple[str, str]] = (),
+    same_arithmetic: bool = False,
+) -> Check:
+    """Compares two programs' outputs.
+
+    Args:
+      states: pairs of states (before, after) that must agree as well as the update.
+      same_arithmetic: the step only dropped, renamed or reordered, so that float32 must agree bit
+        for bit; nothing else is compared then.
+    """
+    pairs = [(OUTPUT, OUTPUT), *states]
+    if same_arithmetic:
+        return _same_bits(before, after, pairs)
+    guard = EPS if claim is Claim.EXACT else 1e-300
+    compared, worst = 0, 0.0
+    for setting in SETTINGS:
+        old, new = _run(before, setting, guard=guard), _run(after, setting, guard=guard)
+        for a, b in pairs:
+            finite = np.isfinite(old[a])
+            compared += int(finite.sum())
+            wrong = finite & ~_close(old[a], new[b])
+            if setting is SETTINGS[0] and finite.any():
+                worst = max(worst, float(_relative(old[a], new[b])[finite].max()))
+            if wrong.any() and (wrong & ~_explained(before, setting, guard, a, new[b])).any():
+                row, column = np.argwhere(wrong)[0]
+                return Check(
+                    False,
+                    compared,
+                    worst,
+                    None,
+                    f"{a} differs at step {row + 1} in the {setting.name} setting: "
+                    f"{old[a][row, column]:.9g} before, {new[b][row, column]:.9g} after",
+                )
+    share = _float32_share(before, after, pairs)
+    note = (
+        f"{STEPS} steps, {len(SETTINGS)} trees, float64"
+        f"{'' if claim is Claim.EXACT else ' with a guard of 1e-300'}: {compared} numbers agree; "
+        f"float32 with guards: {share:.2%} agree to {_SINGLE:g}"
+    )
+    return Check(claim is Claim.GUARD or share >= _FLOAT32_SHARE, compared, worst, share, note)
+
+
+def _relative(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        scale = np.maximum(np.abs(old), np.abs(new))
+        return np.where(scale > 0, np.abs(old - new) / np.where(scale > 0, scale, 1), 0)
+
+
+def _close(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    return np.isfinite(new) & (_relative(old, new) <= NEGLIGIBLE)
+
+
+def _explained(
+    before: Program, setting: Setting, guard: float, name: str, new: np.ndarray
+) -> np.ndarray:
+    """Where the rounding of the program before the step can account for another result."""
+    old = _run(before, setting, guard=guard)[name]
+    with np.errstate(all="ignore"):
+        spread = np.zeros(old.shape)
+        for sample in range(_SAMPLES):
+            shaken = _run(before, setting, guard=guard, noise=sample)[name]
+            change = np.abs(shaken - old)
+            spread = np.maximum(spread, np.where(np.isfinite(change), change, np.inf))
+        return np.abs(new - old) <= _FACTOR * spread
+
+
+def _float32_share(before: Program, after: Program, pairs: Sequence[tuple[str, str]]) -> float:
+    """The share of numbers that agree in float32 to three digits, or as far as rounding allows."""
+    old, new = (_run(p, SETTINGS[0], np.float32) for p in (before, after))
+    precise = _run(before, SETTINGS[0])
+    agree = total = 0
+    for a, b in pairs:
+        finite = np.isfinite(old[a])
+        with np.errstate(all="ignore"):
+            rounding = np.abs(old[a] - precise[a])  # what float32 did to the program before
+            near = np.abs(old[a] - new[b]) <= 10 * rounding + _SINGLE * np.abs(old[a])
+        agree += int((near & finite).sum())
+        total += int(finite.sum())
+    return agree / total if total else 1.0
+
+
+def _same_bits(before: Program, after: Program, pairs: Sequence[tuple[str, str]]) -> Check:
+    compared = 0
+    for setting in SETTINGS:
+        old, new = _run(before, setting, np.float32), _run(after, setting, np.float32)
+        for a, b in pairs:
+            compared += old[a].size
+            if not np.array_equal(old[a], new[b], equal_nan=True):
+                return Check(
+                    False, compared, 0.0, 0.0, f"{a} is not the same in the {setting.name} setting"
+                )
+    note = f"{STEPS} steps, {len(SETTINGS)} trees, float32: {compared} numbers are the same bits"
+    return Check(True, compared, 0.0, 1.0, note)
+
+
+def steps_of(program: Program, setting: Setting = SETTINGS[0]) -> Iterator[dict[str, np.ndarray]]:
+    """What the outputs are after each step of one setting, in float64: guesses start from this."""
+    rows = _run(program, setting)
+    for i in range(STEPS):
+        yield {name: values[i] for name, values in rows.items()}

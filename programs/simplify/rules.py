@@ -1,0 +1,353 @@
+"""The table of rewrite rules: one row per rule.
+
+A row reads `left = right` in the notation of programs. Letters stand for
+
+    x, y, z    any value
+    s, t       any scalar
+    a, b, c    a constant
+
+and arithmetic among constants alone is done on the spot. Every row holds over the real numbers; its
+claim says what that means for a program:
+
+    EXACT   equal for all finite numbers up to float rounding (the order of roundings may differ)
+    GUARD   equal except within the guards: where a divisor is not large against 1e-8
+
+A row never changes the kind of a value: where x + y becomes x, it applies only if y broadcasts to
+x. That condition is worked out from the kinds of both sides (see patterns.py), not written here.
+Nothing is claimed where the left side is not finite: sqrt(x * x) = |x| also where x * x overflows.
+
+Rows that make a program smaller or bring it nearer to a normal form SHRINK it; the others EXPLORE,
+which costs time, and are applied a bounded number of rounds.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from programs.functions import COMMUTATIVE, EVEN, FUNCTIONS, ODD
+
+
+class Claim(enum.Enum):
+    """In what sense a rewrite keeps the outputs."""
+
+    EXACT = "exact"  # up to float rounding
+    GUARD = "guard"  # up to float rounding, away from the 1e-8 guards of divisions
+
+
+class Stage(enum.Enum):
+    """When a rule is applied."""
+
+    SHRINK = "shrink"
+    EXPLORE = "explore"
+
+
+EXACT, GUARD = Claim.EXACT, Claim.GUARD
+SHRINK, EXPLORE = Stage.SHRINK, Stage.EXPLORE
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """left = right, when all of `when` hold: comparisons of constants, or nonneg(x)."""
+
+    name: str
+    left: str
+    right: str
+    claim: Claim
+    stage: Stage
+    why: str
+    when: tuple[str, ...] = ()
+
+
+_NEAR_ONE = ("abs(a + b - 1) < 1e-9",)  # far below float32's 6e-8
+_MODERATE = ("abs(c) >= 0.01", "abs(c) <= 100")  # moves a guard of 1e-8 to 1e-6 at most
+
+_ROWS = (
+    # --- neutral elements and inverses ----------------------------------------------------------
+    Rule("add zero", "x + 0", "x", EXACT, SHRINK, "0 is neutral"),
+    Rule("subtract zero", "x - 0", "x", EXACT, SHRINK, "0 is neutral"),
+    Rule("subtract from zero", "0 - x", "-x", EXACT, SHRINK, "definition"),
+    Rule("times one", "x * 1", "x", EXACT, SHRINK, "1 is neutral"),
+    Rule("times minus one", "x * -1", "-x", EXACT, SHRINK, "definition"),
+    Rule("negative twice", "-(-x)", "x", EXACT, SHRINK, "an involution"),
+    Rule("add, then subtract", "(x + y) - y", "x", EXACT, SHRINK, "inverse"),
+    Rule("subtract, then add", "(x - y) + y", "x", EXACT, SHRINK, "inverse"),
+    Rule("subtract a sum", "x - (x + y)", "-y", EXACT, SHRINK, "inverse"),
+    Rule("subtract a difference", "x - (x - y)", "y", EXACT, SHRINK, "inverse"),
+    Rule("reciprocal twice", "reciprocal(reciprocal(x))", "x", EXACT, SHRINK, "an involution"),
+    Rule("power 1", "power(x, 1)", "x", EXACT, SHRINK, "definition"),
+    Rule("power 2", "power(x, 2)", "square(x)", EXACT, SHRINK, "definition"),
+    Rule("power 3", "power(x, 3)", "cube(x)", EXACT, SHRINK, "definition"),
+    Rule("power -1", "power(x, -1)", "reciprocal(x)", EXACT, SHRINK, "definition"),
+    # --- constants flow together ----------------------------------------------------------------
+    Rule("add constants", "(x + a) + b", "x + (a + b)", EXACT, SHRINK, "associative"),
+    Rule("subtract a constant", "x - c", "x + -c", EXACT, SHRINK, "definition"),
+    Rule("subtract from constants", "a - (x + b)", "(a - b) - x", EXACT, SHRINK, "associative"),
+    Rule("add to a difference", "(a - x) + b", "(a + b) - x", EXACT, SHRINK, "associative"),
+    Rule("subtract differences", "a - (b - x)", "x + (a - b)", EXACT, SHRINK, "associative"),
+    Rule("multiply constants", "(x * a) * b", "x * (a * b)", EXACT, SHRINK, "associative"),
+    Rule("same plus same", "x + x", "x * 2", EXACT, SHRINK, "distributive"),
+    Rule("add a multiple", "x + x * c", "x * (1 + c)", EXACT, SHRINK, "distributive"),
+    Rule("subtract a multiple", "x - x * c", "x * (1 - c)", EXACT, SHRINK, "distributive"),
+    Rule("subtract from a multiple", "x * c - x", "x * (c - 1)", EXACT, SHRINK, "distributive"),
+    Rule(
+        "divide by a constant",
+        "x / c",
+        "x * (1 / c)",
+        EXACT,
+        SHRINK,
+        "float32 loses a guard of 1e-8 in c",
+        ("abs(c) >= 0.25",),
+    ),
+    Rule(
+        "divide by a small constant",
+        "x / c",
+        "x * (1 / c)",
+        GUARD,
+        SHRINK,
+        "the guard is a part in 100,000 of c or less",
+        ("abs(c) < 0.25", "abs(c) >= 0.001"),
+    ),
+    Rule(
+        "divide by a tiny constant",
+        "x / c",
+        "x * (1 / (c + 1e-8))",
+        EXACT,
+        SHRINK,
+        "the guard is kept",
+        ("abs(c) < 0.001", "c + 1e-8 != 0"),
+    ),
+    # --- signs move outwards --------------------------------------------------------------------
+    Rule("add a negative", "x + -y", "x - y", EXACT, SHRINK, "definition"),
+    Rule("subtract a negative", "x - -y", "x + y", EXACT, SHRINK, "definition"),
+    Rule("negative of a difference", "-(x - y)", "y - x", EXACT, SHRINK, "anticommutative"),
+    Rule("negative of a multiple", "-(x * c)", "x * -c", EXACT, SHRINK, "associative"),
+    Rule("multiply a negative", "-x * y", "-(x * y)", EXACT, SHRINK, "associative"),
+    Rule("divide a negative", "-x / y", "-(x / y)", EXACT, SHRINK, "associative"),
+    Rule(
+        "divide by a negative", "x / -y", "-(x / y)", GUARD, SHRINK, "the guard changes its side"
+    ),
+    Rule("subtract a multiple of y", "x - y * c", "x + y * -c", EXACT, SHRINK, "definition"),
+    # --- sums and products ----------------------------------------------------------------------
+    Rule("add in another order", "(x + y) + z", "x + (y + z)", EXACT, EXPLORE, "associative"),
+    Rule("multiply in another order", "(x * y) * z", "x * (y * z)", EXACT, EXPLORE, "associative"),
+    Rule("add before subtracting", "x + (y - z)", "(x + y) - z", EXACT, EXPLORE, "associative"),
+    Rule("subtract before adding", "(x + y) - z", "x + (y - z)", EXACT, EXPLORE, "associative"),
+    Rule("subtract a sum of two", "x - (y + z)", "(x - y) - z", EXACT, EXPLORE, "associative"),
+    Rule("subtract two", "(x - y) - z", "x - (y + z)", EXACT, EXPLORE, "associative"),
+    Rule("factor of a sum", "x * z + y * z", "(x + y) * z", EXACT, SHRINK, "distributive"),
+    Rule("factor of a difference", "x * z - y * z", "(x - y) * z", EXACT, SHRINK, "distributive"),
+    Rule("divisor of a sum", "x / z + y / z", "(x + y) / z", EXACT, SHRINK, "distributive"),
+    Rule("divisor of a difference", "x / z - y / z", "(x - y) / z", EXACT, SHRINK, "distributive"),
+    Rule(
+        "common multiple",
+        "x * a + y * b",
+        "(x + y * (b / a)) * a",
+        EXACT,
+        EXPLORE,
+        "distributive",
+        ("a != 0",),
+    ),
+    Rule("multiple of a sum", "(x + y) * c", "x * c + y * c", EXACT, EXPLORE, "distributive"),
+    Rule("product of a sum", "(x + y) * z", "x * z + y * z", EXACT, EXPLORE, "distributive"),
+    Rule("multiple of a difference", "(x - y) * z", "x * z - y * z", EXACT, EXPLORE, "distributive"),
+    Rule("same times same", "x * x", "square(x)", EXACT, SHRINK, "definition"),
+    Rule("same times square", "x * square(x)", "cube(x)", EXACT, SHRINK, "definition"),
+    Rule("square of a multiple", "square(x * c)", "square(x) * (c * c)", EXACT, EXPLORE, "definition"),
+    Rule("square of a product", "square(x * y)", "square(x) * square(y)", EXACT, EXPLORE, "definition"),
+    Rule("product of squares", "square(x) * square(y)", "square(x * y)", EXACT, SHRINK, "definition"),
+    Rule("cube of a multiple", "cube(x * c)", "cube(x) * (c * c * c)", EXACT, EXPLORE, "definition"),
+    # --- division -------------------------------------------------------------------------------
+    Rule("divide a product", "(x * y) / z", "x * (y / z)", EXACT, EXPLORE, "associative"),
+    Rule("multiply a quotient", "x * (y / z)", "(x * y) / z", EXACT, EXPLORE, "associative"),
+    Rule("divide by itself", "s / s", "1", GUARD, SHRINK, "s is not near 0"),
+    Rule("multiply, then divide", "(x * s) / s", "x", GUARD, SHRINK, "s is not near 0"),
+    Rule("divide, then multiply", "(x / s) * s", "x", GUARD, SHRINK, "s is not near 0"),
+    Rule(
+        "divide by a multiple",
+        "x / (y * c)",
+        "(x / y) * (1 / c)",
+        GUARD,
+        SHRINK,
+        "the guard moves from 1e-8 to 1e-8 / c",
+        _MODERATE,
+    ),
+    Rule("divide by a reciprocal", "x / reciprocal(y)", "x * y", GUARD, SHRINK, "definition"),
+    Rule("multiply by a reciprocal", "x * reciprocal(y)", "x / y", GUARD, SHRINK, "definition"),
+    Rule("square by itself", "square(x) / x", "x", GUARD, SHRINK, "0 at 0 on both sides"),
+    Rule("cube by itself", "cube(x) / x", "square(x)", GUARD, SHRINK, "0 at 0 on both sides"),
+    Rule("square by abs", "square(x) / abs(x)", "abs(x)", GUARD, SHRINK, "0 at 0 on both sides"),
+    Rule("x / |x|", "x / abs(x)", "sign(x)", GUARD, SHRINK, "0 at 0 on both sides"),
+    Rule("|x| / x", "abs(x) / x", "sign(x)", GUARD, SHRINK, "0 at 0 on both sides"),
+    Rule("x / sign(x)", "x / sign(x)", "abs(x)", GUARD, SHRINK, "0 at 0 on both sides"),
+    Rule("abs by sqrt", "abs(x) / sqrt(x)", "sqrt(x)", GUARD, SHRINK, "0 at 0 on both sides"),
+    Rule(
+        "x / sqrt(x)",
+        "x / sqrt(x)",
+        "sqrt(x)",
+        GUARD,
+        SHRINK,
+        "0 at 0 on both sides",
+        ("nonneg(x)",),
+    ),
+    # --- absolute value, square, root, sign ------------------------------------------------------
+    Rule("abs of nonnegative", "abs(x)", "x", EXACT, SHRINK, "definition", ("nonneg(x)",)),
+    Rule("sqrt of square", "sqrt(square(x))", "abs(x)", EXACT, SHRINK, "definition"),
+    Rule("square of sqrt", "square(sqrt(x))", "abs(x)", EXACT, SHRINK, "sqrt takes |x|"),
+    Rule("sqrt of a multiple", "sqrt(x * square(y))", "sqrt(x) * abs(y)", EXACT, EXPLORE, "homomorphism"),
+    Rule("cbrt of cube", "cbrt(cube(x))", "x", EXACT, SHRINK, "inverse"),
+    Rule("cube of cbrt", "cube(cbrt(x))", "x", EXACT, SHRINK, "inverse"),
+    Rule("abs of a multiple", "abs(x * c)", "abs(x) * abs(c)", EXACT, SHRINK, "homomorphism"),
+    Rule("abs of a product", "abs(x) * abs(y)", "abs(x * y)", EXACT, SHRINK, "homomorphism"),
+    Rule("abs of a scaled value", "abs(x * y)", "abs(x) * y", EXACT, EXPLORE, "y >= 0", ("nonneg(y)",)),
+    Rule("abs of sign", "sign(abs(x))", "abs(sign(x))", EXACT, EXPLORE, "0 at 0, else 1"),
+    Rule("sign twice", "sign(sign(x))", "sign(x)", EXACT, SHRINK, "idempotent"),
+    Rule("sign of a multiple", "sign(x * c)", "sign(x)", EXACT, SHRINK, "c > 0", ("c > 0",)),
+    Rule("sign of a negative multiple", "sign(x * c)", "-sign(x)", EXACT, SHRINK, "c < 0", ("c < 0",)),
+    Rule("sign times abs", "sign(x) * abs(x)", "x", EXACT, SHRINK, "definition"),
+    Rule("sign times value", "sign(x) * x", "abs(x)", EXACT, SHRINK, "definition"),
+    Rule("square of sign", "square(sign(x))", "abs(sign(x))", EXACT, EXPLORE, "0 at 0, else 1"),
+    Rule("cube of sign", "cube(sign(x))", "sign(x)", EXACT, SHRINK, "-1, 0 or 1"),
+    Rule("sign of clip", "sign(clip(x, c))", "sign(x)", EXACT, SHRINK, "scales by c > 0", ("c > 0",)),
+    *(
+        Rule(f"sign of {f}", f"sign({f}(x))", "sign(x)", EXACT, SHRINK, "increasing, 0 at 0")
+        for f in ("sinh", "tanh", "arctan", "arcsinh", "cube", "cbrt", "expm1")
+    ),
+    # --- maximum and minimum ----------------------------------------------------------------------
+    *(
+        row
+        for f, other in (("maximum", "minimum"), ("minimum", "maximum"))
+        for row in (
+            Rule(f"{f} of same", f"{f}(x, x)", "x", EXACT, SHRINK, "idempotent"),
+            Rule(f"{f} absorbs", f"{f}(x, {other}(x, y))", "x", EXACT, SHRINK, "lattice"),
+            Rule(f"{f} again", f"{f}(x, {f}(x, y))", f"{f}(x, y)", EXACT, SHRINK, "idempotent"),
+            Rule(
+                f"{f} of three",
+                f"{f}({f}(x, y), z)",
+                f"{f}(x, {f}(y, z))",
+                EXACT,
+                EXPLORE,
+                "associative",
+            ),
+        )
+    ),
+    Rule("maximum of x and -x", "maximum(x, -x)", "abs(x)", EXACT, SHRINK, "definition"),
+    Rule("maximum with 0", "maximum(x, 0)", "x", EXACT, SHRINK, "x >= 0", ("nonneg(x)",)),
+    # --- exponentials -----------------------------------------------------------------------------
+    Rule("log of exp", "log(exp(x))", "x", EXACT, SHRINK, "inverse"),
+    Rule("exp of log", "exp(log(x))", "abs(x)", EXACT, SHRINK, "log takes |x|"),
+    Rule("log2 of exp2", "log2(exp2(x))", "x", EXACT, SHRINK, "inverse"),
+    Rule("exp2 of log2", "exp2(log2(x))", "abs(x)", EXACT, SHRINK, "log2 takes |x|"),
+    Rule("log10 of exp10", "log10(exp10(x))", "x", EXACT, SHRINK, "inverse"),
+    Rule("exp10 of log10", "exp10(log10(x))", "abs(x)", EXACT, SHRINK, "log10 takes |x|"),
+    Rule("log1p of expm1", "log1p(expm1(x))", "x", EXACT, SHRINK, "inverse"),
+    Rule("product of exp", "exp(x) * exp(y)", "exp(x + y)", EXACT, SHRINK, "homomorphism"),
+    Rule("sinh of arcsinh", "sinh(arcsinh(x))", "x", EXACT, SHRINK, "inverse"),
+    Rule("arcsinh of sinh", "arcsinh(sinh(x))", "x", EXACT, SHRINK, "inverse"),
+    Rule("arctanh of tanh", "arctanh(tanh(x))", "x", EXACT, SHRINK, "inverse"),
+    Rule("tan of arctan", "tan(arctan(x))", "x", EXACT, SHRINK, "inverse"),
+    # --- interp: (1 - a) x + a y -------------------------------------------------------------------
+    Rule("interp of same", "interp(x, x, s)", "x", EXACT, SHRINK, "weights sum to 1"),
+    Rule("interp by 0", "interp(x, y, 0)", "x", EXACT, SHRINK, "definition"),
+    Rule("interp by 1", "interp(x, y, 1)", "y", EXACT, SHRINK, "definition"),
+    Rule("interp from 0", "interp(0, y, s)", "y * s", EXACT, SHRINK, "definition"),
+    Rule("interp to 0", "interp(x, 0, c)", "x * (1 - c)", EXACT, SHRINK, "definition"),
+    Rule("interp the other way", "interp(x, y, c)", "interp(y, x, 1 - c)", EXACT, EXPLORE, "definition"),
+    Rule(
+        "interp of interp",
+        "interp(x, interp(x, y, s), t)",
+        "interp(x, y, s * t)",
+        EXACT,
+        SHRINK,
+        "(1-t) x + t ((1-s) x + s y) = (1 - s t) x + s t y",
+    ),
+    Rule(
+        "interp from interp",
+        "interp(interp(x, y, a), y, b)",
+        "interp(x, y, a + b - a * b)",
+        EXACT,
+        SHRINK,
+        "(1-b) ((1-a) x + a y) + b y",
+    ),
+    Rule(
+        "interp from reversed interp",
+        "interp(x, interp(y, x, a), b)",
+        "interp(x, y, (1 - a) * b)",
+        EXACT,
+        SHRINK,
+        "(1-b) x + b ((1-a) y + a x)",
+    ),
+    Rule(
+        "interp of two interps",
+        "interp(interp(x, y, a), interp(x, y, b), c)",
+        "interp(x, y, a * (1 - c) + b * c)",
+        EXACT,
+        SHRINK,
+        "weights of y add up",
+    ),
+    Rule("weighted mean", "x * a + y * b", "interp(x, y, b)", EXACT, SHRINK, "definition", _NEAR_ONE),
+    Rule("mean by a scalar", "x * (1 - s) + y * s", "interp(x, y, s)", EXACT, SHRINK, "definition"),
+    Rule("step towards y", "x + (y - x) * s", "interp(x, y, s)", EXACT, SHRINK, "definition"),
+    Rule("step back from y", "x - (x - y) * s", "interp(x, y, s)", EXACT, SHRINK, "definition"),
+    Rule("sum of interp", "interp(x, y, c)", "x * (1 - c) + y * c", EXACT, EXPLORE, "definition"),
+    Rule("factor of interp", "interp(x * z, y * z, s)", "interp(x, y, s) * z", EXACT, SHRINK, "linear"),
+    Rule("divisor of interp", "interp(x / z, y / z, s)", "interp(x, y, s) / z", EXACT, SHRINK, "linear"),
+    Rule("offset of interp", "interp(x + z, y + z, s)", "interp(x, y, s) + z", EXACT, SHRINK, "affine"),
+    Rule("negative of interp", "interp(-x, -y, s)", "-interp(x, y, s)", EXACT, SHRINK, "linear"),
+    # --- whole-tree functions ----------------------------------------------------------------------
+    Rule("norm of a multiple", "norm(x * s)", "norm(x) * abs(s)", EXACT, SHRINK, "homogeneous"),
+    Rule("global norm of a multiple", "global_norm(x * s)", "global_norm(x) * abs(s)", EXACT, SHRINK, "homogeneous"),
+    Rule("dot of a multiple", "dot(x * s, y)", "dot(x, y) * s", EXACT, SHRINK, "bilinear"),
+    Rule("dot of a negative", "dot(-x, y)", "-dot(x, y)", EXACT, SHRINK, "bilinear"),
+    Rule("square of global norm", "square(global_norm(x))", "dot(x, x)", EXACT, SHRINK, "definition"),
+    Rule("sqrt of dot", "sqrt(dot(x, x))", "global_norm(x)", EXACT, SHRINK, "definition"),
+    Rule(
+        "cosine of a multiple",
+        "cosine_sim(x * c, y)",
+        "cosine_sim(x, y)",
+        EXACT,
+        SHRINK,
+        "c > 0 cancels",
+        ("c > 0",),
+    ),
+    Rule(
+        "clip twice",
+        "clip(clip(x, a), b)",
+        "clip(x, min(a, b))",
+        EXACT,
+        SHRINK,
+        "the smaller radius wins",
+        ("a > 0", "b > 0"),
+    ),
+    Rule(
+        "clip of a multiple",
+        "clip(x * a, b)",
+        "clip(x, b / a) * a",
+        EXACT,
+        EXPLORE,
+        "homogeneous",
+        ("a > 0",),
+    ),
+)
+
+
+def _of_properties():
+    """Rows that follow from the functions' properties."""
+    for f in FUNCTIONS.values():
+        rest = "".join(f", {letter}" for letter in "yz"[: f.arity - 1])
+        whole = f"{f.name}(x{rest})"
+        if COMMUTATIVE in f.properties:
+            turned = f"{f.name}(y, x)"
+            yield Rule(f"{f.name} commutes", whole, turned, EXACT, SHRINK, "commutative")
+        if EVEN in f.properties:
+            for g in ("negative", "abs"):
+                left = f"{f.name}({g}(x){rest})"
+                yield Rule(f"{f.name} of {g}", left, whole, EXACT, SHRINK, "even")
+        if ODD in f.properties and f.name != "negative":
+            if f.arity == 2:  # its second argument is a scalar
+                whole, rest = f"{f.name}(x, s)", ", s"
+            left = f"{f.name}(-x{rest})"
+            yield Rule(f"{f.name} of negative", left, f"-{whole}", EXACT, SHRINK, "odd")
+
+
+RULES: tuple[Rule, ...] = (*_ROWS, *_of_properties())
