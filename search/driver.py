@@ -29,7 +29,7 @@ WAIT_S = 0.1  # longest wait for a worker, so that a signal is noticed
 
 
 class Stopped(Exception):
-    """The search was asked to stop; all that was told is in the store."""
+    """The search was asked to stop, by this signal; all that was told is in the store."""
 
 
 @dataclass(slots=True)
@@ -53,9 +53,9 @@ class Driver:
         pool: Pool,
         statistics: Statistics,
         show: Callable[[], None] = lambda: None,
-        stopping: Callable[[], bool] = lambda: False,
+        stopping: Callable[[], int | None] = lambda: None,
     ):
-        """show: called often, to draw progress; stopping: whether the search was asked to stop."""
+        """show: called often, to draw progress; stopping: the signal that asks to stop, if any."""
         self.config, self.store, self.pool = config, store, pool
         self.statistics, self._show, self._stopping = statistics, show, stopping
         self._hurdles = config.evaluation.hurdles
@@ -93,9 +93,9 @@ class Driver:
             self.statistics.failures[kind] += 1
             self.store.add_event(kind, text)
         self.pool.events.clear()
-        if self._stopping():
+        if signal := self._stopping():
             self.store.commit()
-            raise Stopped
+            raise Stopped(signal)
 
     def _ask(self, repeats: Repeats) -> bool:
         for count in range(CHUNK):

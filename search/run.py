@@ -24,7 +24,9 @@ from search.view import KINDS, View
 from search.workers import ClusterLost, WorkerError, make_pool
 
 
-def search(config: Config, run_dir: Path, fitness: Fitness, options: argparse.Namespace) -> None:
+def search(
+    config: Config, run_dir: Path, fitness: Fitness, options: argparse.Namespace, stopping: Stopping
+) -> None:
     """Runs or resumes a search to its end, and prints its summary."""
     with Store(run_dir, config.store) as store:
         for warning in identify(store, config, fitness.fingerprints(config), options.resume):
@@ -33,7 +35,6 @@ def search(config: Config, run_dir: Path, fitness: Fitness, options: argparse.Na
         with (
             closing(make_pool(fitness.factory(config), config.workers)) as pool,
             View(options.view, statistics, pool) as view,
-            StopSignals() as stopping,
         ):
             driver = Driver(config, store, pool, statistics, view.show, stopping)
             starts = [load_program(name) for name in config.evolution.warm_start]
@@ -47,22 +48,16 @@ def search(config: Config, run_dir: Path, fitness: Fitness, options: argparse.Na
         print("\n".join(summary(store, statistics, finalists, run_dir)))
 
 
-class StopSignals:
-    """Whether SIGINT or SIGTERM has come; a second one ends the process at once."""
+class Stopping:
+    """The signal that has asked to stop, SIGINT or SIGTERM; a second one ends the process."""
 
     def __init__(self) -> None:
         self.received: int | None = None
-
-    def __call__(self) -> bool:
-        return self.received is not None
-
-    def __enter__(self) -> StopSignals:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._receive)
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        """The handlers stay: what ends now must not be cut short."""
+    def __call__(self) -> int | None:
+        return self.received
 
     def _receive(self, number: int, _: object) -> None:
         if self.received is not None:
@@ -89,16 +84,16 @@ def main(argv: Sequence[str] | None = None, fitness: Fitness | None = None) -> i
     resume = resume_command(options.config, run_dir, options.set)
     try:
         config = load(options.config, options.set, fitness.mistakes)
-        search(config, run_dir, fitness, options)
+        search(config, run_dir, fitness, options, Stopping())
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
     except StoreError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except Stopped:
+    except Stopped as stopped:
         print(f"Stopped; nothing that was told is lost. To continue:\n{resume}")
-        return 130
+        return 128 + stopped.args[0]
     except ClusterLost as error:
         print(f"error: {error}. To continue:\n{resume}", file=sys.stderr)
         return 75

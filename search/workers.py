@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import resource
+import signal
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -20,19 +21,13 @@ from typing import Any
 
 from search.jobs import Evaluate, Factory, InProcess, Job, Pool, Result
 from search.settings import WorkerSettings
+from search.threads import SINGLE_THREADED
 
 START_S = 300.0  # a worker must be ready within this time
 GRACE_S = 4.0  # what a worker gets beyond its limit before the driver kills it
 START_FAILURES = 3  # failed starts in a row that end the search
 AHEAD = 2  # batches per worker in flight: one runs, one waits
 
-_ENVIRONMENT = {
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-}
 _RAY_ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # keeps all of Ray's listeners on loopback
     "RAY_task_events_report_interval_ms": "0",  # else the GCS grows with every call
@@ -127,7 +122,7 @@ class RayWorkers:
         self._mean_s = 0.0  # of an evaluation; 0: none yet
         self._bad_starts = 0
         self._checked = time.monotonic()
-        self._ray = _start_ray(settings)
+        self._ray, self._started = _start_ray(settings)
         self.count = settings.count or self._room()
         self._actor_class = self._ray.remote(
             num_cpus=settings.cpus, num_gpus=settings.gpus, max_restarts=0, max_task_retries=0
@@ -173,7 +168,8 @@ class RayWorkers:
         """Ends the workers and, if it was started here, Ray."""
         for seat in self._seats:
             self._kill(seat)
-        self._ray.shutdown()
+        if self._started:
+            self._ray.shutdown()
 
     # Seats
 
@@ -306,24 +302,32 @@ class RayWorkers:
 
 def _environment(settings: WorkerSettings) -> dict[str, str]:
     platform = {} if settings.gpus else {"JAX_PLATFORMS": "cpu"}
-    return {**_ENVIRONMENT, **platform}
+    return {**SINGLE_THREADED, **platform}
 
 
-def _start_ray(settings: WorkerSettings) -> Any:
-    """Ray's module, connected; a local Ray listens on loopback only and has no dashboard."""
+def _start_ray(settings: WorkerSettings) -> tuple[Any, bool]:
+    """Ray's module, connected, and whether it was started here.
+
+    A local Ray listens on loopback only and has no dashboard.
+    """
     for name, value in {**_environment(settings), **_RAY_ENVIRONMENT}.items():
         os.environ.setdefault(name, value)
     import ray
     import ray.exceptions
 
+    if ray.is_initialized():
+        return ray, False
     options: dict[str, Any] = {"address": settings.address, "log_to_driver": False}
     if settings.address == "local":
         options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         options["num_cpus"] = max(settings.count or 0, len(os.sched_getaffinity(0)))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for attempt in range(3):  # Ray's start has fixed waits that a very busy machine exceeds
         try:
             ray.init(logging_level=logging.ERROR, **options)
-            return ray
+            for number, handler in handlers.items():  # Ray takes SIGTERM for itself
+                signal.signal(number, handler)
+            return ray, True
         except Exception as error:  # whatever it is: again, then say so
             ray.shutdown()
             if attempt == 2:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import functools
 import os
 import random
+import signal
+import sys
 import time
+
+import numpy as np
 
 from programs import parse
 from search.jobs import Evaluate, Job
@@ -57,3 +61,33 @@ def main(argv=None) -> int:
         name: float(os.environ.get(f"TOY_{name.upper()}", 0)) for name in ("sleep_s", "hostile")
     }
     return run(argv, Function(factory(one_max, **options)))
+
+
+def hostile(job: Job):
+    """Does what the job's text says, once for all programs."""
+    if job.program == "crash":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if job.program == "hang":
+        while True:
+            pass
+    if job.program == "freeze":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if job.program == "hog":
+        np.ones(2**33, np.uint8)
+    if job.program == "raise":
+        raise ValueError("no fitness for you\nat all")
+    if job.program == "process":
+        return [str(os.getpid()), sorted(os.sched_getaffinity(0)), os.environ["XLA_FLAGS"]]
+    return [Evaluation("toy", seed, float(job.number), Outcome.COMPLETED, 1) for seed in job.seeds]
+
+
+def hostile_factory() -> Evaluate:
+    return hostile
+
+
+def broken_factory() -> Evaluate:
+    raise RuntimeError("no tasks here")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
