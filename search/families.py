@@ -1,0 +1,108 @@
+"""Choosing the best of a search without choosing fifty copies of one program.
+
+The leading programs of a search are relatives: the same statements with other constants, or with a
+statement more that changes next to nothing. Two programs are of one family when they have the same
+structure (the same canonical hash with every constant blanked), or the same behavioural hash, or
+when their updates on fixed random inputs point the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from programs import Program, live_across_steps
+from programs.behaviour import behaviour
+from programs.canonical import canonical_hash
+from programs.execute import run_step
+
+BLANK = 0.7306190371513367  # stands for every constant; no rule folds it into another
+STEPS = 12
+SIMILAR = 0.98  # cosine of the updates of two programs of one family
+_SHAPES = ((4, 3), (5,), (2, 4))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A program with what the search thinks of it."""
+
+    program: Program
+    fitness: float  # in the search: biased upwards
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Family:
+    """The fittest of a family, and how many there are."""
+
+    best: Candidate
+    members: int
+
+
+def structure(program: Program) -> bytes:
+    """A hash of what the program computes, whatever its constants."""
+    blanked = tuple(
+        replace(s, arguments=tuple(a if isinstance(a, str) else BLANK for a in s.arguments))
+        for s in live_across_steps(program)
+    )
+    return canonical_hash(replace(live_across_steps(program), statements=blanked))
+
+
+def direction(program: Program) -> np.ndarray | None:
+    """The updates of a few steps on fixed random inputs, each step and array scaled to norm 1.
+
+    [STEPS * numbers]; None when an update is not finite. Without a trained weight in sight, so two
+    programs may be alike here and differ in training; they are still of one kind.
+    """
+    program = live_across_steps(program)
+    rng = np.random.default_rng(0)
+    w = [rng.normal(0, 0.3, shape).astype(np.float32) for shape in _SHAPES]
+    states = [[np.zeros_like(leaf) for leaf in w] for _ in program.states]
+    drift = [rng.normal(0, 0.1, shape) for shape in _SHAPES]  # what all gradients share
+    parts = []
+    with np.errstate(all="ignore"):
+        for step in range(STEPS):
+            g = [(d + rng.normal(0, 0.1, d.shape)).astype(np.float32) for d in drift]
+            schedule = np.float32(min(1.0, (step + 1) / 3) * (1 - step / (STEPS + 1)))
+            update, states = run_step(program, np, w, g, states, schedule)
+            for change in update:
+                norm = float(np.linalg.norm(change))
+                if not np.isfinite(norm):
+                    return None
+                parts.append(np.asarray(change, float).ravel() / (norm or 1.0))
+    return np.concatenate(parts)
+
+
+def families(candidates: Iterable[Candidate], keep: int, similar: float = SIMILAR) -> list[Family]:
+    """The families of the fittest, the fittest family first; of equal fitness the shorter program.
+
+    Looks at candidates from the best down until `keep` families are found, and counts the members
+    it met on the way.
+    """
+    ordered = sorted(candidates, key=lambda c: (-c.fitness, len(live_across_steps(c.program))))
+    found: list[tuple[Candidate, set[bytes], np.ndarray]] = []
+    members: list[int] = []
+    for candidate in ordered:
+        seen = direction(candidate.program)
+        if seen is None or not np.isfinite(candidate.fitness):
+            continue
+        marks = {structure(candidate.program), behaviour(candidate.program).hash}
+        at = _family_of(marks, seen, found, similar)
+        if at is not None:
+            members[at] += 1
+        elif len(found) < keep:
+            found.append((candidate, marks, seen))
+            members.append(1)
+        else:
+            break
+    return [Family(candidate, count) for (candidate, _, _), count in zip(found, members)]
+
+
+def _family_of(marks, seen, found, similar) -> int | None:
+    for at, (_, others, direction_of) in enumerate(found):
+        norms = float(np.linalg.norm(seen) * np.linalg.norm(direction_of))
+        if marks & others or float(seen @ direction_of) > similar * norms > 0:
+            return at
+    return None

@@ -1,0 +1,90 @@
+"""Tuning: the same budget for all, deterministic, and it finds planted constants."""
+
+import math
+import random
+from dataclasses import replace
+
+import pytest
+
+from programs import library, load, parse
+from search.trainings import Request
+from search.tuning import TuningSettings, constants, redrawn, tune
+
+
+class Planted:
+    """Fitness falls with the distance of the last constant from 0.01, in octaves; counts calls."""
+
+    def __init__(self, noise: float = 0.0):
+        self.noise, self.asked = noise, []
+
+    def __call__(self, requests):
+        self.asked += requests
+        return [self.one(request) for request in requests]
+
+    def one(self, request: Request) -> float:
+        values = [a for s in request.program for a in s.arguments if not isinstance(a, str)]
+        if not values or values[-1] <= 0:
+            return -math.inf
+        luck = random.Random(f"{request.program}{request.seed}").gauss(0, self.noise)
+        return -abs(math.log2(values[-1] / 0.01)) + luck
+
+
+ADAMW, LION = load("library:adamw"), load("library:lion")
+SETTINGS = TuningSettings(draws=24, keep=3, seeds=4)
+
+
+def test_every_program_gets_the_same_budget():
+    score = Planted(noise=0.1)
+    tune([ADAMW, LION], score, ["a", "b"], SETTINGS)
+    shapes = [len(request.program) for request in score.asked]
+    assert shapes.count(len(ADAMW)) == shapes.count(len(LION)) == 2 * (24 + 3 * 4)
+    # Of which those of the first seed are in the store already.
+    assert len(set(score.asked)) == 2 * 2 * SETTINGS.trainings == 2 * 2 * 33
+    assert {request.split for request in score.asked} == {"search_validation"}
+
+
+def test_planted_constants_are_found_and_the_start_is_never_lost():
+    [adamw, lion] = tune([ADAMW, LION], Planted(), ["a"], SETTINGS)
+    for tuned in (adamw, lion):
+        start = Planted().one(Request(tuned.start, "a", 0))
+        assert tuned.fitness > max(-2.0, start)
+        assert [s.function for s in tuned.program] == [s.function for s in tuned.start]
+    best_start = load("library:adam")
+    best_start = replace(
+        best_start,
+        statements=tuple(
+            replace(s, arguments=("lr", 0.01)) if s.arguments == ("lr", 0.001) else s
+            for s in best_start
+        ),
+    )
+    [kept] = tune([best_start], Planted(), ["a"], SETTINGS)
+    assert kept.program == best_start
+
+
+def test_it_is_deterministic_and_independent_of_company():
+    alone = tune([LION], Planted(0.1), ["a"], SETTINGS, seed=3)
+    beside = tune([ADAMW, LION], Planted(0.1), ["a"], SETTINGS, seed=3)
+    assert alone[0] == beside[1]
+    assert tune([LION], Planted(0.1), ["a"], SETTINGS, seed=4)[0] != alone[0]
+
+
+def test_a_program_that_always_fails_and_one_without_constants():
+    [sign] = tune([parse("def train(w, g, lr):\n  update = sign(g)\n  return update\n")],
+                  Planted(), ["a"], SETTINGS)  # fmt: skip
+    assert sign.fitness == -math.inf and sign.draws == 1
+    score = Planted()
+    [untuned] = tune([LION], score, ["a"], TuningSettings(draws=1))
+    assert untuned.program == LION and not score.asked
+
+
+@pytest.mark.parametrize("name", library())
+def test_redrawn_constants_keep_the_program(name):
+    program = load(f"library:{name}")
+    rng = random.Random(0)
+    for _ in range(20 if constants(program) else 0):
+        draw = redrawn(program, 2.0, rng)
+        assert constants(draw) == constants(program) and draw != program
+        for before, after in zip(program, draw):
+            if after.function == "interp":
+                old, new = before.arguments[2], after.arguments[2]
+                assert isinstance(old, str) or not 0 <= old < 1 or 0 <= new <= 1
