@@ -1,4 +1,4 @@
-"""python -m programs show | check | diff | export FILE: programs from the command line.
+"""python -m programs show | check | diff | simplify | export FILE: programs from the command line.
 
 FILE is a program's text, or `library:NAME`. Exit codes: 0 done (check: valid, diff: the same
 function), 1 diff: another function, 2 bad input.
@@ -26,6 +26,7 @@ EPILOG = """examples:
   python -m programs show library:program8
   python -m programs check my_rule.py
   python -m programs diff library:adam library:adamw
+  python -m programs simplify library:program8 --certificate certificate.md
 
 library programs: """
 
@@ -66,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.add_argument("--name", default="rule", help="the function's name (default: rule)")
     export.add_argument("--out", metavar="PATH", help="write the source here")
+    simplify = verb("simplify", _simplify, "Make a program as short as its outputs allow.")
+    simplify.add_argument("--out", metavar="PATH", help="write the simplified program here")
+    simplify.add_argument("--certificate", metavar="PATH", help="write every step here, Markdown")
+    simplify.add_argument("--seconds", type=float, default=10.0, help="time limit (default: 10)")
     diff = verb("diff", _diff, "Compare two programs; exit 1 if they differ.", files="two")
     diff.add_argument("file", metavar="FILE", help="a program's text, or library:NAME")
     diff.add_argument("other", metavar="OTHER", help="the program to compare it with")
@@ -125,6 +130,30 @@ def _export(arguments: argparse.Namespace) -> int:
         print(json.dumps({"source": source}))
     elif not arguments.out:
         print(source, end="")
+    return 0
+
+
+def _simplify(arguments: argparse.Namespace) -> int:
+    from programs.simplify import as_dict, as_markdown, simplify
+
+    if not arguments.seconds > 0:
+        raise ProgramError(f"--seconds {arguments.seconds:g}: a time limit is above 0, such as 10")
+    result = simplify(load(arguments.file), arguments.seconds)
+    if arguments.out:
+        _write(arguments.out, str(result.program))
+    if arguments.certificate:
+        _write(arguments.certificate, as_markdown(result))
+    if arguments.json:
+        print(json.dumps(as_dict(result), indent=2))
+        return 0
+    print(result.program, end="")
+    print(
+        f"# {len(result.original)} -> {len(result.program)} statements, "
+        f"{len(result.original.states)} -> {len(result.program.states)} states, "
+        f"{len(result.certificate)} steps in {result.seconds:.2f} s"
+    )
+    if not result.complete:
+        print("# time ran out: the best so far; give it more with --seconds")
     return 0
 
 

@@ -94,3 +94,15 @@ def test_export(tmp_path, capsys):
     assert main(["export", "library:lion", "--out", str(tmp_path / "no" / "a.py")]) == 2
     assert "cannot write" in capsys.readouterr().err
     assert main(["export", "library:lion", "--name", "1x"]) == 2
+
+
+def test_simplify(tmp_path, capsys):
+    out, certificate = tmp_path / "a.py", tmp_path / "certificate.md"
+    asked = ["simplify", "library:program8", "--out", str(out), "--certificate", str(certificate)]
+    assert main(asked) == 0
+    assert "21 -> " in capsys.readouterr().out
+    assert len(load(str(out))) <= 9
+    assert "Certificate" in certificate.read_text()
+    assert main(["simplify", "library:lion", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["statements"] == {"before": 7, "after": 7}
+    assert main(["simplify", "library:lion", "--seconds", "0"]) == 2
