@@ -20,7 +20,7 @@ def language_mlp(
     data: str = "pydoc",
     tokenizer: str = "char",
     text_limit: int = TEXT_LIMIT,
-    context: int = 4,
+    context: int = 8,
     validation_examples: int = 1024,
     fitness: Fitness = "negative_log_perplexity",
     steps: int = 500,

@@ -21,7 +21,7 @@ class MLP(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        x = nn.relu(nn.Dense(self.hidden, name="hidden")(x))
+        x = nn.gelu(nn.Dense(self.hidden, name="hidden")(x))
         return nn.Dense(self.outputs, name="output")(x)
 
 

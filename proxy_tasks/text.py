@@ -15,7 +15,7 @@ from proxy_tasks.errors import TaskError, did_you_mean, shown
 from proxy_tasks.hub import column, open_dataset
 from proxy_tasks.tokenizer import Tokenizer, make_tokenizer
 
-BLOCKS = 50  # the text is cut into so many pieces of equal length
+BLOCKS = 200  # the text is cut into so many pieces of equal length
 ROLES = {8: "search_validation", 9: "meta_validation"}  # by piece number modulo 10; others: train
 
 
