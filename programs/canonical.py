@@ -26,6 +26,7 @@ from programs.functions import COMMUTATIVE, EVEN, FUNCTIONS, NONNEGATIVE, ODD, R
 from programs.program import MAX_STATES, Program
 
 ROUNDS = 2 * MAX_STATES
+_COMMUTATIVE = {name for name, row in FUNCTIONS.items() if COMMUTATIVE in row.properties}
 
 Term = int  # an index into _Terms.nodes
 Node = tuple[str, bytes, tuple[Term, ...]]  # function (or "input", "state", "constant"), name, args
@@ -134,30 +135,48 @@ def canonical_hash(program: Program) -> bytes:
     interpret(program, variables, terms.constant, terms.apply)
     update = variables[program.outputs[0]]
     following = [variables[name] for name in program.states]  # the states' next values
+    digests: dict[Term, bytes] = {}
+    every = _below(terms, [update, *following])
+    changing: set[Term] = set(states)  # what depends on a state; the rest is digested once
+    for term in every:
+        if not changing.isdisjoint(terms.nodes[term][2]):
+            changing.add(term)
+    _digest(terms, [term for term in every if term not in changing], digests)
+    inner = [term for term in _below(terms, following) if term in changing]
     labels = [b""] * len(states)
     for _ in range(ROUNDS):
-        digests = _digests(terms, {update, *following}, labels)
+        _label(states, labels, digests)
+        _digest(terms, inner, digests)
         labels = [digests[term] for term in following]
-    return _digests(terms, {update}, labels)[update]
+    _label(states, labels, digests)
+    _digest(terms, [term for term in every if term in changing], digests)
+    return digests[update]
 
 
-def _digests(terms: _Terms, roots: set[Term], labels: list[bytes]) -> dict[Term, bytes]:
-    """A digest of every term below `roots`, given a label for each state."""
-    wanted: set[Term] = set()
+def _below(terms: _Terms, roots: Sequence[Term]) -> list[Term]:
+    """All terms that `roots` need, but states: arguments first, as they have lower numbers."""
+    found: set[Term] = set()
     stack = list(roots)
     while stack:
         term = stack.pop()
-        if term not in wanted:
-            wanted.add(term)
+        if term not in found:
+            found.add(term)
             stack += terms.nodes[term][2]
-    digests: dict[Term, bytes] = {}
-    for term in sorted(wanted):  # arguments have lower numbers
+    return [term for term in sorted(found) if terms.nodes[term][0] != "state"]
+
+
+def _label(states: Sequence[Term], labels: Sequence[bytes], digests: dict[Term, bytes]) -> None:
+    """Digests the states; they are marked as such, since a label is their value of one step ago."""
+    for state, label in zip(states, labels):
+        digests[state] = blake2b(b"state(" + label, digest_size=16).digest()
+
+
+def _digest(terms: _Terms, wanted: Sequence[Term], digests: dict[Term, bytes]) -> None:
+    """Digests terms whose arguments are digested or come before them."""
+    for term in wanted:
         label, name, arguments = terms.nodes[term]
-        if label == "state":  # marked as one, since it is its value of one step ago
-            name = labels[int(name)]
         parts = [digests[a] for a in arguments]
-        if label in FUNCTIONS and COMMUTATIVE in FUNCTIONS[label].properties:
+        if label in _COMMUTATIVE:
             parts.sort()
         data = b"".join([label.encode(), b"(", name, *parts])
         digests[term] = blake2b(data, digest_size=16).digest()
-    return digests
