@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import multiprocessing
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from programs import ProgramError
 from programs import load as load_program
-from search.jobs import Factory
-from search.settings import Config
-from search.wording import KeyPath
+from search.jobs import Evaluate, Factory, Job
+from search.scores import Evaluation
+from search.settings import Config, EvaluationSettings
+from search.threads import single_threaded
+from search.wording import KeyPath, nearest
 
 
 class Fitness(Protocol):
@@ -36,6 +41,90 @@ def wrong_starts(config: Config) -> Iterable[tuple[KeyPath, str]]:
             load_program(name)
         except ProgramError as error:
             yield ("evolution", "warm_start", place), str(error)
+
+
+class ProxyTasks:
+    """Fitness from training on the config's proxy tasks.
+
+    JAX runs in the workers only: the driver starts processes, which is not safe beside JAX's
+    threads. So even a look at the tasks is a process of its own.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, Seen] = {}
+
+    def factory(self, config: Config) -> Factory:
+        return functools.partial(_trained, config.evaluation)
+
+    def fingerprints(self, config: Config) -> dict[str, str]:
+        return self._look(config.evaluation).fingerprints
+
+    def mistakes(self, config: Config) -> Iterable[tuple[KeyPath, str]]:
+        yield from wrong_starts(config)
+        settings = config.evaluation
+        for name in settings.settings:
+            if name not in settings.tasks:
+                near = nearest(name, list(settings.tasks))
+                yield ("evaluation", "settings", name), f"is none of evaluation.tasks{near}"
+        for place, message in self._look(settings).mistakes.items():
+            yield ("evaluation", "tasks", place), message
+
+    def _look(self, settings: EvaluationSettings) -> Seen:
+        key = settings.model_dump_json()
+        if key not in self._seen:
+            spawn = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(1, mp_context=spawn) as process:
+                self._seen[key] = process.submit(_look_at_tasks, settings).result()
+        return self._seen[key]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look at the tasks showed."""
+
+    fingerprints: dict[str, str]
+    mistakes: dict[int, str]  # by place in evaluation.tasks
+
+
+def _look_at_tasks(settings: EvaluationSettings) -> Seen:
+    from proxy_tasks.errors import TaskError
+
+    single_threaded()
+    seen = Seen({}, {})
+    for place, name in enumerate(settings.tasks):
+        try:
+            seen.fingerprints[name] = _task(settings, name).fingerprint
+        except TaskError as error:
+            seen.mistakes[place] = str(error)
+    return seen
+
+
+def _task(settings: EvaluationSettings, name: str) -> Any:
+    from proxy_tasks.task import load_tasks_file, make_task
+
+    if settings.tasks_file:
+        load_tasks_file(settings.tasks_file)
+    return make_task(name, **settings.settings.get(name, {}))
+
+
+def _trained(settings: EvaluationSettings) -> Evaluate:
+    """The evaluation function of a worker; it keeps the compiled trainings."""
+    from search.evaluate import Evaluator
+
+    evaluators = {
+        at: Evaluator([_task(settings, name) for name in settings.tasks], settings.engine, at)
+        for at in {settings.hurdles.at, ()}
+    }
+
+    def evaluate(job: Job) -> list[Evaluation]:
+        # Only a search's job is ended at hurdles, and stops at the first failure.
+        searching = job.purpose == "search"
+        evaluator = evaluators[settings.hurdles.at if searching else ()]
+        found = evaluator.evaluate(job.program, job.seeds, job.thresholds, not searching)
+        names = (name for name in settings.tasks for _ in job.seeds)
+        return [replace(evaluation, task=name) for evaluation, name in zip(found, names)]
+
+    return evaluate
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from search.config import ConfigError, load
 from search.driver import Driver, Stopped
 from search.evolution import Repeats
 from search.finalists import rescored
-from search.fitness import Fitness
+from search.fitness import Fitness, ProxyTasks
 from search.identity import identify, resume_command
 from search.settings import Config
 from search.statistics import Statistics
 from search.store import Store, StoreError
 from search.summary import summary
+from search.threads import single_threaded
 from search.view import KINDS, View
 from search.workers import ClusterLost, WorkerError, make_pool
 
@@ -46,6 +47,9 @@ def search(
                 finalists = rescored(driver, born)
                 starts = [finalists[0].leader.program]
         print("\n".join(summary(store, statistics, finalists, run_dir)))
+
+
+PROXY_TASKS = ProxyTasks()
 
 
 class Stopping:
@@ -76,10 +80,11 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None, fitness: Fitness | None = None) -> int:
+def main(argv: Sequence[str] | None = None, fitness: Fitness = PROXY_TASKS) -> int:
     """Returns the exit code: 0 done; 2 a mistake, nothing was run; 75 Ray is lost: resume;
     128 + n: stopped by signal n."""
     options = arguments(argv)
+    single_threaded()
     run_dir = options.run_dir or Path("runs") / Path(options.config).stem
     resume = resume_command(options.config, run_dir, options.set)
     try:
@@ -93,7 +98,7 @@ def main(argv: Sequence[str] | None = None, fitness: Fitness | None = None) -> i
         return 2
     except Stopped as stopped:
         print(f"Stopped; nothing that was told is lost. To continue:\n{resume}")
-        return 128 + stopped.args[0]
+        return 128 + (stopped.args[0] if stopped.args else signal.SIGINT)
     except ClusterLost as error:
         print(f"error: {error}. To continue:\n{resume}", file=sys.stderr)
         return 75

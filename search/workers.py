@@ -17,6 +17,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from search.jobs import Evaluate, Factory, InProcess, Job, Pool, Result
@@ -28,6 +29,10 @@ GRACE_S = 4.0  # what a worker gets beyond its limit before the driver kills it
 START_FAILURES = 3  # failed starts in a row that end the search
 AHEAD = 2  # batches per worker in flight: one runs, one waits
 
+_COMPILED = {  # one worker's compilations spare the others theirs, and the next run's
+    "JAX_COMPILATION_CACHE_DIR": str(Path("~/.cache/update-rule-search/xla").expanduser()),
+    "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30),
+}
 _RAY_ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # keeps all of Ray's listeners on loopback
     "RAY_task_events_report_interval_ms": "0",  # else the GCS grows with every call
@@ -302,7 +307,7 @@ class RayWorkers:
 
 def _environment(settings: WorkerSettings) -> dict[str, str]:
     platform = {} if settings.gpus else {"JAX_PLATFORMS": "cpu"}
-    return {**SINGLE_THREADED, **platform}
+    return {**SINGLE_THREADED, **platform, **_COMPILED}
 
 
 def _start_ray(settings: WorkerSettings) -> tuple[Any, bool]:
