@@ -13,7 +13,6 @@ from proxy_tasks.data import Batch
 
 Fitness = Literal["accuracy", "negative_log_perplexity", "negative_loss"]
 Logits = Callable[..., Any]  # (params, inputs) -> [..., classes]
-ONE_HOT_UP_TO = 512
 
 
 def cross_entropy(logits_of: Logits) -> Callable[[Any, Batch], jax.Array]:
@@ -22,11 +21,7 @@ def cross_entropy(logits_of: Logits) -> Callable[[Any, Batch], jax.Array]:
     def loss(params: Any, batch: Batch) -> jax.Array:
         inputs, targets = batch
         logits = logits_of(params, inputs)
-        classes = logits.shape[-1]
-        if classes > ONE_HOT_UP_TO:
-            return optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()
-        # One-hot: picking the target's logit has a scatter as its gradient, slow on a CPU.
-        return optax.softmax_cross_entropy(logits, jax.nn.one_hot(targets, classes)).mean()
+        return optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()
 
     return loss
 

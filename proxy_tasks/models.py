@@ -10,8 +10,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-ONE_HOT_UP_TO = 512  # larger vocabularies are looked up instead
-
 
 class MLP(nn.Module):
     """One hidden layer on flat inputs: [B, D] -> [B, outputs]."""
@@ -25,19 +23,6 @@ class MLP(nn.Module):
         return nn.Dense(self.outputs, name="output")(x)
 
 
-def embed(tokens: jax.Array, vocabulary: int, width: int, name: str) -> jax.Array:
-    """Token embedding [..., W], to be called inside a compact module.
-
-    Small vocabularies multiply one-hot vectors: the gradient of a look-up is a scatter, which XLA
-    runs element by element on a CPU.
-    """
-    init = nn.initializers.normal(width**-0.5)
-    if vocabulary > ONE_HOT_UP_TO:
-        return nn.Embed(vocabulary, width, embedding_init=init, name=name)(tokens)
-    one_hot = jax.nn.one_hot(tokens, vocabulary)
-    return nn.Dense(width, use_bias=False, kernel_init=init, name=name)(one_hot)
-
-
 class NGram(nn.Module):
     """n-gram language model (Bengio et al. 2003): tokens [B, n] -> next-token logits [B, V]."""
 
@@ -47,7 +32,7 @@ class NGram(nn.Module):
 
     @nn.compact
     def __call__(self, tokens: jax.Array) -> jax.Array:
-        x = embed(tokens, self.vocabulary, self.embedding, "embedding")
+        x = nn.Embed(self.vocabulary, self.embedding, name="embedding")(tokens)
         x = x.reshape(len(x), -1)
         return MLP(self.hidden, self.vocabulary, name="mlp")(x)
 
@@ -101,7 +86,7 @@ class Transformer(nn.Module):
 
     @nn.compact
     def __call__(self, tokens: jax.Array) -> jax.Array:
-        x = embed(tokens, self.vocabulary, self.width, "embedding")
+        x = nn.Embed(self.vocabulary, self.width, name="embedding")(tokens)
         shape = (1, *x.shape[1:])
         x = x + self.param("position", nn.initializers.normal(0.02), shape, jnp.float32)
         for layer in range(self.layers):
