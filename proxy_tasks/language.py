@@ -35,7 +35,7 @@ def language_mlp(
     inputs = context * embedding
 
     def cost(width: int) -> float:  # multiplications per example
-        return inputs * made.vocabulary + width * (inputs + made.vocabulary)
+        return width * (inputs + made.vocabulary)
 
     width, steps = grow(scale, hidden, steps, cost)
     model = NGram(made.vocabulary, embedding, width)
