@@ -40,7 +40,14 @@ class Statistics:
     def of(cls, store: Reader, settings: EvolutionSettings) -> Statistics:
         """Counts what earlier processes of the run stored."""
         each = settings.children + len(settings.warm_start)
-        statistics = cls(target=settings.rounds * settings.repeats * each)
+        statistics = cls.counted(store)
+        statistics.target = settings.rounds * settings.repeats * each
+        return statistics
+
+    @classmethod
+    def counted(cls, store: Reader) -> Statistics:
+        """Counts what is stored."""
+        statistics = cls()
         statistics._restore(store)
         return statistics
 

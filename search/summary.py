@@ -16,6 +16,10 @@ from search.view import duration
 def summary(store: Reader, statistics: Statistics, finalists: Sequence[Finalist], run_dir: Path):
     """The lines of the summary."""
     yield from figures(store, statistics)
+    yield (
+        f"this process took {duration(statistics.elapsed_s)}: {statistics.children_per_s:.0f} "
+        f"children and {statistics.evaluations_per_s:.1f} trained programs a second"
+    )
     yield ""
     yield from leading(finalists)
     yield ""
@@ -30,8 +34,8 @@ def figures(store: Reader, s: Statistics):
     outcomes = s.outcomes
     distinct = sum(outcomes.values())
     yield (
-        f"{s.told:,} individuals in {duration(s.elapsed_s)} ({s.children_per_s:.0f} a second); "
-        f"{s.evaluations:,} evaluated on workers, {s.told / max(s.evaluations, 1):.1f} times fewer"
+        f"{s.told:,} individuals, {s.evaluations:,} of them trained on workers: "
+        f"{s.told / max(s.evaluations, 1):.1f} times fewer"
     )
     yield (
         f"cache hits: functional {s.hit_rate('functional'):.1%}, canonical "

@@ -1,0 +1,126 @@
+"""Look into a run, also while it is being made: `python -m search.inspect RUN [what]`.
+
+overview           its figures, leading programs and hall of fame (the default)
+leaders            the fittest programs, as text
+show NUMBER        an individual: the whole program, redundant statements marked
+lineage NUMBER     how it came to be, edit by edit
+curve              best fitness, cache hits and redundant share over the individuals, as CSV
+events             starts, resumes, lost workers, failures
+digest             a hash of the history: equal for equal searches
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from programs import analyse
+from search.finalists import hall_of_fame, leaders
+from search.lineage import ancestors, individual
+from search.statistics import Statistics
+from search.store import Reader, StoreError
+from search.summary import figures
+
+POINTS = 300  # of a curve
+
+
+def overview(store: Reader, _: argparse.Namespace) -> Iterator[str]:
+    """What the end of a search prints, as far as it has come."""
+    yield from figures(store, Statistics.counted(store))
+    yield ""
+    yield "Fittest programs in the search (not scored on fresh seeds):"
+    for leader in leaders(store, 5):
+        yield f"  {leader.fitness:.6g}  individual {leader.number}, {leader.live} live statements"
+    yield "Best for each number of live statements:"
+    yield from (f"  {entry.live:3d}  {entry.fitness:.6g}" for entry in hall_of_fame(store))
+
+
+def leading(store: Reader, options: argparse.Namespace) -> Iterator[str]:
+    for leader in leaders(store, options.count):
+        yield f"# individual {leader.number}: fitness {leader.fitness:.6g}"
+        yield leader.text
+
+
+def show(store: Reader, options: argparse.Namespace) -> Iterator[str]:
+    program = individual(store, options.number)
+    live = set(analyse(program).live)
+    head, *lines = str(program).rstrip().split("\n")
+    yield head
+    for place, line in enumerate(lines[:-1]):
+        yield line if place in live else f"{line}  # redundant"
+    yield lines[-1]
+
+
+def lineage(store: Reader, options: argparse.Namespace) -> Iterator[str]:
+    for number, mutation, edit in ancestors(store, options.number):
+        [(fitness,)] = store.rows("SELECT fitness FROM history WHERE number = ?", (number,))
+        yield f"{number}  {mutation}  fitness {fitness:.6g}"
+        yield from (f"    {line}" for line in edit.split("\n"))
+
+
+def curve(store: Reader, options: argparse.Namespace) -> Iterator[str]:
+    """Shares are of the individuals since the row before."""
+    yield "individuals,best_fitness,functional_hits,canonical_hits,redundant,statements"
+    [(last,)] = store.rows("SELECT coalesce(max(number), 0) FROM individuals")
+    width = max(1, -(-(last + 1) // POINTS))
+    best = float("-inf")
+    for count, fitness, functional, canonical, live, statements, born in store.iterate(
+        "SELECT count(*), max(fitness), sum(reuse = 'functional'),"
+        " sum(reuse IN ('functional', 'canonical')), sum(live), sum(statements), max(number) + 1"
+        " FROM history GROUP BY number / ? ORDER BY number",
+        (width,),
+    ):
+        best = max(best, fitness)
+        shares = functional / count, canonical / count, 1 - live / statements
+        texts = [f"{share:.4f}" for share in shares]
+        yield ",".join([str(born), f"{best:.6g}", *texts, f"{statements / count:.1f}"])
+
+
+def events(store: Reader, _: argparse.Namespace) -> Iterator[str]:
+    for at, kind, text in store.iterate("SELECT at, kind, text FROM events ORDER BY id"):
+        yield f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(at))}  {kind}: {text}"
+
+
+def digest(store: Reader, _: argparse.Namespace) -> Iterator[str]:
+    yield store.history_digest()
+
+
+WHAT: dict[str, Callable[[Reader, argparse.Namespace], Iterator[str]]] = {
+    "overview": overview,
+    "leaders": leading,
+    "show": show,
+    "lineage": lineage,
+    "curve": curve,
+    "events": events,
+    "digest": digest,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m search.inspect",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", type=Path, help="a run directory")
+    parser.add_argument("what", nargs="?", choices=WHAT, default="overview")
+    parser.add_argument("number", nargs="?", type=int, default=0, help="of an individual")
+    parser.add_argument("--count", type=int, default=10, help="how many leaders")
+    options = parser.parse_args(argv)
+    try:
+        with Reader(options.run) as store:
+            for line in WHAT[options.what](store, options):
+                print(line)
+    except StoreError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `... | head`
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
