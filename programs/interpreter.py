@@ -294,6 +294,10 @@ def _round_states(tensors: jax.Array, states: Any, dtype: Any) -> jax.Array:
     info = jnp.finfo(dtype)
     rows = tensors[STATES : STATES + MAX_STATES]
     rounded = lax.reduce_precision(rows, info.nexp, info.nmant)
+    if info.nexp < jnp.finfo(jnp.float32).nexp:  # reduce_precision takes subnormal numbers for 0
+        least = float(info.smallest_subnormal)
+        subnormal = jnp.round(rows / least) * least
+        rounded = jnp.where(jnp.abs(rows) < float(info.tiny), subnormal, rounded)
     kept = jnp.arange(len(rows))[:, None] < states
     return tensors.at[STATES : STATES + MAX_STATES].set(jnp.where(kept, rounded, rows))
 

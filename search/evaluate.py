@@ -249,19 +249,20 @@ def _with_progress(evaluator: Evaluator, program, seeds: int) -> list[Evaluation
 
 
 def _summary(task: Task, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    """What is printed of one task; the mean is over completed trainings only if all completed."""
+    """What is printed of one task; there is a mean only if every training completed."""
     fitness = [e.fitness for e in evaluations]
     finite = all(map(math.isfinite, fitness))
-    mean = statistics.fmean(fitness) if finite else None
-    half = None
+    mean = statistics.fmean(fitness) if finite else math.nan
+    interval = None
     if finite and len(fitness) > 1:
         error = statistics.stdev(fitness) / math.sqrt(len(fitness))
         half = float(scipy.stats.t.ppf(0.975, len(fitness) - 1)) * error
+        interval = [mean - half, mean + half]
     return {
         "task": task.name,
         "measure": task.settings.get("fitness", "fitness"),
-        "mean": mean,
-        "interval": None if half is None else [mean - half, mean + half],
+        "mean": mean if finite else None,
+        "interval": interval,
         "seeds": [
             {
                 **dataclasses.asdict(e),
