@@ -21,36 +21,15 @@ from dataclasses import dataclass
 from enum import Enum
 from statistics import stdev
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from programs import Program
 from search.paired import Comparison, compare
-from search.removals import Simplify, removals, tidied
+from search.removals import Removal, Simplify, removals, tidied
+from search.selection import AblationSettings
 from search.trainings import META, SEARCH, Request, Scorer
 
 SEARCH_SEEDS, CONFIRM_SEEDS = 2_000, 3_000  # first seeds; a search uses 0, 1, ... and 1000, ...
 HOPELESS = 3.0  # a mean loss of so many tolerances on the first seeds ends a removal's test
 NO_LESS_THAN = 1e-9  # tolerance when the start's fitness does not vary over seeds
-
-
-class AblationSettings(BaseModel):
-    """What counts as no measurable difference."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-    seeds: int = Field(default=12, ge=2)
-    """Seeds on which a removal is compared with the start, for each task."""
-    scout_seeds: int = Field(default=2, ge=1)
-    """The first of these seeds, after which a hopeless removal is given up."""
-    tolerance: float | None = Field(default=None, gt=0)
-    """Loss of fitness that is accepted, the same on each task; none: `tolerance_sd` decides."""
-    tolerance_sd: float = Field(default=1.0, gt=0)
-    """The same as a share of the standard deviation of the start's fitness over seeds: at 1, a loss
-    that is no larger than the luck of one seed."""
-    level: float = Field(default=0.05, gt=0, lt=0.5)
-    """Chance of accepting one removal that costs more than the tolerance."""
 
 
 class Verdict(Enum):
@@ -159,6 +138,7 @@ def ablate(
     settings: AblationSettings | None = None,
     simplify: Simplify = tidied,
     show: Callable[[Change], None] = lambda _: None,
+    proposal: Program | None = None,
 ) -> Ablation:
     """The program without what makes no measurable difference on the tasks.
 
@@ -168,6 +148,7 @@ def ablate(
       score: runs the trainings.
       simplify: exact simplification after each accepted removal.
       show: called with each removal that was tried.
+      proposal: a shorter program from elsewhere, tried first as if it were a removal.
 
     Raises:
       ValueError: the program has no fitness on some seed.
@@ -182,11 +163,14 @@ def ablate(
         changes.append(change)
         show(change)
 
+    first = []
+    if proposal is not None and len(proposal) < len(program):
+        first = [Removal("take the program of evolution without insertion", proposal)]
     searching = True
     while searching:
         searching = False
         current = accepted[-1]
-        for removal in removals(current):
+        for removal in [*first, *removals(current)]:
             verdict, found = judge.verdict(removal.program)
             after = removal.program
             if verdict is Verdict.ACCEPTED:
@@ -194,6 +178,7 @@ def ablate(
                 accepted.append(after)
                 searching = True
             note(Change(removal.what, current, after, verdict, tuple(found.items())))
+            first = []
             if searching:
                 break
     asked = judge.asked

@@ -11,31 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from programs import Program, analyse, live_across_steps
 from search.evolution import Evolution, Individual
 from search.paired import mean_over_tasks
 from search.scores import Outcome, Score
+from search.selection import ShrinkSettings
 from search.settings import EvolutionSettings, MutationSettings
 from search.trainings import Request, Scorer
 
 FIRST_SEED = 5_000
-
-
-class ShrinkSettings(BaseModel):
-    """Evolution without insertion."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-    price: float = Field(default=0.002, gt=0)
-    """Fitness that a statement must be worth."""
-    children: int = Field(default=300, ge=1)
-    population: int = Field(default=20, ge=2)
-    seeds: int = Field(default=2, ge=1)
-    """Trainings of a child on each task."""
 
 
 def shrink(

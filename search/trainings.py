@@ -2,7 +2,7 @@
 
 A search scores programs on fixed tasks and seeds. Choosing among its best needs other tasks,
 scales, seeds and splits for each question; all that asks such questions (funnel, tuning, ablation)
-does so through one function, `Score`, and so runs in process, on Ray workers or on a toy alike.
+does so through one function, `Scorer`, and so runs in process, on Ray workers or on a toy alike.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Request:
     split: str = SEARCH
 
 
-Score = Callable[[Sequence[Request]], list[float]]
+Scorer = Callable[[Sequence[Request]], list[float]]
 """Fitness by request, -inf where a training did not complete."""
 
 
@@ -138,7 +138,7 @@ class Progress:
 
 
 class Ledger:
-    """A `Score` by way of a pool of workers that pays for each training once.
+    """A `Scorer` by way of a pool of workers that pays for each training once.
 
     What has arrived is committed to the store under its key (program, task, seed, split) before
     anyone uses it, so a killed process that starts again asks only for the rest.
@@ -214,3 +214,16 @@ class Ledger:
 
 
 KEY = "training {} {} {} {}"  # functional hash, task fingerprint, seed, split
+
+
+def remembered(score: Scorer) -> Scorer:
+    """The same, without training anything twice in this process."""
+    known: dict[tuple, float] = {}
+
+    def scored(requests: Sequence[Request]) -> list[float]:
+        keys = [(analyse(r.program).functional_hash, r.task, r.seed, r.split) for r in requests]
+        missing = {k: r for k, r in zip(keys, requests) if k not in known}
+        known.update(zip(missing, score(list(missing.values()))))
+        return [known[key] for key in keys]
+
+    return scored

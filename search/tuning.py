@@ -13,40 +13,14 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from programs import InvalidProgram, Program, Statement, analyse, live_across_steps
 from programs.mutate import child_rng
 from search.paired import mean_over_tasks
-from search.trainings import SEARCH, Request, Score
+from search.selection import TuningSettings
+from search.trainings import SEARCH, Request, Scorer
 
 CHANGE = 0.5  # chance that a draw changes a constant, for each of them
 ATTEMPTS = 100  # draws of constants until one gives a valid program
-
-
-class TuningSettings(BaseModel):
-    """The budget of each program."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-    draws: int = Field(default=16, ge=1)
-    """Constants tried with one seed each, the program's own among them; 1: no tuning."""
-    rounds: int = Field(default=2, ge=1)
-    """The draws are made in so many rounds; a later round is centred on the best so far, with half
-    the spread."""
-    keep: int = Field(default=4, ge=1)
-    """The best draws, which get more seeds."""
-    seeds: int = Field(default=3, ge=1)
-    """Seeds of each of these, the first one included; the best mean wins."""
-    spread: float = Field(default=2.0, gt=0)
-    """Standard deviation of a constant's change, in powers of two."""
-
-    @property
-    def trainings(self) -> int:
-        """At most so many trainings for each program and task."""
-        return self.draws + min(self.keep, self.draws) * (self.seeds - 1) if self.draws > 1 else 0
 
 
 @dataclass(frozen=True)
@@ -61,7 +35,7 @@ class Tuned:
 
 def tune(
     programs: Sequence[Program],
-    score: Score,
+    score: Scorer,
     tasks: Sequence[str],
     settings: TuningSettings,
     first_seed: int = 0,
@@ -108,7 +82,7 @@ def _best(fitness: dict[Program, float]) -> Program:
     return max(fitness, key=lambda program: fitness[program])
 
 
-def _means(programs, score: Score, tasks, seeds, weights) -> list[float]:
+def _means(programs, score: Scorer, tasks, seeds, weights) -> list[float]:
     """Fitness of each program, mean over tasks and seeds; -inf where any training failed."""
     requests = [
         Request(program, task, seed, SEARCH)

@@ -8,11 +8,12 @@ from scipy import stats
 
 from programs import Program, load, parse
 from programs.canonical import canonical_hash
-from search.ablate import Ablation, AblationSettings, Verdict, ablate
+from search.ablate import Ablation, Verdict, ablate
 from search.families import structure
 from search.paired import compare
 from search.removals import removals, tidied
-from search.shrink import ShrinkSettings, shrink
+from search.selection import AblationSettings, ShrinkSettings
+from search.shrink import shrink
 from search.trainings import Request
 
 LION = load("library:lion")

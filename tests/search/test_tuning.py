@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from programs import library, load, parse
+from search.selection import TuningSettings
 from search.trainings import Request
-from search.tuning import TuningSettings, constants, redrawn, tune
+from search.tuning import constants, redrawn, tune
 
 
 class Planted:

@@ -1,0 +1,166 @@
+"""Settings of what follows a search: funnel, tuning, ablation, meta-validation.
+
+Units and meanings stand below each field. Nothing here changes a search's history.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from search.paired import fewest_seeds
+
+
+class Part(BaseModel):
+    """Common rules: frozen, no unknown keys, no silent conversions, no infinities."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+def _listed(value: Any) -> Any:
+    return (
+        (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+    )
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+"""One text, or a list of texts."""
+
+Level = Annotated[float, Field(gt=0, lt=0.5)]
+"""Chance of an error."""
+
+
+class TuningSettings(Part):
+    """The budget of each program; the same for baselines and candidates."""
+
+    draws: int = Field(default=16, ge=1)
+    """Constants tried with one seed each, the program's own among them; 1: no tuning."""
+    rounds: int = Field(default=2, ge=1)
+    """The draws are made in so many rounds; a later round is centred on the best so far, with half
+    the spread."""
+    keep: int = Field(default=4, ge=1)
+    """The best draws, which get more seeds."""
+    seeds: int = Field(default=3, ge=1)
+    """Seeds of each of these, the first one included; the best mean wins."""
+    spread: float = Field(default=2.0, gt=0)
+    """Standard deviation of a constant's change, in powers of two."""
+
+    @property
+    def trainings(self) -> int:
+        """At most so many trainings for each program and task."""
+        return self.draws + min(self.keep, self.draws) * (self.seeds - 1) if self.draws > 1 else 0
+
+
+class StageSettings(Part):
+    """One stage of the funnel: who comes in is tuned, scored on fresh seeds and compared."""
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_-]+$")
+    scale: float = Field(default=1.0, gt=0)
+    """Compute of the tasks, as a multiple of the search's (Chen et al. 2023: B 10, C 100)."""
+    tasks: Names | None = None
+    """Other tasks than the search's."""
+    seeds: int = Field(default=6, ge=2)
+    """Fresh seeds of each program, for each task, on the meta-validation split."""
+    keep: int = Field(default=5, ge=1)
+    """At most so many go on, the best first."""
+    beat: bool = True
+    """Only programs go on that beat every baseline by the interval."""
+    level: Level = 0.05
+    """Chance for a program that is no better than the baselines to go on."""
+    tuning: TuningSettings = TuningSettings()
+
+    @model_validator(mode="after")
+    def _enough_seeds(self) -> StageSettings:
+        least = fewest_seeds(self.level)
+        if self.beat and self.seeds < least:
+            raise ValueError(
+                f"stage {self.name}: with {self.seeds} seeds nothing can be told at level "
+                f"{self.level:g}; expected at least {least}"
+            )
+        return self
+
+
+class FinalsSettings(Part):
+    """The last word: finalists on seeds that nothing was chosen by, on the last stage's tasks."""
+
+    seeds: int = Field(default=10, ge=2)
+    level: Level = 0.05
+    """Chance that any finalist is confirmed if none of them is better than the baselines (Holm)."""
+
+
+class FunnelSettings(Part):
+    """From the leading programs of a search to those that can be trusted."""
+
+    baselines: Names = ("library:adamw",)
+    """Programs to beat, each of them; tuned with the candidates' budget."""
+    families: int = Field(default=20, ge=1)
+    """Candidates taken from the search: the best of so many different families."""
+    pool: int = Field(default=2_000, ge=1)
+    """The search's best programs among which families are looked for."""
+    stages: tuple[StageSettings, ...] = Field(
+        default=(
+            StageSettings(name="A", scale=1, keep=10, beat=False, tuning=TuningSettings(draws=1)),
+            StageSettings(name="B", scale=10, keep=5),
+            StageSettings(name="C", scale=100, keep=3),
+        ),
+        min_length=1,
+    )
+    finals: FinalsSettings = FinalsSettings()
+    timeout_s: float = Field(default=7_200.0, gt=0)
+    """Wall-clock limit of one training."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> FunnelSettings:
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) < len(names):
+            raise ValueError(f"stages: expected different names, got {', '.join(names)}")
+        least = fewest_seeds(self.finals.level, min(s.keep for s in self.stages))
+        if self.finals.seeds < least:
+            raise ValueError(
+                f"finals: with {self.finals.seeds} seeds nothing can be told at level "
+                f"{self.finals.level:g}; expected at least {least}"
+            )
+        return self
+
+
+class AblationSettings(Part):
+    """What counts as no measurable difference."""
+
+    seeds: int = Field(default=12, ge=2)
+    """Seeds on which a removal is compared with the start, for each task."""
+    scout_seeds: int = Field(default=2, ge=1)
+    """The first of these seeds, after which a hopeless removal is given up."""
+    tolerance: float | None = Field(default=None, gt=0)
+    """Loss of fitness that is accepted, the same on each task; none: `tolerance_sd` decides."""
+    tolerance_sd: float = Field(default=1.0, gt=0)
+    """The same as a share of the standard deviation of the start's fitness over seeds: at 1, a loss
+    that is no larger than the luck of one seed."""
+    level: Level = 0.05
+    """Chance of accepting one removal that costs more than the tolerance."""
+
+
+class ShrinkSettings(Part):
+    """Evolution without insertion, the paper's way to a shorter program."""
+
+    price: float = Field(default=0.002, gt=0)
+    """Fitness that a statement must be worth."""
+    children: int = Field(default=300, ge=1)
+    population: int = Field(default=20, ge=2)
+    seeds: int = Field(default=2, ge=1)
+    """Trainings of a child on each task."""
+
+
+class MetaValidationSettings(Part):
+    """Scoring the best program so far on a larger task during the search, to see overfitting."""
+
+    every: int = Field(default=0, ge=0)
+    """Children of a repeat between two points of the curve; 0: no meta-validation."""
+    scale: float = Field(default=10.0, gt=0)
+    """Compute of the tasks, as a multiple of the search's."""
+    seeds: int = Field(default=3, ge=2)
+    """Trainings per point and task, with the same seeds for all points."""
+    level: Level = 0.05
+    """Chance of an onset where there is none."""
