@@ -14,9 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from proxy_tasks.data import SPLITS
 from proxy_tasks.definition import Task
-from proxy_tasks.errors import TaskError, did_you_mean, shown
+from proxy_tasks.errors import TaskError
 
 Hyper = Any  # a pytree of arrays: what differs between trainings of one compilation
 NO_HURDLE = -math.inf
@@ -70,6 +69,7 @@ class TrainResult:
     seed: int
     compile_seconds: float  # 0 when already compiled
     run_seconds: float
+    meta_fitness: float | None = None  # on the meta-validation split, if asked for
 
 
 class Training:
@@ -77,7 +77,7 @@ class Training:
 
     `optimizer_of(hyper)` makes the optax optimizer inside the compiled code, so another `hyper` of
     the same structure, shapes and dtypes costs no compilation; neither does another seed, another
-    hurdle threshold or another validation split. A seed gives the same initial weights and the same
+    hurdle threshold. A seed gives the same initial weights and the same
     batches to every optimizer, so fitness can be compared in pairs.
     """
 
@@ -98,33 +98,31 @@ class Training:
         hyper: Hyper = (),
         seed: int = 0,
         hurdles: Sequence[Hurdle] | None = None,
-        split: str = "search_validation",
+        meta: bool = False,
     ) -> TrainResult:
-        """Train from scratch and score on `split`.
+        """Train from scratch and score on search validation; `meta`: on meta-validation, too.
 
         `hurdles` replaces the thresholds of the stop rules; their fractions must be among the stop
-        rules' checkpoints. Raises TaskError for a hurdle or split that does not exist.
+        rules' checkpoints. Raises TaskError for a hurdle at another fraction.
         """
-        if split not in SPLITS:
-            raise TaskError(f"no split {shown(split)}{did_you_mean(split, SPLITS)}")
         arguments = (
             jax.tree.map(_as_argument, hyper),
             prepared(self.task, seed),
-            validation(self.task)[split],
+            validation(self.task),
             device_arrays(self.task),
             self._thresholds(self.stop.hurdles if hurdles is None else hurdles),
-            self.checkpoints,
+            np.append(self.checkpoints, self.checkpoints[-1]),
             np.float32(self.stop.explosion),
+            np.int32(len(self.checkpoints) + meta),
         )
         compiled, compile_seconds = self._compile(arguments)
         start = time.perf_counter()
-        steps_run, bad, finite, curve = (np.asarray(output) for output in compiled(*arguments))
-        seconds = compile_seconds, time.perf_counter() - start
-        return self._result(int(steps_run), bool(bad), finite, curve, seed, seconds)
+        outputs = jax.device_get(compiled(*arguments))
+        return self._result(outputs, seed, compile_seconds, time.perf_counter() - start)
 
     def _compile(self, arguments: Any) -> tuple[Any, float]:
         leaves, structure = jax.tree.flatten(arguments[0])
-        key = structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves), arguments[2].shape
+        key = structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
         if key in self._compiled:
             return self._compiled[key], 0.0
         start = time.perf_counter()
@@ -133,7 +131,7 @@ class Training:
         return self._compiled[key], time.perf_counter() - start
 
     def _thresholds(self, hurdles: Sequence[Hurdle]) -> np.ndarray:
-        thresholds = np.full(len(self.checkpoints), NO_HURDLE, np.float32)
+        thresholds = np.full(len(self.checkpoints) + 1, NO_HURDLE, np.float32)
         for hurdle in hurdles:
             step = max(1, round(hurdle.fraction * self.task.steps))
             places = np.flatnonzero(self.checkpoints == step)
@@ -143,11 +141,13 @@ class Training:
             thresholds[places[0]] = hurdle.fitness
         return thresholds
 
-    def _run(self, hyper, start, validation_indices, arrays, thresholds, checkpoints, explosion):
-        """The whole training as one XLA program; S steps, K checkpoints.
+    def _run(self, hyper, start, held, arrays, thresholds, checkpoints, explosion, places):
+        """The whole training as one XLA program: train to a checkpoint, validate, and so on.
 
-        Returns (steps run, whether it diverged, [K] whether the validation loss was finite,
-        [K] fitness, NaN where not reached).
+        There are K checkpoints, and another one at the end, reached when `places` is K + 1, that
+        validates on meta-validation: so validation is compiled once. held: [2, C, V] indices.
+        Returns (steps run, whether the training loss was bad, [K + 1] whether the validation loss
+        was finite, [K + 1] fitness).
         """
         task = self.task
         optimizer = optax.with_extra_args_support(self.optimizer_of(hyper))
@@ -158,17 +158,17 @@ class Training:
             step, params, state, limit, _ = carry
             loss, grads = gradient(params, task.data.take(arrays, order[step]))
             updates, state = optimizer.update(grads, state, params, lr=task.schedule(step))
-            limit = jnp.where(step == 0, explosion * jnp.abs(loss), limit)
-            # Written so that NaN is bad; the first loss itself must only be finite.
+            # The small number keeps an infinite explosion infinite when the first loss is 0.
+            limit = jnp.where(step == 0, explosion * (jnp.abs(loss) + 1e-30), limit)
             bad = jnp.logical_not((loss <= limit) & jnp.isfinite(loss))
             return step + 1, optax.apply_updates(params, updates), state, limit, bad
 
-        def validate(params):
+        def validate(params, indices):
             def one(indices):
                 batch = task.data.take(arrays, indices)
                 return task.loss(params, batch), task.fitness(params, batch)
 
-            losses, fitness = jax.lax.map(one, validation_indices)
+            losses, fitness = jax.lax.map(one, indices)
             return jnp.isfinite(jnp.mean(losses)), jnp.mean(fitness)
 
         def to_checkpoint(carry):
@@ -176,26 +176,29 @@ class Training:
             inner = jax.lax.while_loop(
                 lambda c: (c[0] < checkpoints[place]) & ~c[4], step_once, inner
             )
-            is_finite, fitness = validate(inner[1])
+            is_finite, fitness = validate(inner[1], held[jnp.int32(place == last)])
             is_finite &= ~inner[4]
             going = is_finite & (fitness >= thresholds[place])
             finite, curve = finite.at[place].set(is_finite), curve.at[place].set(fitness)
             return place + 1, inner, finite, curve, going
 
-        count = len(self.checkpoints)
+        last = len(self.checkpoints)
         inner = (jnp.int32(0), params, optimizer.init(params), jnp.float32(0), jnp.bool_(False))
         begin = (
-            jnp.int32(0), inner, jnp.zeros(count, bool), jnp.full(count, jnp.nan), jnp.bool_(True),
+            jnp.int32(0), inner, jnp.zeros(last + 1, bool), jnp.zeros(last + 1), jnp.bool_(True),
         )  # fmt: skip
-        end = jax.lax.while_loop(lambda c: (c[0] < count) & c[4], to_checkpoint, begin)
+        end = jax.lax.while_loop(lambda c: (c[0] < places) & c[4], to_checkpoint, begin)
         (_, (steps_run, _, _, _, bad), finite, curve, _) = end
         return steps_run, bad, finite, curve
 
-    def _result(self, steps_run, bad, finite, curve, seed, seconds) -> TrainResult:
+    def _result(self, outputs, seed, compile_seconds, run_seconds) -> TrainResult:
+        steps_run, bad = int(outputs[0]), bool(outputs[1])
+        fine = outputs[2] & np.isfinite(outputs[3])
+        fitness = [float(value) for value in outputs[3]]
         reached = [
-            (int(step), float(value))
-            for step, value, fine in zip(self.checkpoints, curve, finite, strict=True)
-            if fine and math.isfinite(value)
+            (int(step), fitness[place])
+            for place, step in enumerate(self.checkpoints)
+            if fine[place]
         ]
         diverged = bad or not reached or reached[-1][0] != steps_run
         if diverged:
@@ -209,8 +212,9 @@ class Training:
             steps_run=steps_run,
             diverged_at=steps_run - bad if diverged else None,
             seed=seed,
-            compile_seconds=seconds[0],
-            run_seconds=seconds[1],
+            compile_seconds=compile_seconds,
+            run_seconds=run_seconds,
+            meta_fitness=fitness[-1] if fine[-1] and not diverged else None,
         )
 
 
@@ -269,18 +273,17 @@ def device_arrays(task: Task) -> Any:
     return kept["arrays",]
 
 
-def validation(task: Task) -> dict[str, jax.Array]:
-    """For each split, the indices to validate on, [C, V]: C equal batches, the same for all splits.
+def validation(task: Task) -> jax.Array:
+    """Indices to validate on, [2, C, V]: search and meta-validation, C equal batches of each.
 
     Up to C - 1 examples at the end are left out, so that every batch is full.
     """
     kept = _kept(task)
     if ("validation",) not in kept:
-        size = min(len(getattr(task.data, name)) for name in SPLITS)
+        splits = task.data.search_validation, task.data.meta_validation
+        size = min(map(len, splits))
         chunks = -(-size // task.validation_batch)
         shape = chunks, size // chunks
-        kept["validation",] = {
-            name: jnp.asarray(getattr(task.data, name)[: shape[0] * shape[1]].reshape(shape))
-            for name in SPLITS
-        }
+        held = [split[: shape[0] * shape[1]].reshape(shape) for split in splits]
+        kept["validation",] = jnp.asarray(np.stack(held), jnp.int32)
     return kept["validation",]
