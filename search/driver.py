@@ -145,10 +145,9 @@ class Driver:
 
     def _take(self, result: Result) -> None:
         """Stores what has arrived from a worker; a search's result waits to be told."""
-        evaluations = result.evaluations
+        job, evaluations = result.job, result.evaluations
         if result.failure:
-            evaluations = (Evaluation("", 0, float("-inf"), Outcome.FAILED, 0),)
-        job = result.job
+            evaluations = (Evaluation("", job.seeds[0], float("-inf"), Outcome.FAILED, 0),)
         for evaluation in evaluations:
             self.store.add_evaluation(evaluation_row(job.number, job.purpose, evaluation))
         if job.purpose == "search":

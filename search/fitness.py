@@ -111,16 +111,12 @@ def _trained(settings: EvaluationSettings) -> Evaluate:
     """The evaluation function of a worker; it keeps the compiled trainings."""
     from search.evaluate import Evaluator
 
-    evaluators = {
-        at: Evaluator([_task(settings, name) for name in settings.tasks], settings.engine, at)
-        for at in {settings.hurdles.at, ()}
-    }
+    tasks = [_task(settings, name) for name in settings.tasks]
+    evaluator = Evaluator(tasks, settings.engine, settings.hurdles.at)
 
     def evaluate(job: Job) -> list[Evaluation]:
-        # Only a search's job is ended at hurdles, and stops at the first failure.
-        searching = job.purpose == "search"
-        evaluator = evaluators[settings.hurdles.at if searching else ()]
-        found = evaluator.evaluate(job.program, job.seeds, job.thresholds, not searching)
+        stop_early = job.purpose == "search"  # what comes after a failure cannot mend it
+        found = evaluator.evaluate(job.program, job.seeds, job.thresholds, not stop_early)
         names = (name for name in settings.tasks for _ in job.seeds)
         return [replace(evaluation, task=name) for evaluation, name in zip(found, names)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from search.evolution import Repeats
 from search.finalists import rescored
 from search.fitness import Fitness, ProxyTasks
 from search.identity import identify, resume_command
+from search.known import take_over
 from search.settings import Config
 from search.statistics import Statistics
 from search.store import Store, StoreError
@@ -32,6 +34,7 @@ def search(
     with Store(run_dir, config.store) as store:
         for warning in identify(store, config, fitness.fingerprints(config), options.resume):
             print(f"warning: {warning}")
+        take_over(store, config)
         statistics = Statistics.of(store, config.evolution)
         with (
             closing(make_pool(fitness.factory(config), config.workers)) as pool,
@@ -88,6 +91,8 @@ def main(argv: Sequence[str] | None = None, fitness: Fitness = PROXY_TASKS) -> i
     run_dir = options.run_dir or Path("runs") / Path(options.config).stem
     resume = resume_command(options.config, run_dir, options.set)
     try:
+        if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not run_dir.is_absolute():
+            raise StoreError(f"{run_dir}: in a Ray job, give an absolute --run-dir")
         config = load(options.config, options.set, fitness.mistakes)
         search(config, run_dir, fitness, options, Stopping())
     except ConfigError as error:
@@ -101,7 +106,8 @@ def main(argv: Sequence[str] | None = None, fitness: Fitness = PROXY_TASKS) -> i
         return 128 + (stopped.args[0] if stopped.args else signal.SIGINT)
     except ClusterLost as error:
         print(f"error: {error}. To continue:\n{resume}", file=sys.stderr)
-        return 75
+        sys.stdout.flush()
+        os._exit(75)  # Ray's own exit hooks would wait for what is gone; the store is closed
     except WorkerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -142,7 +142,7 @@ class CacheSettings(Part):
     key: Literal["functional", "canonical"] = "functional"
     """`functional` is the paper's hash; `canonical` also merges programs that are equal by
     algebra."""
-    runs: tuple[str, ...] = ()
+    runs: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     """Directories of earlier runs whose evaluations are taken over where tasks and seeds are the
     same."""
 

@@ -13,6 +13,7 @@ import math
 import os
 import resource
 import signal
+import socket
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -126,8 +127,9 @@ class RayWorkers:
         self._done: list[Result] = []
         self._mean_s = 0.0  # of an evaluation; 0: none yet
         self._bad_starts = 0
-        self._checked = time.monotonic()
+        self._checked, self._lost = time.monotonic(), False
         self._ray, self._started = _start_ray(settings)
+        self._gcs = self._ray.get_runtime_context().gcs_address
         self.count = settings.count or self._room()
         self._actor_class = self._ray.remote(
             num_cpus=settings.cpus, num_gpus=settings.gpus, max_restarts=0, max_task_retries=0
@@ -158,7 +160,8 @@ class RayWorkers:
             try:
                 self._ray.wait(calls, num_returns=1, timeout=timeout_s, fetch_local=True)
             except Exception as error:  # any error here is Ray's own
-                raise ClusterLost(f"Ray is lost: {error}") from error
+                self._lost = True
+                raise ClusterLost(f"Ray is lost: {_cause(error)}") from error
         elif not self._done:
             time.sleep(timeout_s)
         self._check_cluster()
@@ -171,6 +174,8 @@ class RayWorkers:
 
     def close(self) -> None:
         """Ends the workers and, if it was started here, Ray."""
+        if self._lost:  # a call to Ray would wait for ever; what is left of it ends by itself
+            return
         for seat in self._seats:
             self._kill(seat)
         if self._started:
@@ -295,14 +300,15 @@ class RayWorkers:
 
     def _check_cluster(self) -> None:
         """Ray ends this process 60 s after its GCS died, without a word: notice it before."""
-        if time.monotonic() - self._checked > 5.0:
-            self._checked = time.monotonic()
-            try:
-                alive = any(node["Alive"] for node in self._ray.nodes())
-            except Exception as error:  # any error here is Ray's own
-                raise ClusterLost(f"Ray is lost: {type(error).__name__}") from error
-            if not alive:
-                raise ClusterLost("Ray is lost: no node is alive")
+        if time.monotonic() - self._checked < 5.0:
+            return
+        self._checked = time.monotonic()
+        host, _, port = self._gcs.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=5.0).close()
+        except OSError as error:
+            self._lost = True
+            raise ClusterLost(f"Ray's control service at {self._gcs} is gone: {error}") from error
 
 
 def _environment(settings: WorkerSettings) -> dict[str, str]:

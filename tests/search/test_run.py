@@ -162,6 +162,21 @@ def test_a_signal_ends_cleanly_and_the_last_line_resumes(config, reference, tmp_
     assert digest(run_dir) == reference
 
 
+@pytest.mark.slow
+def test_the_death_of_ray_ends_with_the_resume_command(config, reference, tmp_path):
+    process = start(config, tmp_path / "run", *ray_workers(1), TOY_SLEEP_S="0.2")
+    wait_for(lambda: told(tmp_path / "run") > 5)
+    family = psutil.Process(process.pid).children(recursive=True)
+    [gcs] = [child for child in family if "gcs_server" in child.name()]
+    gcs.kill()
+    done = finished(process, 30)
+    assert done.returncode == 75 and done.stderr.splitlines()[-1].endswith("--resume")
+    assert not psutil.wait_procs(family, timeout=15)[1]
+    options = "--resume", "--set", "workers.address=in_process"
+    assert finished(start(config, tmp_path / "run", *options)).returncode == 0
+    assert digest(tmp_path / "run") == reference
+
+
 def test_another_search_is_refused_with_the_difference(config, tmp_path):
     run_dir = tmp_path / "run"
     assert finished(start(config, run_dir)).returncode == 0
@@ -170,6 +185,19 @@ def test_another_search_is_refused_with_the_difference(config, tmp_path):
     other = finished(start(config, run_dir, "--resume", "--set", "evolution.population=41"))
     assert other.returncode == 2
     assert "evolution.population was 40, now 41" in other.stderr
+
+
+def test_earlier_runs_spare_trainings_and_change_nothing_else(config, reference, tmp_path):
+    assert finished(start(config, tmp_path / "one")).returncode == 0
+    reuse = ["--set", f"cache.runs={tmp_path / 'one'}"]
+    done = finished(start(config, tmp_path / "two", *reuse))
+    assert done.returncode == 0, done.stderr
+    query = "SELECT number, child, parent, mutation, functional, fitness FROM history ORDER BY 1"
+    with Reader(tmp_path / "one") as one, Reader(tmp_path / "two") as two:
+        assert one.rows(query) == two.rows(query)
+        assert two.rows("SELECT count(*) FROM evaluations WHERE purpose = 'search'") == [(0,)]
+    done = finished(start(config, tmp_path / "three", *reuse, "--set", "evaluation.seeds=2"))
+    assert done.returncode == 2 and "differs in evaluation.seeds" in done.stderr
 
 
 def test_mistakes_are_printed_before_anything_starts(config, tmp_path):
