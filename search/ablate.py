@@ -1,14 +1,14 @@
 """Taking out of a program what makes no measurable difference to training.
 
-    start -> removals, the shortest first -> few seeds: hopeless? -> all seeds: not worse than the
-    start by the tolerance, on every task? -> accept, simplify, again -> confirm on fresh seeds
+    start -> removals -> few seeds: hopeless? -> all seeds: not worse than the start by the
+    tolerance, on every task? -> take the least harmful, simplify, again -> confirm on fresh seeds
 
-A removal is accepted when the interval of its paired difference in fitness to the *start*, not to
-the program before it, lies above -tolerance on each task (a non-inferiority test: what is not shown
-to be harmless stays). So small losses cannot add up, and a wrong acceptance, a true loss above the
-tolerance, has a chance of at most `level` for each removal that is tried. The result is tried again
-on fresh seeds and the meta-validation split; if it fails there, the removals are taken back one by
-one.
+A removal is acceptable when the interval of its paired difference in fitness to the *start*, not
+to the program before it, lies above -tolerance on each task (a non-inferiority test: what is not
+shown to be harmless stays). So small losses cannot add up, and a wrong acceptance, a true loss
+above the tolerance, has a chance of at most `level` for each removal that is tried. Of the
+acceptable ones the least harmful is taken. The result is tried again on fresh seeds and the
+meta-validation split; where it fails, these seeds join the evidence and the ablation starts over.
 
 Chen et al. 2023, section 3.4, instead went on evolving with insertion off; `search/shrink.py` does
 that.
@@ -17,7 +17,7 @@ that.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from statistics import stdev
 
@@ -29,17 +29,19 @@ from search.trainings import META, SEARCH, Request, Scorer
 
 SEARCH_SEEDS, CONFIRM_SEEDS = 2_000, 3_000  # first seeds; a search uses 0, 1, ... and 1000, ...
 HOPELESS = 3.0  # a mean loss of so many tolerances on the first seeds ends a removal's test
+ROUNDS = 3  # of ablation and confirmation
 NO_LESS_THAN = 1e-9  # tolerance when the start's fitness does not vary over seeds
 
 
 class Verdict(Enum):
     """What came of a removal."""
 
-    ACCEPTED = "not worse by the tolerance on any task"
+    TAKEN = "taken: the least harmful of the harmless ones"
+    HARMLESS = "harmless: not worse by the tolerance on any task"
     WORSE = "worse by more than the tolerance"
     NOT_SHOWN = "not shown to be harmless: the interval reaches below the tolerance"
     HOPELESS = "given up: far worse on the first seeds, or without a fitness there"
-    UNCONFIRMED = "taken back: not confirmed on fresh seeds"
+    UNCONFIRMED = "taken back: not confirmed on fresh seeds, which now join the evidence"
     CONFIRMED = "confirmed on fresh seeds and the meta-validation split"
 
 
@@ -69,57 +71,62 @@ class Ablation:
     trainings: int  # asked for
 
 
+Cases = list[tuple[int, str]]  # seeds with the split that each is scored on
+
+
 class _Judge:
-    """Compares programs with the start, on given tasks and seeds."""
+    """Compares programs with the start, on given tasks and cases."""
 
     def __init__(
         self,
         start: Program,
         score: Scorer,
         tasks: Sequence[str],
-        seeds: Sequence[int],
+        cases: Cases,
         settings: AblationSettings,
-        split: str = SEARCH,
         tolerance: Mapping[str, float] | None = None,
     ):
-        self.score, self.tasks, self.seeds = score, tasks, seeds
-        self.settings, self.split, self.asked = settings, split, 0
-        self._start = {task: self.fitness(start, task, seeds) for task in tasks}
+        self.score, self.tasks, self.cases = score, tasks, cases
+        self.settings, self.asked = settings, 0
+        self._start = {task: self.fitness(start, task, len(cases)) for task in tasks}
         self.tolerance = tolerance or {
             task: settings.tolerance or _spread(fitness) * settings.tolerance_sd
             for task, fitness in self._start.items()
         }
 
-    def fitness(self, program: Program, task: str, seeds: Sequence[int]) -> list[float]:
-        self.asked += len(seeds)
-        return self.score([Request(program, task, seed, self.split) for seed in seeds])
+    def fitness(self, program: Program, task: str, count: int) -> list[float]:
+        """By case, of the first `count`."""
+        self.asked += count
+        requests = [Request(program, task, seed, split) for seed, split in self.cases[:count]]
+        return self.score(requests)
 
     def compared(self, program: Program, count: int) -> dict[str, Comparison]:
-        """With the start, on the first `count` seeds; ends at the first task that decides."""
+        """With the start, on the first `count` cases; ends at the first task that decides."""
         found = {}
         for task in self.tasks:
-            ours = self.fitness(program, task, self.seeds[:count])
-            margin = -self.tolerance[task]
-            found[task] = compare(
-                ours, self._start[task][:count], self.settings.level, margin, sign_flip=False
-            )
-            if count == len(self.seeds) and not found[task].low > margin:
+            ours = self.fitness(program, task, count)
+            theirs, margin = self._start[task][:count], -self.tolerance[task]
+            found[task] = compare(ours, theirs, self.settings.level, margin, sign_flip=False)
+            if count == len(self.cases) and not found[task].low > margin:
                 break
         return found
 
     def verdict(self, program: Program) -> tuple[Verdict, dict[str, Comparison]]:
-        few = min(self.settings.scout_seeds, len(self.seeds))
-        scouted = self.compared(program, few)
+        scouted = self.compared(program, min(self.settings.scout_seeds, len(self.cases)))
         for task, comparison in scouted.items():
             if comparison.failed or comparison.mean < -HOPELESS * self.tolerance[task]:
                 return Verdict.HOPELESS, scouted
-        found = self.compared(program, len(self.seeds))
-        task, last = list(found.items())[-1]
+        found = self.compared(program, len(self.cases))
+        _, last = list(found.items())[-1]
         if len(found) == len(self.tasks) and not last.failed and last.low > last.margin:
-            return Verdict.ACCEPTED, found
+            return Verdict.HARMLESS, found
         if last.failed or last.high < last.margin:
             return Verdict.WORSE, found
         return Verdict.NOT_SHOWN, found
+
+    def harm(self, found: Mapping[str, Comparison]) -> float:
+        """The mean loss in tolerances, of the task on which it is largest."""
+        return max(-c.mean / self.tolerance[task] for task, c in found.items())
 
 
 def _spread(fitness: Sequence[float]) -> float:
@@ -145,66 +152,73 @@ def ablate(
     Args:
       program: the start; its constants should be good ones for the tasks, since a part can only
         show its use in a program that trains well.
-      score: runs the trainings.
-      simplify: exact simplification after each accepted removal.
+      score: runs the trainings; it should remember them, since seeds come up again.
+      simplify: exact simplification after each removal that is taken.
       show: called with each removal that was tried.
-      proposal: a shorter program from elsewhere, tried first as if it were a removal.
+      proposal: a shorter program from elsewhere, tried as if it were a removal.
 
     Raises:
       ValueError: the program has no fitness on some seed.
     """
     settings = settings or AblationSettings()
-    seeds = range(SEARCH_SEEDS, SEARCH_SEEDS + settings.seeds)
-    judge = _Judge(program, score, tasks, seeds, settings)
     changes: list[Change] = []
-    accepted: list[Program] = [program]
 
     def note(change: Change) -> None:
         changes.append(change)
         show(change)
 
-    first = []
-    if proposal is not None and len(proposal) < len(program):
-        first = [Removal("take the program of evolution without insertion", proposal)]
-    searching = True
-    while searching:
-        searching = False
-        current = accepted[-1]
-        for removal in [*first, *removals(current)]:
-            verdict, found = judge.verdict(removal.program)
-            after = removal.program
-            if verdict is Verdict.ACCEPTED:
-                after = simplify(after)
-                accepted.append(after)
-                searching = True
-            note(Change(removal.what, current, after, verdict, tuple(found.items())))
-            first = []
-            if searching:
-                break
-    asked = judge.asked
-    if len(accepted) > 1:
-        asked += _confirm(accepted, score, tasks, settings, judge.tolerance, note)
-    return Ablation(program, accepted[-1], judge.tolerance, tuple(changes), asked)
-
-
-def _confirm(
-    accepted: list[Program],
-    score: Scorer,
-    tasks: Sequence[str],
-    settings: AblationSettings,
-    tolerance: Mapping[str, float],
-    note: Callable[[Change], None],
-) -> int:
-    """Takes back the last removals until what is left is not worse on fresh seeds either."""
-    seeds = range(CONFIRM_SEEDS, CONFIRM_SEEDS + settings.seeds)
-    judge = _Judge(accepted[0], score, tasks, seeds, settings, META, tolerance)
-    while len(accepted) > 1:
-        verdict, found = judge.verdict(accepted[-1])
-        confirmed = verdict is Verdict.ACCEPTED
-        said = Verdict.CONFIRMED if confirmed else Verdict.UNCONFIRMED
-        before, after = accepted[0], accepted[-1]
-        note(Change("all removals together", before, after, said, tuple(found.items())))
-        if confirmed:
+    first = [Removal("evolution without insertion", proposal)] if proposal is not None else []
+    cases: Cases = [(SEARCH_SEEDS + i, SEARCH) for i in range(settings.seeds)]
+    judge = _Judge(program, score, tasks, cases, settings)
+    tolerance, asked = judge.tolerance, 0
+    for again in range(ROUNDS):
+        taken = _greedy(program, judge, simplify, first, note)
+        begin = CONFIRM_SEEDS + again * settings.seeds
+        fresh: Cases = [(begin + i, META) for i in range(settings.seeds)]
+        check = _Judge(program, score, tasks, fresh, settings, tolerance)
+        if len(taken) == 1 or _confirmed(taken, check, note):
             break
-        accepted.pop()
-    return judge.asked
+        cases = [*cases, *fresh]
+        asked += judge.asked + check.asked
+        judge = _Judge(program, score, tasks, cases, settings, tolerance)
+    else:  # every round was contradicted: what is left of the last one, the first removals
+        taken.pop()
+        while len(taken) > 1 and not _confirmed(taken, check, note):
+            taken.pop()
+    asked += judge.asked + check.asked
+    return Ablation(program, taken[-1], tolerance, tuple(changes), asked)
+
+
+def _greedy(
+    start: Program,
+    judge: _Judge,
+    simplify: Simplify,
+    first: Sequence[Removal],
+    note: Callable[[Change], None],
+) -> list[Program]:
+    """The start and the programs after each removal, the least harmful one each time."""
+    taken = [start]
+    while True:
+        current = taken[-1]
+        harmless: list[tuple[float, int, Change]] = []
+        for removal in [*(r for r in first if len(r.program) < len(current)), *removals(current)]:
+            verdict, found = judge.verdict(removal.program)
+            by_task = tuple(found.items())
+            change = Change(removal.what, current, removal.program, verdict, by_task)
+            note(change)
+            if verdict is Verdict.HARMLESS:
+                harmless.append((judge.harm(found), len(harmless), change))
+        if not harmless:
+            return taken
+        best = min(harmless)[2]
+        taken.append(simplify(best.after))
+        note(replace(best, after=taken[-1], verdict=Verdict.TAKEN))
+
+
+def _confirmed(taken: Sequence[Program], check: _Judge, note: Callable[[Change], None]) -> bool:
+    """Whether all removals together are harmless on fresh seeds, too."""
+    verdict, found = check.verdict(taken[-1])
+    confirmed = verdict is Verdict.HARMLESS
+    said = Verdict.CONFIRMED if confirmed else Verdict.UNCONFIRMED
+    note(Change("all removals together", taken[0], taken[-1], said, tuple(found.items())))
+    return confirmed

@@ -161,9 +161,9 @@ def ablation_markdown(done: Ablation) -> str:
     lines = [
         "## Ablation, by measurement",
         "",
-        "*measured*: the fitness stays within a tolerance. A removal is accepted when the interval "
+        "*measured*: the fitness stays within a tolerance. A removal is harmless when the interval "
         "of its paired difference in fitness to the start lies above minus the tolerance on every "
-        f"task. Tolerance: {tolerances}. {done.trainings} trainings.",
+        f"task. Tolerance: {tolerances}.",
         "",
         f"{len(done.start)} -> {len(done.program)} statements.",
         "",
@@ -318,7 +318,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _printed(done: Shortened) -> str:
     """The result and what was taken out, for the terminal."""
-    gone = [c.what for c in done.ablation.changes if c.verdict is Verdict.ACCEPTED]
+    gone = [c.what for c in done.ablation.changes if c.verdict is Verdict.TAKEN]
     return "\n".join(
         [
             f"{len(done.exact.original)} statements; {len(done.exact.program)} after the exact "

@@ -68,11 +68,14 @@ class Trainer:
         return engine_for(self.task(name)) if self.engine == "auto" else self.engine
 
     def run(self, request: Request) -> Evaluation:
-        """Trains and scores. Raises TaskError for an unknown task or split."""
+        """Trains and scores. Raises TaskError for an unknown task."""
         training, hyper = self._training(request.task, request.program)
-        result = training(hyper, request.seed, (), request.split)
+        meta = request.split == META
+        result = training(hyper, request.seed, (), meta=meta)
         outcome = Outcome[result.outcome.name]
-        fitness = result.fitness if outcome is Outcome.COMPLETED else -math.inf
+        fitness = result.meta_fitness if meta else result.fitness
+        if fitness is None or outcome is not Outcome.COMPLETED:
+            fitness = -math.inf
         seconds = result.compile_seconds, result.run_seconds
         return Evaluation(
             request.task, request.seed, fitness, outcome, result.steps_run, (), *seconds

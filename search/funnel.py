@@ -1,0 +1,321 @@
+"""The funnel: from a search's best programs to those that can be trusted.
+
+    python -m search.funnel runs/laptop
+    python -m search.funnel --program library:lion --program my.py --task vision_mlp
+
+Candidates (the best of different families) and baselines are tuned with the same budget, scored on
+fresh seeds and the meta-validation split at growing scale, and only what beats every baseline by an
+interval goes on (search/stages.py). Every finished training is kept in the run directory: the same
+command again continues where it was stopped, and pays for nothing twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+from pydantic import ValidationError
+
+from programs import ProgramError, load
+from proxy_tasks.task import TaskError, load_tasks_file, parse_setting
+from search.config import ConfigError, loads
+from search.config import load as load_config
+from search.evaluate import Engine
+from search.families import Candidate, families
+from search.finalists import leaders
+from search.selection import FunnelSettings
+from search.settings import Config, EvaluationSettings, WorkerSettings
+from search.stages import (
+    Funnelled,
+    Named,
+    Stage,
+    expected_trainings,
+    markdown,
+    run_stages,
+    scaled,
+    stage_json,
+    table,
+)
+from search.store import Reader, Store, StoreError
+from search.threads import single_threaded
+from search.trainings import Ledger, Progress, Trainer, factory
+from search.view import duration
+from search.wording import nearest
+from search.workers import ClusterLost, WorkerError, make_pool
+
+REPORT = "funnel.md"
+EVERY_S = 10.0  # between two lines of progress
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a funnel runs on."""
+
+    tasks: tuple[str, ...]
+    weights: tuple[float, ...] | None = None
+    engine: Engine = "auto"
+    task_settings: dict[str, Any] | None = None  # on top of what the tasks' names say
+    tasks_file: str | None = None
+    workers: WorkerSettings = field(default_factory=WorkerSettings)
+    seed: int = 0
+
+    @classmethod
+    def of(cls, config: Config) -> Setup:
+        evaluation = config.evaluation
+        return cls(
+            evaluation.tasks, evaluation.weights, evaluation.engine, workers=config.workers,
+            seed=config.seed,
+        )  # fmt: skip
+
+
+def run_funnel(
+    candidates: Sequence[Named],
+    store: Store,
+    setup: Setup,
+    settings: FunnelSettings,
+    show: Callable[[Progress], None] = lambda _: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Funnelled:
+    """Runs or continues a funnel; stages and trainings are kept in the store.
+
+    Raises:
+      ProgramError, TaskError: a baseline or a task does not exist; nothing was run.
+      Stopped: `stopping` said so. WorkerError, ClusterLost: no worker can run.
+    """
+    baselines = [(name, load(name)) for name in settings.baselines]
+    trainer = Trainer(setup.engine, setup.task_settings)
+    for stage in settings.stages:
+        for task in stage.tasks or setup.tasks:
+            trainer.task(scaled(task, stage.scale))
+
+    def fingerprint(task: str) -> str:
+        return f"{trainer.task(task).fingerprint}-{trainer.engine_of(task)}"
+
+    def keep(stage: Stage) -> None:
+        store.set_meta(f"funnel {stage.name}", stage_json(stage))
+        store.commit()
+
+    workers = setup.workers.model_copy(
+        update={"timeout_s": max(settings.timeout_s, setup.workers.timeout_s)}
+    )
+    make = factory(setup.engine, setup.task_settings, setup.tasks_file)
+    with closing(make_pool(make, workers)) as pool:
+        ledger = Ledger(pool, store, fingerprint, show, stopping)
+        ledger.progress.expected = expected_trainings(
+            len(candidates), len(baselines), len(setup.tasks), settings
+        )
+        done = run_stages(
+            candidates, baselines, ledger, setup.tasks, settings, setup.seed, setup.weights, keep
+        )
+    (store.run_dir / REPORT).write_text(report(done))
+    return done
+
+
+def candidates_of(store: Reader, settings: FunnelSettings) -> list[Named]:
+    """The best of different families of a search, the fittest first."""
+    found = [
+        Candidate(leader.program, leader.fitness, f"individual {leader.number}")
+        for leader in leaders(store, settings.pool)
+    ]
+    return [
+        (f"{family.best.name} (of {family.members})", family.best.program)
+        for family in families(found, settings.families)
+    ]
+
+
+def report(done: Funnelled) -> str:
+    """The funnel as a page: every program in every stage, and the texts of the last ones."""
+    lines = ["# Funnel", "", *_said(done), "", markdown(done.stages), ""]
+    for entry in done.confirmed:
+        lines += [f"{entry.name}, as tuned for the last stage:", "", "```python",
+                  str(entry.program).rstrip(), "```", ""]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _said(done: Funnelled) -> list[str]:
+    """What came out, in words."""
+    last = done.stages[-1]
+    if done.confirmed:
+        names = ", ".join(entry.name for entry in done.confirmed)
+        return [
+            f"Better than every baseline on fresh seeds, at a family-wise level of {last.level:g}: "
+            f"{names}."
+        ]
+    return [
+        f"No program is shown to be better than the baselines: none got past stage {last.name}."
+    ]
+
+
+class Lines:
+    """Progress on standard error: one line now and then."""
+
+    def __init__(self, file: TextIO):
+        self._file, self._due = file, time.monotonic() + EVERY_S
+
+    def __call__(self, progress: Progress) -> None:
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + EVERY_S
+        left = progress.left_s()
+        ahead = f"at most {duration(left)} left" if left == left else "time left unknown"
+        print(
+            f"funnel: {progress.done} trainings done, {progress.reused} known before, of at most "
+            f"{progress.expected}; {ahead}",
+            file=self._file,
+            flush=True,
+        )
+
+
+def overridden(settings: FunnelSettings, overrides: Sequence[str]) -> FunnelSettings:
+    """Settings with single keys replaced: `stages.B.keep=3`, `finals.seeds=12`.
+
+    A stage goes by its name; values are JSON, or plain text.
+    Raises ValueError, in one line.
+    """
+    data = settings.model_dump()
+    for override in overrides:
+        dotted, equals, text = override.partition("=")
+        keys = dotted.strip().split(".")
+        if not equals:
+            raise ValueError(f"--set {override}: expected KEY=VALUE, as in stages.B.keep=3")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text.split(",") if keys[-1] in ("baselines", "tasks") else text
+        here: Any = data
+        for depth, key in enumerate(keys):
+            names = [s["name"] for s in here] if isinstance(here, tuple) else list(here)
+            if key not in names:
+                where = ".".join([*keys[:depth], key])
+                raise ValueError(f"--set {override}: no key '{where}'{nearest(key, names)}")
+            place: Any = names.index(key) if isinstance(here, tuple) else key
+            if depth == len(keys) - 1:
+                here[place] = tuple(value) if isinstance(value, list) else value
+            elif not isinstance(here[place], (dict, tuple)):
+                raise ValueError(f"--set {override}: '{'.'.join(keys[: depth + 1])}' has no parts")
+            else:
+                here = here[place]
+    try:
+        return FunnelSettings.model_validate(data)
+    except ValidationError as error:
+        raise ValueError(_in_one_line(error, data)) from None
+
+
+def _in_one_line(error: ValidationError, data: dict[str, Any]) -> str:
+    detail = error.errors(include_url=False)[0]
+    where = [
+        data["stages"][part]["name"] if isinstance(part, int) and part < len(data["stages"]) else
+        str(part)
+        for part in detail["loc"]
+    ]  # fmt: skip
+    said = detail["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(where)}: {said}" if where else said
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line for every mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; --help explains\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m search.funnel", description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("run", nargs="?", metavar="RUN_DIR", type=Path, help="a finished search")
+    add("--program", action="append", default=[], help="a file or library:NAME; may be repeated")
+    add("--task", action="append", default=[], metavar="NAME", help="with --program: scale 1")
+    add("--task-set", action="append", default=[], metavar="KEY=VALUE", help="a task's setting")
+    add("--tasks", metavar="FILE", help="Python file with tasks of your own")
+    add("--run-dir", type=Path, default=Path("runs/funnel"), help="with --program: its records")
+    add("--config", metavar="FILE", help="take the section `funnel` of this config")
+    add("--set", action="append", default=[], metavar="KEY=VALUE",
+        help="a setting of the funnel, such as stages.B.keep=3")  # fmt: skip
+    add("--workers", metavar="N", help="a number, or in_process; default: one for each core")
+    add("--seed", type=int, default=None, help="of the tuning's draws")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 done; 2 a mistake, nothing was run; 75 Ray is lost: run it again;
+    130: stopped, run it again."""
+    options = _parser().parse_args(argv)
+    single_threaded()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        setup, settings = _set_up(options)
+        run_dir = options.run or options.run_dir
+        given: list[Named] = [(name, load(name)) for name in dict.fromkeys(options.program)]
+        with Store(run_dir) as store:
+            candidates = given or candidates_of(store, settings)
+            if not candidates:
+                raise ValueError(f"{run_dir}: no program of this search has a fitness")
+            done = run_funnel(candidates, store, setup, settings, Lines(sys.stderr))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (ProgramError, TaskError, StoreError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped; what was trained is kept: the same command goes on.", file=sys.stderr)
+        return 130
+    except ClusterLost as error:
+        print(f"error: {error}. The same command goes on.", file=sys.stderr)
+        return 75
+    except WorkerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print("\n".join([table(done.stages), "", *_said(done)]))
+    for entry in done.confirmed:
+        print(f"\n{entry.name}, as tuned for the last stage:\n{entry.program}")
+    print(f"\nAll entries: {run_dir / REPORT}")
+    return 0
+
+
+def _set_up(options: argparse.Namespace) -> tuple[Setup, FunnelSettings]:
+    """What the command line says. Raises ValueError, ConfigError, StoreError, TaskError."""
+    if bool(options.run) == bool(options.program):
+        raise ValueError("expected either RUN_DIR or --program; --help explains")
+    if options.tasks:
+        load_tasks_file(options.tasks)
+    config = load_config(options.config) if options.config else None
+    if options.run:
+        with Reader(options.run) as store:
+            config = config or loads((store.meta("config") or "").encode(), str(options.run))
+        setup = Setup.of(config)
+    elif not options.task:
+        raise ValueError("--program needs --task, such as --task vision_mlp")
+    else:
+        settings = dict(
+            parse_setting(name, text) for name in options.task for text in options.task_set
+        )
+        tasks = EvaluationSettings(tasks=tuple(dict.fromkeys(options.task))).tasks
+        setup = Setup(tasks, task_settings=settings)
+    changes: dict[str, Any] = {"tasks_file": options.tasks}
+    if options.workers is not None:
+        changes["workers"] = _workers(options.workers, setup.workers)
+    if options.seed is not None:
+        changes["seed"] = options.seed
+    funnel = getattr(config, "funnel", None) or FunnelSettings()
+    return Setup(**{**vars(setup), **changes}), overridden(funnel, options.set)
+
+
+def _workers(text: str, workers: WorkerSettings) -> WorkerSettings:
+    if text == "in_process":
+        return workers.model_copy(update={"address": "in_process"})
+    if not text.isdecimal() or not int(text):
+        raise ValueError(f"--workers {text}: expected a number of workers, or in_process")
+    return workers.model_copy(update={"count": int(text)})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,268 @@
+"""The funnel's stages: tune, score on fresh seeds, let those go on that beat the baselines.
+
+Each stage draws its own seeds, and scores on the meta-validation split, which neither the search
+nor the tuning sees; the last stage's survivors are scored once more, on seeds by which nothing was
+chosen, and Holm's correction holds the chance that any finalist is a false one. The same examples
+validate all stages, so the level holds over seeds, given those examples.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from programs import Program, live_across_steps
+from search.paired import Comparison, compare, hardest, holm, mean_over_tasks
+from search.selection import FunnelSettings, StageSettings
+from search.trainings import META, Request, Scorer
+from search.tuning import tune
+
+STAGE_SEEDS = 10_000  # stage k tunes with seeds from k * this on, and compares from TEST_SEEDS on
+TEST_SEEDS = 5_000  # further
+FINAL_SEEDS = 900_000
+FINALS = "finals"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One program in one stage."""
+
+    name: str
+    program: Program  # with the constants that this stage's tuning gave it
+    fitness: tuple[float, ...]  # [seeds] on fresh seeds, mean over tasks
+    against: Comparison | None  # the baseline that it came out worst of; None for a baseline
+    baseline: str = ""  # that baseline's name
+    p: float = 1.0  # of `against`; adjusted for the number of finalists in the finals
+    promoted: bool = False
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.fitness) if all(map(math.isfinite, self.fitness)) else -math.inf
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What came of one stage: entries and baselines, each the best first."""
+
+    name: str
+    tasks: tuple[str, ...]
+    level: float
+    beat: bool
+    entries: tuple[Entry, ...]
+    baselines: tuple[Entry, ...]
+
+    @property
+    def promoted(self) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.entries if entry.promoted)
+
+
+@dataclass(frozen=True)
+class Funnelled:
+    """All stages; the finalists that were confirmed are `stages[-1].promoted` if it is FINALS."""
+
+    stages: tuple[Stage, ...]
+
+    @property
+    def confirmed(self) -> tuple[Entry, ...]:
+        """Better than every baseline, tuned alike, on fresh seeds; the best first."""
+        last = self.stages[-1]
+        return last.promoted if last.name == FINALS else ()
+
+
+Named = tuple[str, Program]
+
+
+def scaled(task: str, factor: float) -> str:
+    """The task's name at `factor` times its scale."""
+    base, _, scale = task.partition("@")
+    total = float(scale or 1) * factor
+    return base if total == 1 else f"{base}@{total:g}"
+
+
+def run_stages(
+    candidates: Sequence[Named],
+    baselines: Sequence[Named],
+    score: Scorer,
+    tasks: Sequence[str],
+    settings: FunnelSettings,
+    seed: int = 0,
+    weights: Sequence[float] | None = None,
+    done: Callable[[Stage], None] = lambda _: None,
+) -> Funnelled:
+    """Candidates through all stages; ends early when none goes on.
+
+    Args:
+      candidates, baselines: names, which must differ, and programs.
+      score: runs the trainings; a stage's are asked for together.
+      tasks, weights: of the search; a stage takes them at its scale, or its own with equal weights.
+      done: called with each stage that has ended.
+    """
+    stages: list[Stage] = []
+    references = list(baselines)
+    for number, stage in enumerate(settings.stages, start=1):
+        names = tuple(scaled(task, stage.scale) for task in stage.tasks or tasks)
+        shares = None if stage.tasks else weights
+        first = number * STAGE_SEEDS
+        programs = [live_across_steps(program) for _, program in (*references, *candidates)]
+        tuned = tune(programs, score, names, stage.tuning, first, seed + number, shares)
+        named = [(name, t.program) for (name, _), t in zip((*references, *candidates), tuned)]
+        seeds = range(first + TEST_SEEDS, first + TEST_SEEDS + stage.seeds)
+        found = _compared(stage.name, named, len(references), score, names, seeds, shares, stage)
+        stages.append(found)
+        done(found)
+        references = named[: len(references)]
+        candidates = [(entry.name, entry.program) for entry in found.promoted]
+        if not candidates:
+            return Funnelled(tuple(stages))
+    seeds = range(FINAL_SEEDS, FINAL_SEEDS + settings.finals.seeds)
+    named = [*references, *candidates]
+    stages.append(_compared(FINALS, named, len(references), score, names, seeds, shares, settings))
+    done(stages[-1])
+    return Funnelled(tuple(stages))
+
+
+def _compared(
+    name: str,
+    named: Sequence[Named],
+    references: int,
+    score: Scorer,
+    tasks: tuple[str, ...],
+    seeds: range,
+    weights: Sequence[float] | None,
+    rules: StageSettings | FunnelSettings,
+) -> Stage:
+    """Scores programs on fresh seeds, the first `references` of which are the baselines."""
+    final = isinstance(rules, FunnelSettings)
+    level = rules.finals.level if isinstance(rules, FunnelSettings) else rules.level
+    beat, keep = (True, len(named)) if final else (rules.beat, rules.keep)  # type: ignore[union-attr]
+    fitness = score(
+        [Request(p, task, seed, META) for _, p in named for task in tasks for seed in seeds]
+    )
+    size = len(tasks) * len(seeds)
+    rows = []
+    for at in range(0, len(fitness), size):
+        by_task = [fitness[at + i : at + i + len(seeds)] for i in range(0, size, len(seeds))]
+        rows.append(tuple(mean_over_tasks(by_task, weights)))
+    baselines = [Entry(n, p, row, None) for (n, p), row in zip(named[:references], rows)]
+    entries = []
+    for (entry_name, program), row in zip(named[references:], rows[references:]):
+        against = {b.name: compare(row, b.fitness, level) for b in baselines}
+        worst = hardest(list(against.values()))
+        baseline = next(key for key, value in against.items() if value is worst)
+        entries.append(Entry(entry_name, program, row, worst, baseline, worst.p))
+    adjusted = holm([e.p for e in entries]) if final else [e.p for e in entries]
+    passing = [
+        i
+        for i, (entry, p) in enumerate(zip(entries, adjusted))
+        if math.isfinite(entry.mean) and (p <= level or not beat)
+    ]
+    passing.sort(key=lambda i: -entries[i].mean)
+    through = set(passing[:keep])
+    marked = [
+        Entry(e.name, e.program, e.fitness, e.against, e.baseline, adjusted[i], i in through)
+        for i, e in enumerate(entries)
+    ]
+    ranked = sorted(marked, key=lambda e: (not e.promoted, -e.mean))
+    baselines.sort(key=lambda e: -e.mean)
+    return Stage(name, tasks, level, beat, tuple(ranked), tuple(baselines))
+
+
+def expected_trainings(
+    candidates: int, baselines: int, tasks: int, settings: FunnelSettings
+) -> int:
+    """How many trainings the funnel takes if as many programs as allowed go on."""
+    total = 0
+    for stage in settings.stages:
+        own = len(stage.tasks) if stage.tasks else tasks
+        total += (candidates + baselines) * own * (stage.tuning.trainings + stage.seeds)
+        candidates = min(candidates, stage.keep)
+    return total + (candidates + baselines) * own * settings.finals.seeds
+
+
+def table(stages: Sequence[Stage]) -> str:
+    """The funnel as text, one row per stage."""
+    head = ("stage", "tasks", "in", "promoted", "best", "fitness", "less the baseline", "p")
+    rows = [head, *map(_row, stages)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def markdown(stages: Sequence[Stage]) -> str:
+    """The funnel as a Markdown table, one row per program and stage."""
+    lines = [
+        "| stage | program | fitness | less the baseline | p | goes on |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for stage in stages:
+        for entry in (*stage.baselines, *stage.entries):
+            if entry.against is None:
+                cells = (stage.name, entry.name, _fitness(entry), "baseline", "", "")
+            else:
+                goes = "yes" if entry.promoted else "no"
+                less = f"{_interval(entry.against)} ({entry.baseline})"
+                cells = stage.name, entry.name, _fitness(entry), less, f"{entry.p:.2g}", goes
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _row(stage: Stage) -> tuple[str, ...]:
+    best = stage.entries[0]
+    promoted = f"{len(stage.promoted)}{'' if stage.beat else ' (best)'}"
+    assert best.against is not None
+    return (
+        stage.name,
+        ", ".join(stage.tasks),
+        str(len(stage.entries)),
+        promoted,
+        best.name,
+        _fitness(best),
+        f"{_interval(best.against)} {best.baseline}",
+        f"{best.p:.2g}",
+    )
+
+
+def _fitness(entry: Entry) -> str:
+    return f"{entry.mean:.5g}" if math.isfinite(entry.mean) else "none"
+
+
+def _interval(c: Comparison) -> str:
+    if not math.isfinite(c.mean):
+        return f"no fitness on {c.failed} seeds"
+    return f"{c.mean:+.4g} [{c.low:+.4g}, {c.high:+.4g}]"
+
+
+def stage_json(stage: Stage) -> str:
+    """A stage as JSON, for the store; a fitness that is not there is null."""
+
+    def number(value: float) -> float | None:
+        return value if math.isfinite(value) else None
+
+    def described(entry: Entry) -> dict[str, Any]:
+        c = entry.against
+        return {
+            "name": entry.name,
+            "program": str(entry.program),
+            "fitness": [number(value) for value in entry.fitness],
+            "baseline": entry.baseline,
+            "difference": None if c is None else number(c.mean),
+            "interval": None if c is None else [number(c.low), number(c.high)],
+            "p": entry.p,
+            "promoted": entry.promoted,
+        }
+
+    return json.dumps(
+        {
+            "name": stage.name,
+            "tasks": stage.tasks,
+            "level": stage.level,
+            "beat": stage.beat,
+            "entries": [described(entry) for entry in stage.entries],
+            "baselines": [described(entry) for entry in stage.baselines],
+        }
+    )

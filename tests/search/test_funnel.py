@@ -1,0 +1,298 @@
+"""The funnel with planted fitness: null candidates, luck, overfitting, improvements, resuming."""
+
+import json
+import math
+import random
+from dataclasses import replace
+
+import pytest
+from scipy import stats
+
+from programs import Program, Statement, analyse, load, parse
+from search import funnel
+from search.config import dumps
+from search.jobs import Job
+from search.scores import Evaluation, Outcome
+from search.selection import FinalsSettings, FunnelSettings, StageSettings, TuningSettings
+from search.settings import Config, EvaluationSettings
+from search.stages import (
+    FINALS,
+    expected_trainings,
+    markdown,
+    run_stages,
+    scaled,
+    stage_json,
+    table,
+)
+from search.store import Reader, Store
+from search.trainings import META, SEARCH, Request, purpose_of
+
+ADAMW, LION = load("library:adamw"), load("library:lion")
+BASELINE = [("adamw", ADAMW)]
+NO_TUNING = TuningSettings(draws=1)
+TUNING = TuningSettings(draws=6, keep=2, seeds=2)
+
+
+def numbered(number: int, base: Program = LION) -> Program:
+    """One of many programs: it begins with so many statements that change nothing of worth, in
+    binary, which no tuning touches."""
+    bits = tuple(
+        Statement("g", "sinh" if number >> i & 1 else "arcsinh", ("g",)) for i in range(15)
+    )
+    return replace(base, statements=(*bits, *base.statements))
+
+
+def number_of(program: Program) -> int | None:
+    """Which one it is; None: not a numbered one."""
+    bits = [s.function == "sinh" for s in program if s.function in ("sinh", "arcsinh")]
+    return sum(bit << i for i, bit in enumerate(bits)) if bits else None
+
+
+def is_lion(program: Program) -> bool:
+    return any(s.function == "sign" for s in program)
+
+
+class Noisy:
+    """A seed's luck, the same for all, and a training's luck; `worth` of a request on top."""
+
+    def __init__(self, worth=lambda request: 0.0, luck: float = 0.1):
+        self.worth, self.luck, self.asked = worth, luck, 0
+
+    def __call__(self, requests):
+        self.asked += len(requests)
+        return [self.one(request) for request in requests]
+
+    def one(self, r: Request) -> float:
+        rng = random.Random(f"{r.program}{r.task}{r.seed}{r.split}")
+        return (
+            self.worth(r)
+            + random.Random(f"{r.task}{r.seed}").gauss(0, 0.5)
+            + self.luck * (rng.gauss(0, 1))
+        )
+
+
+def settings(keep: int = 5, level: float = 0.05, tuning=NO_TUNING, **finals) -> FunnelSettings:
+    return FunnelSettings(
+        stages=(
+            StageSettings(name="A", keep=keep, beat=False, tuning=NO_TUNING),
+            StageSettings(name="B", scale=10, keep=keep, level=level, tuning=tuning),
+            StageSettings(name="C", scale=100, keep=3, level=level, tuning=tuning),
+        ),
+        finals=FinalsSettings(**finals),
+    )
+
+
+def test_of_1000_null_candidates_no_more_pass_a_stage_than_stated():
+    level, count = 0.05, 1_000
+    candidates = [(f"n{i}", numbered(i)) for i in range(count)]
+    promoted = []
+    # Ten funnels of 100 each with a baseline of its own: all against one baseline share its luck.
+    for batch in range(10):
+        baseline = [("adamw", numbered(batch, ADAMW))]
+        own = candidates[100 * batch : 100 * (batch + 1)]
+        stages = (StageSettings(name="B", scale=10, keep=100, level=level, tuning=NO_TUNING),)
+        rules = FunnelSettings(stages=stages, finals=FinalsSettings(seeds=11))
+        done = run_stages(own, baseline, Noisy(), ["t"], rules)
+        promoted.append(len(done.stages[0].promoted))
+    # Candidates of a funnel share the baseline, so counts vary more than a binomial's.
+    assert sum(promoted) / count <= level + 4 * level / math.sqrt(10)
+
+
+def test_of_100_funnels_of_null_candidates_no_more_confirm_one_than_stated():
+    """Stage A takes the best of 30 by noisy scores; B lets pass at a level so loose that the finals
+    have something to do."""
+    level, funnels, confirmed, finals = 0.05, 100, 0, 0
+    stages = (
+        StageSettings(name="A", keep=5, seeds=3, beat=False, tuning=NO_TUNING),
+        StageSettings(name="B", scale=10, keep=3, level=0.4, tuning=NO_TUNING),
+    )
+    rules = FunnelSettings(stages=stages, finals=FinalsSettings(seeds=7, level=level))
+    for i in range(funnels):
+        candidates = [(f"n{j}", numbered(100 * i + j)) for j in range(30)]
+        done = run_stages(candidates, [("b", numbered(i, ADAMW))], Noisy(), ["t"], rules)
+        finals += done.stages[-1].name == FINALS
+        confirmed += bool(done.confirmed)
+    assert finals > 40
+    assert confirmed <= stats.binom.ppf(1 - 1e-4, funnels, level)
+
+
+def overfitted(bonus: float):
+    """Candidate 7 is better on the split that the search sees, and nowhere else."""
+    return lambda r: bonus * (number_of(r.program) == 7 and r.split == SEARCH)
+
+
+def lucky(r: Request) -> float:
+    """Candidate 7 wins by one seed's luck: hugely on the search's seed 0."""
+    return 5.0 * (number_of(r.program) == 7 and r.seed == 0)
+
+
+@pytest.mark.parametrize("worth", [overfitted(1.0), lucky], ids=["overfitted", "lucky"])
+def test_planted_false_improvements_do_not_pass(worth):
+    candidates = [(f"n{i}", numbered(i)) for i in range(12)]
+    score = Noisy(worth)
+    in_search = {name: score.one(Request(p, "t", 0)) for name, p in candidates}
+    assert max(in_search, key=in_search.get) == "n7"
+    done = run_stages(candidates, BASELINE, score, ["t"], settings(tuning=TUNING))
+    assert not done.confirmed
+    assert "n7" not in [entry.name for stage in done.stages[1:] for entry in stage.promoted]
+
+
+def test_a_true_improvement_passes_and_everybody_is_tuned_alike():
+    def worth(r: Request) -> float:
+        return 0.5 * (len(r.program) == len(LION))
+
+    score = Noisy(worth)
+    candidates = [("lion", LION), *((f"n{i}", numbered(i, ADAMW)) for i in range(4))]
+    done = run_stages(candidates, BASELINE, score, ["t", "u"], settings(tuning=TUNING))
+    assert [entry.name for entry in done.confirmed] == ["lion"]
+    assert [stage.name for stage in done.stages] == ["A", "B", "C", FINALS]
+    assert done.stages[1].tasks == ("t@10", "u@10") and done.stages[2].tasks[0] == "t@100"
+    assert done.stages[-1].tasks == done.stages[2].tasks
+    entry = done.confirmed[0]
+    assert entry.against.low > 0 and entry.p <= 0.05 and entry.baseline == "adamw"
+    assert "lion" in table(done.stages) and "| finals | lion |" in markdown(done.stages)
+    assert json.loads(stage_json(done.stages[-1]))["entries"][0]["promoted"]
+    assert score.asked <= expected_trainings(5, 1, 2, settings(tuning=TUNING)) + 2 * 2 * 2 * 2 * 6
+
+
+def test_one_must_beat_every_baseline():
+    def worth(r: Request) -> float:
+        return {len(LION): 0.5, len(ADAMW): 0.0}.get(len(r.program), 1.0)
+
+    two = [*BASELINE, ("sgd", load("library:sgd"))]
+    done = run_stages([("lion", LION)], two, Noisy(worth), ["t"], settings())
+    assert not done.confirmed
+    assert done.stages[1].entries[0].baseline == "sgd"
+
+
+def test_programs_without_a_fitness_never_go_on_and_failing_baselines_give_no_credit():
+    def worth(r: Request) -> float:
+        diverges = number_of(r.program) == 1 and r.split == META and r.seed % 3 == 0
+        return -math.inf if diverges else 1.0 * is_lion(r.program)
+
+    candidates = [(f"n{i}", numbered(i)) for i in range(3)]
+    done = run_stages(candidates, BASELINE, Noisy(worth), ["t"], settings())
+    assert sorted(e.name for e in done.confirmed) == ["n0", "n2"]
+    assert "n1" not in [e.name for e in done.stages[0].promoted]
+    assert "none" in markdown(done.stages)
+
+    def broken(r: Request) -> float:
+        return -math.inf if not is_lion(r.program) else 0.0
+
+    done = run_stages(candidates, BASELINE, Noisy(broken), ["t"], settings())
+    assert not done.confirmed and not done.stages[1].promoted
+
+
+def test_settings_that_could_not_decide_anything_are_refused():
+    with pytest.raises(ValueError, match="at least 5"):
+        StageSettings(name="B", seeds=4)
+    with pytest.raises(ValueError, match="finals: with 3 seeds"):
+        FunnelSettings(finals=FinalsSettings(seeds=3))
+    with pytest.raises(ValueError, match="different names"):
+        FunnelSettings(stages=(StageSettings(name="B"), StageSettings(name="B")))
+
+
+def test_names_at_scales():
+    assert scaled("a", 10) == "a@10" and scaled("a:p@10", 10) == "a:p@100" and scaled("a", 1) == "a"
+
+
+# The command, with a toy in the workers' place.
+
+
+@pytest.fixture
+def paid(monkeypatch):
+    """Jobs that the workers were given; each is scored by a toy."""
+    jobs: list[Job] = []
+    score = Noisy(lambda r: 1.0 * is_lion(r.program))
+
+    def evaluate(job: Job):
+        jobs.append(job)
+        task, split = json.loads(job.purpose)
+        if len(jobs) == evaluate.stop_at:
+            raise KeyboardInterrupt
+        requests = [Request(parse(job.program), task, seed, split) for seed in job.seeds]
+        return [
+            Evaluation(task, r.seed, f, Outcome.COMPLETED, 1)
+            for r, f in zip(requests, score(requests))
+        ]
+
+    evaluate.stop_at = -1
+    jobs_of = type("Paid", (), {"jobs": jobs, "evaluate": staticmethod(evaluate)})
+    monkeypatch.setattr(funnel, "factory", lambda *_: lambda: evaluate)
+    return jobs_of
+
+
+PROGRAMS = ["--program", "library:lion", "--program", "library:adam", "--task", "vision_mlp"]
+QUICK = ["--workers", "in_process", "--set", "stages.C.scale=20", "--set", "stages.B.scale=2"]
+
+
+def test_the_command_on_given_programs_goes_on_after_a_kill_and_pays_nothing_twice(
+    tmp_path, capsys, paid
+):
+    run_dir = tmp_path / "run"
+    command = [*PROGRAMS, *QUICK, "--run-dir", str(run_dir)]
+    paid.evaluate.stop_at = 100
+    assert funnel.main(command) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    before = len(paid.jobs)
+    assert funnel.main(command) == 0
+    first = capsys.readouterr().out
+    assert "library:lion" in first and "Better than every baseline" in first
+    # The batch under way when it was stopped is lost, nothing else.
+    keys = [(job.purpose, job.program, job.seeds) for job in paid.jobs]
+    assert before == 100 and 0 < len(keys) - len(set(keys)) <= 100
+    with Reader(run_dir) as store:
+        rows = store.rows("SELECT key, value FROM meta WHERE key LIKE 'training %'")
+        assert len(rows) == len(set(keys))
+        assert json.loads(store.meta("funnel B"))["entries"][0]["name"] == "library:lion"
+    count = len(paid.jobs)
+    assert funnel.main(command) == 0
+    assert capsys.readouterr().out == first and len(paid.jobs) == count
+    assert "| finals | library:lion |" in (run_dir / "funnel.md").read_text()
+
+
+def test_the_command_on_a_finished_search(tmp_path, capsys, paid):
+    run_dir = tmp_path / "run"
+    config = Config(evaluation=EvaluationSettings(tasks=("vision_mlp",)))
+    with Store(run_dir) as store:
+        store.set_meta("config", dumps(config))
+        programs = [LION, numbered(3), ADAMW, load("library:sgd")]
+        for i, program in enumerate(programs, start=1):
+            key = analyse(program).functional_hash
+            row = (i, key, key, key, i - 1, len(program), -float(i), "COMPLETED", str(program))
+            store.add_program(row)
+            store.add_individual((i - 1, 0, i - 2, None, "start", 1, 9, 9, i, "new", str(program)))
+    assert funnel.main([str(run_dir), *QUICK, "--set", "stages.A.keep=2"]) == 0
+    out = capsys.readouterr().out
+    assert "individual 0 (of" in out and "Better than every baseline" in out
+    with Reader(run_dir) as store:
+        stage = json.loads(store.meta("funnel A"))
+    assert 2 <= len(stage["entries"]) <= 4 and sum(e["promoted"] for e in stage["entries"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], "RUN_DIR"),
+        (["no_such_run"], "no search here"),
+        ([*PROGRAMS, "--set", "stages.D.keep=3", "--run-dir", "x"], "'stages.D"),
+        ([*PROGRAMS, "--set", "stages.B.kep=3", "--run-dir", "x"], "did you mean 'keep'"),
+        ([*PROGRAMS, "--set", "stages.B.seeds=two", "--run-dir", "x"], "stages.B.seeds"),
+        (["--program", "library:lino", "--task", "vision_mlp", "--run-dir", "x"], "lion"),
+        (["--program", "library:lion", "--task", "vision_mpl", "--run-dir", "x"], "vision_mlp"),
+        (["--program", "library:lion", "--run-dir", "x"], "--task"),
+    ],
+)
+def test_mistakes_are_one_clear_line(argv, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = funnel.main(argv)
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") <= 2 and "Traceback" not in err
+
+
+def test_purposes_are_read_back():
+    assert json.loads(purpose_of("a@10", META)) == ["a@10", META]
