@@ -2,21 +2,68 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from programs.program import Program
 from programs.simplify.check import Check
-from programs.simplify.rules import RULES, Claim
+from programs.simplify.egraph import saturate
+from programs.simplify.rules import RULES, Claim, Stage
+from programs.simplify.terms import Terms
+
+_EXPLORING = {rule.name: rule.stage is Stage.EXPLORE for rule in RULES}
 
 
 @dataclass(frozen=True, slots=True)
+class Rewriting:
+    """What equality saturation did: the rules in `fired` matched on the way from before to after.
+
+    explore: rounds of exploring rules.
+    """
+
+    before: Terms
+    after: Terms
+    fired: frozenset[str]
+    claims: tuple[Claim, ...]
+    explore: int
+
+    def responsible(self, seconds: float = 2.0) -> tuple[str, ...]:
+        """Of the rules that matched, a set that suffices and of which none can be spared.
+
+        Found by leaving out ever fewer of them while the e-graph still shows both sides equal; when
+        the time is over, what is left is given.
+        """
+        end = time.monotonic() + seconds
+        names = sorted(self.fired, key=lambda name: (not _EXPLORING[name], name))
+
+        def enough(names: Sequence[str]) -> bool:
+            again = saturate(self.before, self.claims, self.explore, end, names, self.after)
+            half = len(again.roots) // 2
+            return again.roots[:half] == again.roots[half:]
+
+        size = (len(names) + 1) // 2
+        while size:
+            start = 0
+            while start < len(names) and time.monotonic() < end:
+                fewer = names[:start] + names[start + size :]
+                if enough(fewer):
+                    names = fewer
+                else:
+                    start += size
+            size //= 2
+        return tuple(names)
+
+
+@dataclass(frozen=True)
 class Step:
     """One rewriting.
 
     Attributes:
       name: the pass that it belongs to.
-      rules: what was applied, by name or in words.
+      reason: what was applied: in words, or a rewriting by rules.
       before, after: the programs.
       claim: in what sense the outputs stay the same.
       check: the numerical comparison of the two.
@@ -24,12 +71,19 @@ class Step:
     """
 
     name: str
-    rules: tuple[str, ...]
+    reason: tuple[str, ...] | Rewriting
     before: Program
     after: Program
     claim: Claim
     check: Check
     applied: bool
+
+    @cached_property
+    def rules(self) -> tuple[str, ...]:
+        """What was applied, in words or by the names of rules. Worked out when it is first read,
+        since singling out the rules behind an algebraic step takes longer than the step."""
+        reason = self.reason
+        return reason.responsible() if isinstance(reason, Rewriting) else reason
 
 
 @dataclass(frozen=True, slots=True)

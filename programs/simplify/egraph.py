@@ -27,7 +27,7 @@ from programs.simplify.patterns import analyses, declarations, number, rule_text
 from programs.simplify.rules import RULES, Claim, Stage
 from programs.simplify.terms import Node, Terms, is_call
 
-MAX_NODES = 6_000  # an e-graph is not grown further from here
+MAX_NODES = 3_000  # an e-graph is not grown further from here
 _NUMBER = {rule.name: i for i, rule in enumerate(RULES)}
 
 

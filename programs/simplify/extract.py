@@ -81,7 +81,7 @@ class _Extraction:
             if cost is not None and cost < best:
                 choice, best, improved = again, cost, True
             for i in self.used(choice) or ():
-                if self.leaf[i]:
+                if self.leaf[i] or len(self.classes.nodes[i]) == 1:
                     continue
                 for k in range(len(self.classes.nodes[i])):
                     if k == choice[i]:
@@ -179,6 +179,8 @@ class _Extraction:
             node = self.classes.nodes[i][choice[i]]
             if is_call(node):
                 numbers[i] = builder.apply(node[0], [numbers[j] for j in node[1:]])
+            elif node[0] == "constant":
+                numbers[i] = builder.constant(node[1])
             else:
                 numbers[i] = builder.node(node)
         return builder.finish(states, (numbers[i] for i in self.roots))

@@ -37,11 +37,13 @@ class Proposal:
 
     rule: what was done, in words.
     changed: names of the states whose values are no longer the same.
+    claim: in what sense the outputs are kept.
     """
 
     rule: str
     terms: Terms
     changed: frozenset[str]
+    claim: Claim = Claim.EXACT
 
 
 def superfluous(terms: Terms, deadline: float) -> Iterator[Proposal]:
@@ -119,6 +121,7 @@ def _dropped(
                 f"{name} is always {relation.get(function, f'{function}({other})')}, by induction",
                 builder.finish(states, outputs),
                 frozenset({name}),
+                claims[-1],
             )
             return
         if time.monotonic() > deadline:

@@ -76,7 +76,7 @@ class Builder:
         return self.node(("input", name))
 
     def constant(self, number: float | Fraction) -> int:
-        return self.node(("constant", exact(number)))
+        return self.node(("constant", snapped(exact(number))))
 
     def apply(self, function: str, arguments: Sequence[int]) -> int:
         if function == "multiply":  # x * 1 is how the language writes a copy
@@ -122,6 +122,20 @@ def reachable(nodes: Sequence[Node], roots: Iterable[int]) -> list[int]:
 def exact(number: float | Fraction) -> Fraction:
     """A constant as the decimal that is written in the program: 0.9 is nine tenths."""
     return number if isinstance(number, Fraction) else Fraction(repr(float(number)))
+
+
+def snapped(number: Fraction) -> Fraction:
+    """A decimal of ten digits, if the number is one but for the rounding of float64.
+
+    (x * 3) / 3, written in floats, is x * 0.9999999999999999. This is done to the constants that go
+    into an e-graph, not in it: were x equal to x * 0.9999999999999999 there, it would be equal to
+    x * 0.9999999999999998 too, and so on for ever.
+    """
+    short = Fraction(f"{float(number):.9e}")
+    return short if abs(short - number) <= abs(number) * _ROUNDING else number
+
+
+_ROUNDING = Fraction(1, 10**12)
 
 
 def fold(function: str, values: Sequence[Fraction]) -> Fraction | None:
