@@ -7,6 +7,7 @@ after it failed alone more than `retries` times, so that a lost machine blames n
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import logging
 import math
@@ -174,7 +175,10 @@ class RayWorkers:
 
     def close(self) -> None:
         """Ends the workers and, if it was started here, Ray."""
-        if self._lost:  # a call to Ray would wait for ever; what is left of it ends by itself
+        if self._lost:  # a call to Ray may wait for ever, and its agents outlive it by a minute
+            for process in _descendants(os.getpid()) if self._started else ():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
             return
         for seat in self._seats:
             self._kill(seat)
@@ -348,6 +352,16 @@ def _start_ray(settings: WorkerSettings) -> tuple[Any, bool]:
                 ) from error
             time.sleep(2.0)
     raise AssertionError
+
+
+def _descendants(process: int) -> list[int]:
+    """The processes that a process started, and those that they started (Linux)."""
+    found = []
+    with contextlib.suppress(OSError):  # it has just ended
+        for task in Path(f"/proc/{process}/task").glob("*/children"):
+            for child in map(int, task.read_text().split()):
+                found += [child, *_descendants(child)]
+    return found
 
 
 def _cause(error: BaseException) -> str:
