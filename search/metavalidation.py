@@ -1,0 +1,196 @@
+"""Meta-validation: does the best program of a search still get better where the search cannot see?
+
+Every so many children of a repeat, its best program so far is trained on larger tasks and scored on
+the meta-validation split, in the background: nothing of it reaches the search, so the history is
+the same without it. When search fitness still rises while meta-validation fitness falls, the search
+overfits to its proxy tasks (meta-overfitting; Chen et al. 2023, section 2 and Figure 3).
+
+    make = routed(factory, tasks, settings)     workers that do both
+    meta = MetaValidation(store, settings)      in the driver; after a commit, submit meta.due()
+    curves(store, settings), onset(points), summary(store, settings)
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+
+from programs import parse
+from search.jobs import Evaluate, Factory, Job
+from search.paired import mean_over_tasks, t_p_value
+from search.scores import Evaluation
+from search.selection import MetaValidationSettings
+from search.stages import scaled
+from search.store import Reader
+from search.trainings import META, Request, Trainer
+
+PURPOSE = "meta"  # of the jobs, and of their rows in the store
+FIRST_SEED = 7_000
+
+
+@dataclass(frozen=True)
+class Point:
+    """The best program of a repeat after so many children."""
+
+    child: int  # children of the repeat that had been told
+    number: int  # of the individual
+    search: float  # its fitness in the search
+    meta: tuple[float, ...]  # [seeds] on meta-validation, mean over tasks; empty: not scored yet
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.meta) if self.meta else math.nan
+
+
+@dataclass(frozen=True)
+class Onset:
+    """Where meta-overfitting begins."""
+
+    child: int  # of the point at which meta-validation was best
+    fall: float  # from there to the mean of all later points
+    p: float  # one-sided, times the number of points
+
+
+def onset(points: Sequence[Point], level: float = 0.05) -> Onset | None:
+    """Where meta-overfitting begins, or None while it does not show.
+
+    The rule, for one repeat's curve: at the point whose meta-validation mean is best (the last such
+    point), if there are at least two later points, search fitness is higher at a later point, and
+    the later points' mean meta-validation fitness is lower, seed by seed, by a t test at `level`
+    divided by the number of points (the best of many noisy means is too high, and this pays for
+    it). A later program that fails on a seed counts as the worst that was seen.
+    """
+    scored = [point for point in points if point.meta]
+    finite = [p for p in scored if all(map(math.isfinite, p.meta))]
+    if not finite:
+        return None
+    best = max(finite, key=lambda p: (p.mean, p.child))
+    later = [point for point in scored if point.child > best.child]
+    if len(later) < 2 or not any(point.search > best.search for point in later):
+        return None
+    worst = min(value for point in finite for value in point.meta)
+    values = np.array([point.meta for point in later])  # [later points, seeds]
+    values = np.where(np.isfinite(values), values, worst)
+    falls = np.array(best.meta) - values.mean(axis=0)
+    if len(falls) < 2:
+        return None
+    p = min(1.0, t_p_value(falls) * len(scored))
+    return Onset(best.child, float(falls.mean()), p) if p <= level else None
+
+
+class MetaValidation:
+    """Finds the points of the curves as they are reached.
+
+    It reads the store alone, so after a kill the points that have no score are asked for again.
+    """
+
+    def __init__(self, store: Reader, settings: MetaValidationSettings):
+        self.store, self.settings = store, settings
+        self._history = _History(store, settings)
+        self._asked = {
+            number
+            for (number,) in store.rows(
+                "SELECT DISTINCT individual FROM evaluations WHERE purpose = ?", (PURPOSE,)
+            )
+        }
+
+    def due(self) -> list[Job]:
+        """Jobs for the points reached since the last call; none for a leader that has its score.
+
+        Cheap: reads the rows committed since.
+        """
+        jobs = []
+        seeds = tuple(range(FIRST_SEED, FIRST_SEED + self.settings.seeds))
+        for _, _, number, _, text in self._history.reached() if self.settings.every else ():
+            if number not in self._asked:
+                self._asked.add(number)
+                jobs.append(Job(number, PURPOSE, text, seeds))
+        return jobs
+
+
+class _History:
+    """One pass over the individuals in order of birth, with the best so far of each repeat."""
+
+    def __init__(self, store: Reader, settings: MetaValidationSettings):
+        self._store, self._every = store, settings.every
+        self._best: dict[int, tuple[float, int, str]] = {}
+        self._seen = -1
+
+    def reached(self) -> Iterator[tuple[int, int, int, float, str]]:
+        """Repeat, children, and the best individual with its fitness and text, for each new point.
+
+        Of equally good individuals the oldest is the best.
+        """
+        for repeat, child, number, fitness, text in self._store.iterate(
+            "SELECT repeat, child, number, fitness, text FROM individuals"
+            " JOIN programs ON programs.id = program WHERE number > ? ORDER BY number",
+            (self._seen,),
+        ):
+            self._seen = number
+            value = -math.inf if fitness is None else fitness
+            if value > self._best.get(repeat, (-math.inf,))[0]:
+                self._best[repeat] = value, number, text
+            if child >= 0 and (child + 1) % self._every == 0 and repeat in self._best:
+                value, leader, text = self._best[repeat]
+                yield repeat, child + 1, leader, value, text
+
+
+def curves(store: Reader, settings: MetaValidationSettings) -> dict[int, list[Point]]:
+    """The points of each repeat, in order of children."""
+    if not settings.every:
+        return {}
+    fitness: dict[int, dict[str, dict[int, float]]] = {}
+    for number, task, seed, value in store.rows(
+        "SELECT individual, task, seed, fitness FROM evaluations WHERE purpose = ?", (PURPOSE,)
+    ):
+        value = -math.inf if value is None else value
+        fitness.setdefault(number, {}).setdefault(task, {})[seed] = value
+    seeds = range(FIRST_SEED, FIRST_SEED + settings.seeds)
+    found: dict[int, list[Point]] = {}
+    for repeat, child, number, search, _ in _History(store, settings).reached():
+        # A worker that failed left one row without task and seed: no fitness on any seed.
+        tasks = fitness.get(number, {}).values()
+        by_task = [[by_seed.get(seed, -math.inf) for seed in seeds] for by_seed in tasks]
+        meta = tuple(mean_over_tasks(by_task)) if by_task else ()
+        found.setdefault(repeat, []).append(Point(child, number, search, meta))
+    return found
+
+
+def summary(store: Reader, settings: MetaValidationSettings) -> list[str]:
+    """The curves and their onsets as lines of text."""
+    lines = []
+    for repeat, points in curves(store, settings).items():
+        found = onset(points, settings.level)
+        said = "no meta-overfitting seen"
+        if found is not None:
+            said = f"meta-overfitting begins at child {found.child} (fall {found.fall:.4g})"
+        lines.append(f"repeat {repeat}: {said}")
+        lines += [
+            f"  after {p.child:,} children: search {p.search:.5g}, meta-validation "
+            + (f"{p.mean:.5g}" if p.meta else "not scored")
+            for p in points
+        ]
+    return lines
+
+
+def _evaluate(
+    job: Job, search: Evaluate, trainer: Trainer, tasks: Sequence[str]
+) -> Sequence[Evaluation]:
+    if job.purpose != PURPOSE:
+        return search(job)
+    program = parse(job.program)
+    return [trainer.run(Request(program, task, seed, META)) for task in tasks for seed in job.seeds]
+
+
+def _make(search: Factory, tasks: tuple[str, ...]) -> Evaluate:
+    return functools.partial(_evaluate, search=search(), trainer=Trainer(), tasks=tasks)
+
+
+def routed(search: Factory, tasks: Sequence[str], settings: MetaValidationSettings) -> Factory:
+    """The search's factory, with meta-validation beside it: workers that do both."""
+    return functools.partial(_make, search, tuple(scaled(task, settings.scale) for task in tasks))
