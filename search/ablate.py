@@ -125,8 +125,8 @@ class _Judge:
         return Verdict.NOT_SHOWN, found
 
     def harm(self, found: Mapping[str, Comparison]) -> float:
-        """The mean loss in tolerances, of the task on which it is largest."""
-        return max(-c.mean / self.tolerance[task] for task, c in found.items())
+        """The largest plausible loss in tolerances, on the task where it is largest."""
+        return max(-c.low / self.tolerance[task] for task, c in found.items())
 
 
 def _spread(fitness: Sequence[float]) -> float:

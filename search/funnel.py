@@ -25,7 +25,7 @@ from typing import Any, NoReturn, TextIO
 from pydantic import ValidationError
 
 from programs import ProgramError, load
-from proxy_tasks.task import TaskError, load_tasks_file, parse_setting
+from proxy_tasks.task import TaskError, load_tasks_file
 from search.config import ConfigError, loads
 from search.config import load as load_config
 from search.evaluate import Engine
@@ -46,7 +46,7 @@ from search.stages import (
 )
 from search.store import Reader, Store, StoreError
 from search.threads import single_threaded
-from search.trainings import Ledger, Progress, Trainer, factory
+from search.trainings import Ledger, Progress, Trainer, factory, task_settings
 from search.view import duration
 from search.wording import nearest
 from search.workers import ClusterLost, WorkerError, make_pool
@@ -233,7 +233,8 @@ def _parser() -> argparse.ArgumentParser:
     add("run", nargs="?", metavar="RUN_DIR", type=Path, help="a finished search")
     add("--program", action="append", default=[], help="a file or library:NAME; may be repeated")
     add("--task", action="append", default=[], metavar="NAME", help="with --program: scale 1")
-    add("--task-set", action="append", default=[], metavar="KEY=VALUE", help="a task's setting")
+    add("--task-set", action="append", default=[], metavar="KEY=VALUE",
+        help="a setting of all tasks, or NAME.KEY=VALUE of one")  # fmt: skip
     add("--tasks", metavar="FILE", help="Python file with tasks of your own")
     add("--run-dir", type=Path, default=Path("runs/funnel"), help="with --program: its records")
     add("--config", metavar="FILE", help="take the section `funnel` of this config")
@@ -295,9 +296,7 @@ def _set_up(options: argparse.Namespace) -> tuple[Setup, FunnelSettings]:
     elif not options.task:
         raise ValueError("--program needs --task, such as --task vision_mlp")
     else:
-        settings = dict(
-            parse_setting(name, text) for name in options.task for text in options.task_set
-        )
+        settings = task_settings(options.task, options.task_set)
         tasks = EvaluationSettings(tasks=tuple(dict.fromkeys(options.task))).tasks
         setup = Setup(tasks, task_settings=settings)
     changes: dict[str, Any] = {"tasks_file": options.tasks}

@@ -135,9 +135,9 @@ class AblationSettings(Part):
     """The first of these seeds, after which a hopeless removal is given up."""
     tolerance: float | None = Field(default=None, gt=0)
     """Loss of fitness that is accepted, the same on each task; none: `tolerance_sd` decides."""
-    tolerance_sd: float = Field(default=1.0, gt=0)
-    """The same as a share of the standard deviation of the start's fitness over seeds: at 1, a loss
-    that is no larger than the luck of one seed."""
+    tolerance_sd: float = Field(default=0.5, gt=0)
+    """The same as a share of the standard deviation of the start's fitness over seeds: half of the
+    luck of one seed."""
     level: Level = 0.05
     """Chance of accepting one removal that costs more than the tolerance."""
 

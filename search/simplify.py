@@ -21,13 +21,13 @@ from typing import Any, NoReturn, get_args
 
 from programs import Program, ProgramError, live_across_steps, load
 from programs.simplify import Simplification, as_dict, as_markdown, simplify
-from proxy_tasks.task import TaskError, load_tasks_file, parse_setting
+from proxy_tasks.task import TaskError, load_tasks_file
 from search.ablate import Ablation, Change, Verdict, ablate
 from search.evaluate import Engine
 from search.selection import AblationSettings, ShrinkSettings, TuningSettings
 from search.shrink import shrink
 from search.threads import single_threaded
-from search.trainings import Scorer, Trainer, remembered
+from search.trainings import Scorer, Trainer, remembered, task_settings
 from search.tuning import Tuned, constants, tune
 
 TUNING_SEED = 4_000  # first seed of the tuning's trainings
@@ -251,12 +251,13 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("file", metavar="FILE", help="a program's text, or library:NAME")
     add("--task", action="append", required=True, metavar="NAME[@SCALE]", help="may be repeated")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all tasks")
+    add("--set", action="append", default=[], metavar="KEY=VALUE",
+        help="a setting of all tasks, or NAME.KEY=VALUE of one")  # fmt: skip
     add("--tasks", metavar="FILE", help="Python file with tasks of your own")
     add("--seeds", type=_count, default=12, help="seeds per comparison (default 12)")
     add("--tolerance", type=_positive, help="loss of fitness that is accepted on each task")
-    add("--tolerance-sd", type=_positive, default=1.0, help="the same in standard deviations of "
-        "the fitness over seeds (default 1)")  # fmt: skip
+    add("--tolerance-sd", type=_positive, default=0.5, help="the same in standard deviations of "
+        "the fitness over seeds (default 0.5)")  # fmt: skip
     add("--level", type=_positive, default=0.05, help="chance of a wrong removal (default 0.05)")
     add("--tune", type=_count, metavar="DRAWS", help="tune the constants to the tasks first")
     add("--evolve", type=_count, metavar="CHILDREN", help="let evolution without insertion, the "
@@ -281,11 +282,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         program = load(options.file)
         if options.tasks:
             load_tasks_file(options.tasks)
-        settings = {
-            key: value
-            for name in options.task
-            for key, value in [parse_setting(name, text) for text in options.set]
-        }
+        settings = task_settings(options.task, options.set)
         trainer = Trainer(options.engine, settings)
         for name in options.task:
             trainer.task(name)

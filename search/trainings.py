@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from programs import Program, analyse, parse
 from programs.interpreter import capacity_of, encode, interpreted
 from programs.transform import as_optax
-from proxy_tasks.task import Task, load_tasks_file, make_task
+from proxy_tasks.task import Task, load_tasks_file, make_task, parse_setting
 from proxy_tasks.train import StopRules, Training
 from search.driver import Stopped
 from search.evaluate import Engine, engine_for
@@ -48,7 +48,7 @@ Scorer = Callable[[Sequence[Request]], list[float]]
 class Trainer:
     """Runs trainings in this process, and keeps what it has compiled.
 
-    settings: of all tasks, on top of what their names say.
+    settings: of tasks, on top of what their names say (see `task_settings`).
     """
 
     def __init__(self, engine: Engine = "auto", settings: dict | None = None):
@@ -60,7 +60,13 @@ class Trainer:
     def task(self, name: str) -> Task:
         """A task by name. Raises TaskError."""
         if name not in self._tasks:
-            self._tasks[name] = make_task(name, **self.settings)
+            base = _base(name)
+            own = {
+                key.partition(".")[2] or key: value
+                for key, value in self.settings.items()
+                if key.partition(".")[0] == base or "." not in key
+            }
+            self._tasks[name] = make_task(name, **own)
         return self._tasks[name]
 
     def engine_of(self, name: str) -> str:
@@ -99,6 +105,24 @@ class Trainer:
                 task, lambda code: interpreted(code, capacity), stop
             )
         return self._interpreted[name, capacity], encode(program, capacity)
+
+
+def task_settings(tasks: Sequence[str], texts: Sequence[str]) -> dict:
+    """Settings from texts: `steps=200` of all tasks, `vision_mlp.steps=200` of one. Raises
+    TaskError."""
+    settings = {}
+    for text in texts:
+        front = text.partition("=")[0].partition(".")
+        own = [task for task in tasks if _base(task) == front[0].strip() and front[1]]
+        rest = text.partition(".")[2] if own else text
+        for task in own or tasks:
+            key, value = parse_setting(task, rest)
+            settings[f"{_base(task)}.{key}" if own else key] = value
+    return settings
+
+
+def _base(task: str) -> str:
+    return task.partition("@")[0].partition(":")[0]
 
 
 def purpose_of(task: str, split: str) -> str:

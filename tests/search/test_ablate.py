@@ -86,7 +86,7 @@ def test_harmless_statements_go_and_what_is_left_is_lion():
     assert done.changes[-1].after == done.program
     for change in done.changes:
         assert change.by_task and str(change).startswith(change.what)
-    assert done.tolerance["a"] == pytest.approx(0.1, rel=0.6)  # a seed's luck
+    assert done.tolerance["a"] == pytest.approx(0.05, rel=0.6)  # half of a seed's luck
 
 
 def test_a_program_that_needs_everything_is_left_alone():
