@@ -1,0 +1,292 @@
+"""The evaluator, hand-made optimizers and the command line."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from programs import ProgramError, load
+from programs.behaviour import Conduct, behaviour
+from programs.interpreter import CAPACITIES, capacity_of
+from proxy_tasks.task import make_task
+from proxy_tasks.train import train
+from search.evaluate import Evaluator, engine_for, main, read
+from search.handmade import OPTIMIZERS, parse_handmade
+from search.scores import Outcome
+from search.threads import SINGLE_THREADED
+from tests.strategies import random_programs
+
+STEPS = 60
+DIVERGES = "def train(w, g, lr):\n  update = g * 1e30\n  return update\n"
+
+
+@pytest.fixture(scope="module")
+def task():
+    return make_task("vision_mlp", steps=STEPS)
+
+
+@pytest.fixture(scope="module")
+def evaluator(task):
+    return Evaluator([task], "interpreted", hurdles=(0.5,))
+
+
+# --- the evaluator -------------------------------------------------------------------------------
+
+
+def test_engines_agree(task, evaluator):
+    compiled = Evaluator([task], "compiled")
+    for name in ("lion", "adamw"):
+        one = evaluator.evaluate(f"library:{name}", seeds=(0, 1))
+        other = compiled.evaluate(load(f"library:{name}"), seeds=(0, 1))
+        assert [e.seed for e in one] == [0, 1]
+        assert {e.outcome for e in one + other} == {Outcome.COMPLETED}
+        np.testing.assert_allclose(
+            [e.fitness for e in one], [e.fitness for e in other], rtol=1e-3, err_msg=name
+        )
+        assert compiled.evaluate(f"library:{name}")[0].compile_seconds > 0
+
+
+def test_a_bad_program_costs_little(evaluator):
+    evaluator.evaluate("library:lion")
+    (evaluation,) = evaluator.evaluate(DIVERGES)
+    assert evaluation.outcome is Outcome.DIVERGED
+    assert evaluation.fitness == -math.inf
+    assert evaluation.steps <= 0.1 * STEPS
+    assert evaluation.compile_seconds == 0
+
+
+def test_hurdles_end_a_training(evaluator):
+    (free,) = evaluator.evaluate("library:lion")
+    assert free.outcome is Outcome.COMPLETED and len(free.checkpoints) == 1
+    reached = free.checkpoints[0]
+    (passes,) = evaluator.evaluate("library:lion", thresholds=[[reached - 1e-3]])
+    assert passes == _timeless(passes, free)
+    (ended,) = evaluator.evaluate("library:lion", thresholds=[[reached + 1e-3]])
+    assert ended.outcome is Outcome.HURDLE
+    assert ended.fitness == -math.inf
+    assert ended.checkpoints == free.checkpoints
+    assert ended.steps == STEPS // 2
+
+
+def _timeless(like, evaluation):
+    times = {"compile_seconds": like.compile_seconds, "run_seconds": like.run_seconds}
+    return replace(evaluation, **times)
+
+
+def test_stops_at_the_first_failure_on_request(evaluator):
+    assert len(evaluator.evaluate(DIVERGES, seeds=(0, 1, 2))) == 3
+    assert len(evaluator.evaluate(DIVERGES, seeds=(0, 1, 2), all_of_them=False)) == 1
+
+
+def _compilations(run):
+    """How often JAX compiled during a call."""
+    seen, active = [], True
+
+    def listen(event, seconds, **_):
+        if active and event == "/jax/core/compile/backend_compile_duration":
+            seen.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    run()
+    active = False
+    return len(seen)
+
+
+def _check_no_compilation(evaluator, count):
+    found = [p for p in random_programs(2 * count, seed=7) if capacity_of(p) == CAPACITIES[0]]
+    found = found[:count]
+    assert len(found) == count
+    evaluator.evaluate(found[0])
+    assert _compilations(lambda: [evaluator.evaluate(program) for program in found]) == 0
+    assert _compilations(lambda: jax.jit(lambda x: x * 3)(1.0)) == 1, "the counter counts"
+
+
+def test_other_programs_compile_nothing(evaluator):
+    _check_no_compilation(evaluator, 100)
+
+
+@pytest.mark.slow
+def test_a_thousand_programs_compile_nothing():
+    _check_no_compilation(Evaluator(["vision_mlp"], "interpreted"), 1000)
+
+
+_REPEAT = """
+import sys
+from search.threads import single_threaded
+single_threaded()
+from programs.behaviour import Conduct, behaviour
+from search.evaluate import Evaluator
+from tests.strategies import random_programs
+evaluator = Evaluator(["vision_mlp"], "interpreted")
+programs = [p for p in random_programs(60, 8) if behaviour(p).conduct is Conduct.FINE][:5]
+for i in range(int(sys.argv[1])):
+    for program in ["library:adamw", *programs]:
+        (evaluation,) = evaluator.evaluate(program)
+        print(evaluation.outcome.name, evaluation.fitness.hex())
+"""
+
+
+def _check_repeats(processes, repeats):
+    lines = set()
+    for _ in range(processes):
+        run = subprocess.run(
+            [sys.executable, "-c", _REPEAT, str(repeats)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, **SINGLE_THREADED, "PYTHONPATH": "."},
+        )
+        rows = run.stdout.splitlines()
+        assert len(rows) == 6 * repeats
+        lines |= {(i % 6, row) for i, row in enumerate(rows)}
+    assert len(lines) == 6, sorted(lines)
+
+
+@pytest.mark.slow
+def test_the_same_bits_in_100_runs_of_3_processes():
+    _check_repeats(3, 34)
+
+
+def test_the_engine_follows_from_the_task_alone(task):
+    assert engine_for(task) == "interpreted"
+    assert engine_for(SimpleNamespace(steps=200, parameters=22_474)) == "interpreted"
+    assert engine_for(SimpleNamespace(steps=30_000, parameters=360_000)) == "compiled"
+
+
+# --- optimizers made by hand ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_takes_a_schedule(name):
+    optimizer = parse_handmade(f"optax:{name}(learning_rate=0.01)").optimizer(lambda step: 0.5)
+    params = {"a": jnp.ones((2, 3)), "b": jnp.float32(1)}
+    state = optimizer.init(params)
+    with jax.disable_jit():
+        updates, _ = optimizer.update(jax.tree.map(jnp.sin, params), state, params)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(updates))
+
+
+def test_a_handmade_optimizer_is_optax_on_the_schedule(task, evaluator):
+    (got,) = evaluator.evaluate("optax:adam(learning_rate=2e-2, b1=0.8)")
+    optimizer = optax.adam(lambda step: 2e-2 * task.schedule(step), b1=0.8)
+    (expected,) = train(task, optimizer)
+    assert got.fitness == pytest.approx(expected.fitness, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("optax:adamv(learning_rate=1)", "did you mean 'adam"),
+        ("optax:adam(rate=1)", "no setting 'rate'"),
+        ("optax:adam(learning_rat=1)", "did you mean 'learning_rate'"),
+        ("optax:adam", "learning_rate is missing"),
+        ("optax:adam(1e-3)", "given by name"),
+        ("optax:adam(learning_rate=1, learning_rate=2)", "given twice"),
+        ("optax:adam(learning_rate=1/0)", "finite number"),
+        ("optax:adam(learning_rate=1e999)", "finite number"),
+        ("optax:adam(learning_rate=__import__('os'))", "finite number"),
+        ("optax:adam(**{})", "no setting"),
+        ("optax:adam.__class__()", "expected optax:NAME"),
+        ("optax:(lambda: 0)()", "expected optax:NAME"),
+        ("optax:", "expected optax:NAME"),
+        ("optax:" + "(" * 5000, "expected optax:NAME"),
+    ],
+)
+def test_bad_optimizers(text, message):
+    with pytest.raises(ProgramError) as caught:
+        parse_handmade(text)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.text(max_size=60) | st.from_regex(r"(adam|lion|sgd)\([a-z_0-9=,. -]*\)?", fullmatch=True))
+def test_any_text_is_an_optimizer_or_a_clear_error(text):
+    try:
+        handmade = parse_handmade("optax:" + text)
+    except ProgramError as error:
+        assert "\n" not in str(error)
+    else:
+        assert handmade.name in OPTIMIZERS
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+
+def test_json(capsys):
+    command = "--task vision_mlp --set steps=30 --seeds 4 --engine compiled --json"
+    assert main(["library:lion", *command.split()]) == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    fitness = [row["fitness"] for row in result["seeds"]]
+    assert result["task"] == "vision_mlp" and len(fitness) == 4
+    low, high = scipy.stats.t.interval(
+        0.95, 3, loc=np.mean(fitness), scale=scipy.stats.sem(fitness)
+    )
+    np.testing.assert_allclose(result["interval"], [low, high])
+    assert result["mean"] == pytest.approx(np.mean(fitness))
+    assert result["compile_seconds"] > 0 and result["run_seconds"] > 0
+
+
+def test_text(capsys, tmp_path):
+    file = tmp_path / "rule.py"
+    file.write_text(DIVERGES)
+    command = "--task vision_mlp --set steps=30 --seeds 2 --engine compiled"
+    assert main([str(file), *command.split()]) == 0
+    out = capsys.readouterr().out
+    assert "not every training completed" in out and Outcome.DIVERGED.value in out
+    assert out.count("seed ") == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("library:lyon --task vision_mlp", "did you mean 'lion'"),
+        ("nothing.py --task vision_mlp", "cannot read 'nothing.py'"),
+        ("library:lion --task vision_mpl", "did you mean 'vision_mlp'"),
+        ("library:lion --task vision_mlp:big", "no preset 'big'"),
+        ("library:lion --task vision_mlp@0", "a number above 0"),
+        ("library:lion --task vision_mlp@x", "not a number"),
+        ("library:lion --task vision_mlp --set stepz=3", "did you mean 'steps'"),
+        ("library:lion --task vision_mlp --set steps", "KEY=VALUE"),
+        ("library:lion --task vision_mlp --seeds 0", "1 to 10000"),
+        ("library:lion --task vision_mlp --engine fast", "invalid choice"),
+        ("library:lion --task vision_mlp --tasks missing.py", "no file"),
+        ("library:lion", "--task"),
+        ("optax:adamw(learning_rate=) --task vision_mlp", "expected optax:NAME"),
+    ],
+)
+def test_bad_input_is_one_line(command, message, capsys):
+    try:
+        code = main(command.split())
+    except SystemExit as error:
+        code = error.code
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.out == ""
+    assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
+    assert message in captured.err
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("library:lion", "optax:adamw", "vision_mlp", "--set"))
+
+
+def test_programs_are_read_from_text_and_library():
+    assert read("library:lion") == load("library:lion")
+    assert behaviour(read(DIVERGES)).conduct in Conduct
+    with pytest.raises(ProgramError):
+        read("def train(w, g, lr):\n  return update\n")
