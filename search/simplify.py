@@ -105,7 +105,7 @@ def with_first_constants(final: Program, tuned: Program, first: Program) -> Prog
     none of the tuned ones, or could be either of two.
     """
     first = live_across_steps(first)
-    by_value: dict[float, set[float]] = {}
+    by_value: dict[str, set[float]] = {}
     for i, slot in constants(tuned):
         old, new = first.statements[i].arguments[slot], tuned.statements[i].arguments[slot]
         by_value.setdefault(_float32(new), set()).add(float(old))
