@@ -1,13 +1,13 @@
 """Taking out of a program what makes no measurable difference to training.
 
     start -> removals -> few seeds: hopeless? -> all seeds: not worse than the start by the
-    tolerance, on every task? -> take the least harmful, simplify, again -> confirm on fresh seeds
+    tolerance, on every task? -> take it, simplify, again -> confirm on fresh seeds
 
 A removal is acceptable when the interval of its paired difference in fitness to the *start*, not
 to the program before it, lies above -tolerance on each task (a non-inferiority test: what is not
 shown to be harmless stays). So small losses cannot add up, and a wrong acceptance, a true loss
-above the tolerance, has a chance of at most `level` for each removal that is tried. Of the
-acceptable ones the least harmful is taken. The result is tried again on fresh seeds and the
+above the tolerance, has a chance of at most `level` for each removal that is tried. The first
+acceptable one in the program's order is taken. The result is tried again on fresh seeds and the
 meta-validation split; where it fails, these seeds join the evidence and the ablation starts over.
 
 Chen et al. 2023, section 3.4, instead went on evolving with insertion off; `search/shrink.py` does
@@ -17,7 +17,7 @@ that.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from statistics import stdev
 
@@ -36,8 +36,7 @@ NO_LESS_THAN = 1e-9  # tolerance when the start's fitness does not vary over see
 class Verdict(Enum):
     """What came of a removal."""
 
-    TAKEN = "taken: the least harmful of the harmless ones"
-    HARMLESS = "harmless: not worse by the tolerance on any task"
+    TAKEN = "taken: not worse by the tolerance on any task"
     WORSE = "worse by more than the tolerance"
     NOT_SHOWN = "not shown to be harmless: the interval reaches below the tolerance"
     HOPELESS = "given up: far worse on the first seeds, or without a fitness there"
@@ -119,14 +118,10 @@ class _Judge:
         found = self.compared(program, len(self.cases))
         _, last = list(found.items())[-1]
         if len(found) == len(self.tasks) and not last.failed and last.low > last.margin:
-            return Verdict.HARMLESS, found
+            return Verdict.TAKEN, found
         if last.failed or last.high < last.margin:
             return Verdict.WORSE, found
         return Verdict.NOT_SHOWN, found
-
-    def harm(self, found: Mapping[str, Comparison]) -> float:
-        """The largest plausible loss in tolerances, on the task where it is largest."""
-        return max(-c.low / self.tolerance[task] for task, c in found.items())
 
 
 def _spread(fitness: Sequence[float]) -> float:
@@ -173,8 +168,8 @@ def ablate(
     tolerance, asked = judge.tolerance, 0
     for again in range(ROUNDS):
         taken = _greedy(program, judge, simplify, first, note)
-        begin = CONFIRM_SEEDS + again * settings.seeds
-        fresh: Cases = [(begin + i, META) for i in range(settings.seeds)]
+        begin = CONFIRM_SEEDS + again * settings.confirm_seeds
+        fresh: Cases = [(begin + i, META) for i in range(settings.confirm_seeds)]
         check = _Judge(program, score, tasks, fresh, settings, tolerance)
         if len(taken) == 1 or _confirmed(taken, check, note):
             break
@@ -196,29 +191,30 @@ def _greedy(
     first: Sequence[Removal],
     note: Callable[[Change], None],
 ) -> list[Program]:
-    """The start and the programs after each removal, the least harmful one each time."""
+    """The start and the programs after each removal that was taken: the first harmless one in the
+    program's order, so that what treats the gradient goes before what is made of it."""
     taken = [start]
-    while True:
+    searching = True
+    while searching:
+        searching = False
         current = taken[-1]
-        harmless: list[tuple[float, int, Change]] = []
         for removal in [*(r for r in first if len(r.program) < len(current)), *removals(current)]:
             verdict, found = judge.verdict(removal.program)
-            by_task = tuple(found.items())
-            change = Change(removal.what, current, removal.program, verdict, by_task)
-            note(change)
-            if verdict is Verdict.HARMLESS:
-                harmless.append((judge.harm(found), len(harmless), change))
-        if not harmless:
-            return taken
-        best = min(harmless)[2]
-        taken.append(simplify(best.after))
-        note(replace(best, after=taken[-1], verdict=Verdict.TAKEN))
+            after = removal.program
+            if verdict is Verdict.TAKEN:
+                after = simplify(after)
+                taken.append(after)
+                searching = True
+            note(Change(removal.what, current, after, verdict, tuple(found.items())))
+            if searching:
+                break
+    return taken
 
 
 def _confirmed(taken: Sequence[Program], check: _Judge, note: Callable[[Change], None]) -> bool:
     """Whether all removals together are harmless on fresh seeds, too."""
     verdict, found = check.verdict(taken[-1])
-    confirmed = verdict is Verdict.HARMLESS
+    confirmed = verdict is Verdict.TAKEN
     said = Verdict.CONFIRMED if confirmed else Verdict.UNCONFIRMED
     note(Change("all removals together", taken[0], taken[-1], said, tuple(found.items())))
     return confirmed

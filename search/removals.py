@@ -68,7 +68,7 @@ def _applied(builder: Builder, function: str, arguments: list[int]) -> int:
 
 
 def removals(program: Program, simplify: Simplify = tidied) -> list[Removal]:
-    """Distinct shorter programs one removal away, the shortest first.
+    """Distinct shorter programs one removal away: states first, then in the program's order.
 
     Left out is what is invalid, or seen at once to give non-finite numbers, to ignore the gradient
     or never to move a weight.
@@ -91,7 +91,7 @@ def removals(program: Program, simplify: Simplify = tidied) -> list[Removal]:
             continue
         if _size(shorter) < _size(program):
             found.setdefault(canonical_hash(shorter), Removal(what, shorter))
-    return sorted(found.values(), key=lambda removal: _size(removal.program))
+    return list(found.values())
 
 
 def _size(program: Program) -> tuple[int, int]:

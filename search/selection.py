@@ -131,6 +131,8 @@ class AblationSettings(Part):
 
     seeds: int = Field(default=12, ge=2)
     """Seeds on which a removal is compared with the start, for each task."""
+    confirm_seeds: int = Field(default=24, ge=2)
+    """Fresh seeds on which the result is compared with the start."""
     scout_seeds: int = Field(default=2, ge=1)
     """The first of these seeds, after which a hopeless removal is given up."""
     tolerance: float | None = Field(default=None, gt=0)

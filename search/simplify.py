@@ -255,6 +255,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a setting of all tasks, or NAME.KEY=VALUE of one")  # fmt: skip
     add("--tasks", metavar="FILE", help="Python file with tasks of your own")
     add("--seeds", type=_count, default=12, help="seeds per comparison (default 12)")
+    add("--confirm-seeds", type=_count, default=24, help="fresh seeds for the result (default 24)")
     add("--tolerance", type=_positive, help="loss of fitness that is accepted on each task")
     add("--tolerance-sd", type=_positive, default=0.5, help="the same in standard deviations of "
         "the fitness over seeds (default 0.5)")  # fmt: skip
@@ -275,7 +276,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     single_threaded()
     try:
-        if options.seeds < 2:
+        if min(options.seeds, options.confirm_seeds) < 2:
             raise ValueError("--seeds: an interval needs at least 2 seeds")
         if not options.level < 0.5:
             raise ValueError("--level: expected a number below 0.5")
@@ -292,6 +293,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             list(dict.fromkeys(options.task)),
             AblationSettings(
                 seeds=options.seeds,
+                confirm_seeds=options.confirm_seeds,
                 tolerance=options.tolerance,
                 tolerance_sd=options.tolerance_sd,
                 level=options.level,
