@@ -28,6 +28,7 @@ def language_mlp(
     warmup: float = 0.05,
     embedding: int = 8,
     hidden: int = 32,
+    layers: int = 2,
     scale: float = 1.0,
 ) -> Task:
     """n-gram MLP language model: the next token from the last few, one prediction per example."""
@@ -35,10 +36,10 @@ def language_mlp(
     inputs = context * embedding
 
     def cost(width: int) -> float:  # multiplications per example
-        return width * (inputs + made.vocabulary)
+        return width * (inputs + (layers - 1) * width + made.vocabulary)
 
     width, steps = grow(scale, hidden, steps, cost)
-    model = NGram(made.vocabulary, embedding, width)
+    model = NGram(made.vocabulary, embedding, width, layers)
 
     def last(arrays, indices: jax.Array):
         inputs, targets = text.take(arrays, indices)

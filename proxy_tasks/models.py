@@ -12,14 +12,16 @@ import jax.numpy as jnp
 
 
 class MLP(nn.Module):
-    """One hidden layer on flat inputs: [B, D] -> [B, outputs]."""
+    """Hidden layers of equal width on flat inputs: [B, D] -> [B, outputs]."""
 
     hidden: int
     outputs: int
+    layers: int = 1
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        x = nn.gelu(nn.Dense(self.hidden, name="hidden")(x))
+        for layer in range(self.layers):
+            x = nn.gelu(nn.Dense(self.hidden, name=f"hidden_{layer}")(x))
         return nn.Dense(self.outputs, name="output")(x)
 
 
@@ -29,12 +31,13 @@ class NGram(nn.Module):
     vocabulary: int
     embedding: int
     hidden: int
+    layers: int
 
     @nn.compact
     def __call__(self, tokens: jax.Array) -> jax.Array:
         x = nn.Embed(self.vocabulary, self.embedding, name="embedding")(tokens)
         x = x.reshape(len(x), -1)
-        return MLP(self.hidden, self.vocabulary, name="mlp")(x)
+        return MLP(self.hidden, self.vocabulary, self.layers, name="mlp")(x)
 
 
 class Block(nn.Module):

@@ -39,7 +39,7 @@ def make_tokenizer(name: str, training_text: str) -> Tokenizer:
         return Tokenizer(
             BYTES,
             lambda text: np.frombuffer(text.encode(), np.uint8).astype(np.uint16),
-            lambda tokens: bytes(tokens).decode(errors="replace"),
+            lambda tokens: bytes(int(token) for token in tokens).decode(errors="replace"),
         )
     if name == "char":
         return _characters(training_text)

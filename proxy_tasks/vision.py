@@ -25,7 +25,7 @@ def vision_mlp(
     shifts: bool = True,
     validation_examples: int = 2048,
     fitness: Fitness = "negative_loss",
-    steps: int = 500,
+    steps: int = 250,
     batch_size: int = 64,
     warmup: float = 0.05,
     hidden: int = 32,

@@ -26,7 +26,7 @@ def by_hand(task, learning_rate, seed, steps):
     layers = params["params"]
     w1, b1, w2, b2 = (
         np.asarray(layers[layer][kind], np.float64)
-        for layer in ("hidden", "output")
+        for layer in ("hidden_0", "output")
         for kind in ("kernel", "bias")
     )
     pixels, labels = task.data.arrays

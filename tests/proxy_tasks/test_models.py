@@ -1,0 +1,73 @@
+"""The models: what they may see, and that nothing in them is random after the initial weights."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from proxy_tasks.models import Transformer, ViT
+from proxy_tasks.task import make_task
+
+CHEAP = ["vision_mlp", "vision_vit", "language_mlp", "language_transformer"]
+
+
+def test_the_language_model_sees_the_past_only():
+    model = Transformer(layers=2, width=16, heads=2, vocabulary=20)
+    tokens = jax.random.randint(jax.random.key(0), (3, 10), 0, 20)
+    params = model.init(jax.random.key(1), tokens)
+    before = model.apply(params, tokens)
+    after = model.apply(params, tokens.at[:, 6].set((tokens[:, 6] + 1) % 20))
+    assert before.shape == (3, 10, 20)
+    np.testing.assert_array_equal(before[:, :6], after[:, :6])
+    assert (jnp.abs(before - after)[:, 6:].max(-1) > 1e-6).all()
+
+
+def test_attention_equals_its_formula():
+    """One block by hand in float64 (Vaswani et al. 2017; pre-norm), causal and not."""
+    from proxy_tasks.models import Block
+
+    for causal in (False, True):
+        block = Block(heads=2, causal=causal)
+        x = jax.random.normal(jax.random.key(0), (2, 5, 8))
+        params = block.init(jax.random.key(1), x)
+        p = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params["params"])
+
+        def norm(y, name, p=p):
+            y = (y - y.mean(-1, keepdims=True)) / np.sqrt(y.var(-1, keepdims=True) + 1e-6)
+            return y * p[name]["scale"] + p[name]["bias"]
+
+        def dense(y, name, p=p):
+            return y @ p[name]["kernel"] + p[name]["bias"]
+
+        y = np.asarray(x, np.float64)
+        qkv = dense(norm(y, "norm_attention"), "qkv").reshape(2, 5, 3, 2, 4)
+        scores = np.einsum("bihd,bjhd->bhij", qkv[:, :, 0], qkv[:, :, 1]) / 2  # sqrt(4)
+        if causal:
+            scores = np.where(np.tri(5, dtype=bool), scores, -np.inf)
+        weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+        mixed = np.einsum("bhij,bjhd->bihd", weights, qkv[:, :, 2]).reshape(2, 5, 8)
+        y = y + dense(mixed, "attention")
+        hidden = dense(norm(y, "norm_mlp"), "mlp_in")
+        inner = np.sqrt(2 / np.pi) * (hidden + 0.044715 * hidden**3)
+        y = y + dense(hidden / 2 * (1 + np.tanh(inner)), "mlp_out")
+        np.testing.assert_allclose(block.apply(params, x), y, atol=1e-5)
+
+
+def test_the_vit_knows_where_a_patch_is():
+    model = ViT(layers=1, width=12, heads=3, classes=4)
+    patches = jax.random.normal(jax.random.key(0), (2, 16, 4))
+    params = model.init(jax.random.key(1), patches)
+    assert model.apply(params, patches).shape == (2, 4)
+    moved = model.apply(params, patches[:, ::-1])
+    assert jnp.abs(moved - model.apply(params, patches)).max() > 1e-4
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_the_loss_starts_near_chance(name):
+    task = make_task(name)
+    params = task.init(jax.random.key(0))
+    batch = task.data.take(task.data.arrays, jnp.asarray(task.data.train[:256]))
+    classes = jax.tree.leaves(params["params"].get("output") or params["params"]["mlp"]["output"])
+    chance = np.log(classes[-1].shape[-1])
+    assert float(task.loss(params, batch)) == pytest.approx(chance, rel=0.2)
+    assert {str(leaf.dtype) for leaf in jax.tree.leaves(params)} == {"float32"}
