@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +30,7 @@ class Rewriting:
     fired: frozenset[str]
     claims: tuple[Claim, ...]
     explore: int
+    known: frozenset[Fraction]
 
     def responsible(self, seconds: float = 2.0) -> tuple[str, ...]:
         """Of the rules that matched, a set that suffices and of which none can be spared.
@@ -40,7 +42,9 @@ class Rewriting:
         names = sorted(self.fired, key=lambda name: (not _EXPLORING[name], name))
 
         def enough(names: Sequence[str]) -> bool:
-            again = saturate(self.before, self.claims, self.explore, end, names, self.after)
+            again = saturate(
+                self.before, self.claims, self.explore, end, names, self.after, self.known
+            )
             half = len(again.roots) // 2
             return again.roots[:half] == again.roots[half:]
 

@@ -92,10 +92,13 @@ class _Numbers(Tree):
         if self.noise is not None:
             arguments = [self._shaken(value) for value in arguments]
         if function == "divide":
-            return self.map(lambda x, y: x / (y + self.guard), *arguments)
+            return self.map(self._divide, *arguments)
         if not FUNCTIONS[function].arity:
             return self.constant(_NAMED[function])
         return super().apply(function, arguments)
+
+    def _divide(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return x / np.where(np.abs(y) >= 0.25, y, y + self.guard)  # float32 loses it in y >= 0.25
 
     def _shaken(self, value: Value) -> Value:
         assert self.noise is not None

@@ -15,7 +15,7 @@ the tree cost cannot see that lr * c may be there already for another output. Se
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -27,7 +27,7 @@ from programs.simplify.patterns import analyses, declarations, number, rule_text
 from programs.simplify.rules import RULES, Claim, Stage
 from programs.simplify.terms import Node, Terms, is_call
 
-MAX_NODES = 3_000  # an e-graph is not grown further from here
+MAX_SIZE = 2_500  # an e-graph is not grown further from here; see `_size`
 _NUMBER = {rule.name: i for i, rule in enumerate(RULES)}
 
 
@@ -56,7 +56,7 @@ def saturate(
     deadline: float,
     names: Collection[str] | None = None,
     also: Terms | None = None,
-    max_nodes: int = MAX_NODES,
+    known: Iterable[Fraction] = (),
 ) -> Classes:
     """Grows the e-graph of `terms` by the rules.
 
@@ -66,10 +66,11 @@ def saturate(
       deadline: time.monotonic() after which no round is begun.
       names: only these rules, if given.
       also: more terms put into the same e-graph; their outputs come after those of `terms`.
-      max_nodes: no round is begun on an e-graph larger than this.
+      known: constants that the program was given with.
     """
     with _scratch() as egraph:
         sets = _rulesets(egraph, claims, names)
+        _commands(egraph, "".join(f"(known {number(c)})" for c in known if c))
         variables = _enter(egraph, terms, "t")
         if also is not None:
             variables += _enter(egraph, also, "u")
@@ -80,7 +81,7 @@ def saturate(
                 report = _run(egraph, " ".join(f"(run {sets[s]}) {_ANALYSE}" for s in stages))
                 fired |= {n for n, count in report.num_matches_per_rule.items() if count}
                 complete = not report.updated
-                if complete or time.monotonic() > deadline or _count(egraph) > max_nodes:
+                if complete or time.monotonic() > deadline or _size(egraph) > MAX_SIZE:
                     break
         classes = _read(egraph, variables)
         classes.fired = fired & _NUMBER.keys()
@@ -100,8 +101,11 @@ def _run(egraph: Any, schedule: str) -> Any:
 _ANALYSE = "(saturate (run analysis))"
 
 
-def _count(egraph: Any) -> int:
-    return sum(len(f.rows) for name, f in egraph.freeze().functions.items() if name[:2] == "f-")
+def _size(egraph: Any) -> int:
+    """Nodes; constants count tenfold, since rules that make new ones from old make the most."""
+    functions = egraph.freeze().functions
+    nodes = sum(len(f.rows) for name, f in functions.items() if name[:2] == "f-")
+    return nodes + 10 * len(functions["Num"].rows)
 
 
 @cache

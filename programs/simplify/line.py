@@ -120,11 +120,11 @@ def _cost(terms: Terms, known: frozenset[Fraction]) -> tuple[int, int, int]:
 
 def _better(run: _Run, terms: Terms, claims: tuple[Claim, ...], explore: int) -> Rewriting | None:
     """The best terms that these rules reach, if they are better than those they start from."""
-    classes = saturate(terms, claims, explore, run.deadline)
+    classes = saturate(terms, claims, explore, run.deadline, known=run.known)
     best = extract(classes, terms, run.known, run.deadline)
     if best == terms or _cost(best, run.known) >= _cost(terms, run.known):
         return None
-    return Rewriting(terms, best, frozenset(classes.fired), claims, explore)
+    return Rewriting(terms, best, frozenset(classes.fired), claims, explore, run.known)
 
 
 def _rewrite(run: _Run) -> None:

@@ -1,12 +1,14 @@
 """Rules as text for egglog, with the conditions on kinds that keep them sound.
 
 In egglog each function is a constructor `f-name`, a constant is `(Num rational)` and an input is
-`(In "w")`. Three analyses are kept beside every class of equal values:
+`(In "w")`. Four analyses are kept beside every class of equal values:
 
     kind    what it holds; egglog stops with an error should two kinds ever be equated
     val     the one number that all its numbers are, if they are
     const   the same for scalars: what the letters a, b, c match
     nonneg  its numbers are nonnegative or NaN
+
+and `known` holds the constants that the program was given with.
 """
 
 from __future__ import annotations
@@ -122,8 +124,11 @@ class _Writer:
     def condition(self, text: str) -> str:
         node = ast.parse(text, mode="eval").body
         if isinstance(node, ast.Call):
-            assert isinstance(node.func, ast.Name) and node.func.id == "nonneg"
-            return f"(nonneg {self.left(_pattern(node.args[0]))})"
+            assert isinstance(node.func, ast.Name)
+            argument = _pattern(node.args[0])
+            if node.func.id == "known":
+                return f"(known {self.arithmetic(argument)})"
+            return f"(nonneg {self.left(argument)})"
         assert isinstance(node, ast.Compare)
         sides = (_pattern(node.left), _pattern(node.comparators[0]))
         return f"({_COMPARE[type(node.ops[0])]} {' '.join(map(self.arithmetic, sides))})"
@@ -189,6 +194,7 @@ def declarations() -> Iterator[str]:
     yield "(function val (E) BigRat :merge old)"
     yield "(function const (E) BigRat :merge old)"
     yield "(relation nonneg (E))"
+    yield "(relation known (BigRat))"
     yield "(ruleset analysis)"
 
 

@@ -48,7 +48,8 @@ SHRINK, EXPLORE = Stage.SHRINK, Stage.EXPLORE
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """left = right, when all of `when` hold: comparisons of constants, or nonneg(x)."""
+    """left = right, when all of `when` hold: comparisons of constants; nonneg(x), what is known not
+    to be negative; known(c), a constant that the program was given with."""
 
     name: str
     left: str
@@ -145,8 +146,8 @@ _ROWS = (
         "(x + y * (b / a)) * a",
         EXACT,
         EXPLORE,
-        "distributive",
-        ("a != 0",),
+        "distributive; only towards constants of the program, since any would do",
+        ("a != 0", "known(b / a)"),
     ),
     Rule("multiple of a sum", "(x + y) * c", "x * c + y * c", EXACT, EXPLORE, "distributive"),
     Rule("product of a sum", "(x + y) * z", "x * z + y * z", EXACT, EXPLORE, "distributive"),
