@@ -21,7 +21,7 @@ import numpy as np
 from programs.abstract import analyse, live_across_steps
 from programs.functions import FUNCTIONS
 from programs.kinds import Kind
-from programs.program import OUTPUT, Argument, Program
+from programs.program import OUTPUT, Program
 
 SCRATCH = 0  # a row of both files
 W, G, STATES = 1, 2, 3  # rows of `tensors`
@@ -134,7 +134,7 @@ def allocate(program: Program) -> Allocation:
     for i, (statement, kind) in enumerate(zip(program.statements, analysis.kinds)):
         target = statement.target
         read = [
-            place[a] if isinstance(a, str) else (Kind.SCALAR, number_rows[a])
+            place[a] if isinstance(a, str) else (Kind.SCALAR, number_rows[float(a).hex()])
             for a in statement.arguments
         ]
         for name in {a for a in statement.arguments if isinstance(a, str)}:
@@ -142,7 +142,7 @@ def allocate(program: Program) -> Allocation:
                 release(name)
         version[target] = version.get(target, -1) + 1
         if not FUNCTIONS[statement.function].arity:
-            place[target] = Kind.SCALAR, number_rows[_number(statement.function)]
+            place[target] = Kind.SCALAR, number_rows[_number(statement.function).hex()]
             continue
         final = uses[target, version[target]] == len(program)
         row = homes[target] if final and homes.get(target) in ended else lent[kind][0].take()
@@ -174,16 +174,16 @@ def _last_uses(program: Program) -> dict[tuple[str, int], int]:
     return uses
 
 
-def _constants(program: Program) -> tuple[tuple[float, ...], dict[Argument, int]]:
-    """The distinct constants of a program, and the row of each."""
-    rows: dict[Argument, int] = {}
+def _constants(program: Program) -> tuple[tuple[float, ...], dict[str, int]]:
+    """The distinct constants, and the row of each by its `float.hex` (-0.0 is not 0.0)."""
+    rows: dict[str, int] = {}
     for statement in program.statements:
         numbers = [a for a in statement.arguments if not isinstance(a, str)]
         if not FUNCTIONS[statement.function].arity:
             numbers = [_number(statement.function)]
         for number in numbers:
-            rows.setdefault(number, CONSTANTS + len(rows))
-    return tuple(float(number) for number in rows), rows
+            rows.setdefault(float(number).hex(), CONSTANTS + len(rows))
+    return tuple(map(float.fromhex, rows)), rows
 
 
 def _number(function: str) -> float:

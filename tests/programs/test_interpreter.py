@@ -224,6 +224,15 @@ def test_a_state_that_is_read_after_its_new_value_is_moved_home():
     assert _difference(_by_interpreter(swap), _one_by_one(swap)) <= STEP_TOLERANCE
 
 
+def test_the_sign_of_zero_is_kept():
+    lines = [Statement("a", "reciprocal", (0.0,)), Statement("b", "reciprocal", (-0.0,))]
+    lines += [Statement("c", "maximum", ("a", "b")), Statement("d", "minimum", ("a", "b"))]
+    lines += [Statement("a", "multiply", ("c", "g")), Statement("update", "subtract", ("a", "d"))]
+    program = Program((), tuple(lines))
+    assert allocate(program).constants == (0.0, -0.0)
+    assert _difference(_by_interpreter(program), _one_by_one(program)) == 0
+
+
 # --- one compilation, any program ----------------------------------------------------------------
 
 
