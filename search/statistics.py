@@ -122,12 +122,12 @@ class Statistics:
     @property
     def invalid_share(self) -> float:
         """Share of drawn children that were not valid programs."""
-        return 1 - self.told / max(self.attempts, 1)
+        return 1 - self.told / self.attempts if self.attempts else 0.0
 
     @property
     def redundant_share(self) -> float:
         """Share of statements on which no output depends, over all individuals."""
-        return 1 - self.live / max(self.statements, 1)
+        return 1 - self.live / self.statements if self.statements else 0.0
 
     def share(self, *outcomes: Outcome) -> float:
         """Share of distinct programs with these outcomes."""

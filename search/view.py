@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TextIO
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -39,7 +39,8 @@ class View:
         self.statistics, self._pool, self._file = statistics, pool, file
         self.kind = ("rich" if file.isatty() else "plain") if kind == "auto" else kind
         self._due = 0.0
-        self._live = Live(console=Console(file=file), auto_refresh=False, transient=True)
+        console = Console(file=file, force_terminal=self.kind == "rich" or None)
+        self._live = Live(console=console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> View:
         self.statistics.started = time.monotonic()
@@ -127,4 +128,7 @@ def _panel(figures: Figures, best_text: str) -> Panel:
     title = (
         f"{told:,} of {target:,} told, {duration(float(figures['elapsed_s'] or 0))}, {left} left"
     )
-    return Panel(Group(ProgressBar(total=target, completed=told), both), title=title)
+    rows = Table.grid()
+    rows.add_row(ProgressBar(total=target, completed=told))
+    rows.add_row(both)
+    return Panel(rows, title=title)

@@ -335,7 +335,8 @@ def _start_ray(settings: WorkerSettings) -> tuple[Any, bool]:
     options: dict[str, Any] = {"address": settings.address, "log_to_driver": False}
     if settings.address == "local":
         options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        options["num_cpus"] = max(settings.count or 0, len(os.sched_getaffinity(0)))
+        wanted = math.ceil((settings.count or 0) * settings.cpus)
+        options["num_cpus"] = max(wanted, len(os.sched_getaffinity(0)))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for attempt in range(3):  # Ray's start has fixed waits that a very busy machine exceeds
         try:

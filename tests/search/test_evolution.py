@@ -152,20 +152,21 @@ def test_edits_rebuild_every_child():
 # A whole search in process, with a toy's fitness.
 
 
-def run(path, fitness=toys.one_max, stop_after=None, seed=0, **changes):
+def run(path, factory=None, stop_after=None, seed=0, hurdles=None, key="functional", **changes):
     """Runs a search, or goes on with it; returns its store's digest, or None when stopped."""
     evolution = settings(**({"window": 16, "repeats": 2, "children": 300} | changes))
     config = Config(
         seed=seed,
         evolution=evolution,
-        evaluation={"tasks": ("toy",), "hurdles": {"audit_share": 0.3}},
+        evaluation={"tasks": ("toy",), "hurdles": {"audit_share": 0.3} | (hurdles or {})},
+        cache={"key": key},
         workers=WorkerSettings(batch_s=0.001),
         store={"commit_s": 0},
     )
     with Store(path, config.store) as store:
         statistics = Statistics.of(store, evolution)
         stopping = lambda: stop_after is not None and statistics.told >= stop_after
-        pool = InProcess(toys.factory(fitness), config.workers)
+        pool = InProcess(factory or toys.factory(), config.workers)
         driver = Driver(config, store, pool, statistics, stopping=stopping)
         starts, born = [ADAMW], 0
         try:
@@ -180,33 +181,61 @@ def run(path, fitness=toys.one_max, stop_after=None, seed=0, **changes):
 
 
 def test_a_search_that_is_stopped_and_resumed_has_the_same_history(tmp_path):
-    whole = run(tmp_path / "whole", rounds=2)
+    whole = run(tmp_path / "whole", rounds=2, children=150)
     rng = random.Random(5)
     stop = 0
-    while (got := run(tmp_path / "parts", rounds=2, stop_after=stop)) is None:
-        stop += rng.choice([1, 7, 130])
+    while (got := run(tmp_path / "parts", rounds=2, children=150, stop_after=stop)) is None:
+        stop += rng.choice([1, 7, 90])
     assert got == whole
-    assert run(tmp_path / "other", rounds=2, seed=1) != whole
+    assert run(tmp_path / "other", rounds=2, children=150, seed=1) != whole
     with Store(tmp_path / "parts") as store:
         numbers = store.rows("SELECT number FROM individuals ORDER BY number")
-        assert numbers == [(n,) for n in range(2 * 2 * 301)]
+        assert numbers == [(n,) for n in range(2 * 2 * 151)]
         paid = store.rows("SELECT individual, count(*) FROM evaluations GROUP BY 1, purpose")
         assert all(count == 1 for _, count in paid)
-        hashes = store.rows("SELECT number, functional FROM history WHERE number % 97 = 0")
+        hashes = store.rows("SELECT number, functional FROM history WHERE number % 47 = 0")
         for number, functional in hashes:
             program = individual(store, number)
             assert analyse(program).functional_hash.hex().upper() == functional
 
 
+@pytest.mark.parametrize("key", ["functional", "canonical"])
+def test_hurdles_and_both_caches_leave_the_history_to_the_config(tmp_path, key):
+    hurdles = {"at": (0.5,), "quantile": 0.5, "slack": 0.1}
+    options = {"factory": toys.learner_factory, "hurdles": hurdles, "key": key}
+    whole = run(tmp_path / "whole", **options)
+    stop = 0
+    while (got := run(tmp_path / "parts", stop_after=stop, **options)) is None:
+        stop += 97
+    assert got == whole
+    with Store(tmp_path / "whole") as store:
+        outcomes = dict(store.rows("SELECT outcome, count(*) FROM programs GROUP BY 1"))
+        assert outcomes["HURDLE"] > 10 and outcomes["COMPLETED"] > 10
+        audited = store.rows("SELECT fitness FROM evaluations WHERE purpose = 'audit'")
+        assert audited and all(fitness > 0 for (fitness,) in audited)
+        ways = dict(store.rows("SELECT reuse, count(*) FROM individuals GROUP BY 1"))
+        assert ways["functional"] > 50 and ways["canonical"] > 0
+        query = "SELECT count(DISTINCT fitness), count(*) FROM programs GROUP BY canonical"
+        twins = [count for count, programs in store.rows(query) if programs > 1]
+        assert twins and (key == "functional" or max(twins) == 1)
+    evaluated = {}
+    for other in ("functional", "canonical"):
+        run(tmp_path / other, **(options | {"key": other}))
+        with Store(tmp_path / other) as store:
+            query = "SELECT count(*) FROM evaluations WHERE purpose = 'search'"
+            [(evaluated[other],)] = store.rows(query)
+    assert evaluated["canonical"] < evaluated["functional"]
+
+
 def test_one_max_reaches_many_functions(tmp_path):
-    run(tmp_path, children=3000, repeats=1, population=30)
+    run(tmp_path, children=2000, repeats=1, population=30)
     with Store(tmp_path) as store:
         [(best,)] = store.rows("SELECT max(fitness) FROM history")
-        assert best >= 20 > toys.one_max(Job(0, "search", str(ADAMW), (0,)))
+        assert best >= 16 > toys.one_max(Job(0, "search", str(ADAMW), (0,)))
 
 
 def test_a_planted_program_is_found(tmp_path):
-    run(tmp_path, toys.planted, children=4000, repeats=1, population=100)
+    run(tmp_path, toys.factory(toys.planted), children=4000, repeats=1, population=100)
     with Store(tmp_path) as store:
         query = "SELECT fitness, text FROM programs ORDER BY fitness DESC LIMIT 1"
         [(best, text)] = store.rows(query)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import random
-import re
 import shlex
 import signal
 import subprocess
@@ -16,8 +16,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+import toys
 
+from search.inspect import main as inspect
+from search.jobs import InProcess
+from search.statistics import Statistics
 from search.store import Reader, StoreError
+from search.view import View
 
 TOY = [sys.executable, str(Path(__file__).parent / "toys.py")]
 CONFIG = """\
@@ -26,6 +31,7 @@ evaluation: {tasks: toy, hurdles: {audit_share: 0.2}}
 rescore: {programs: 2, seeds: 2}
 workers: {address: in_process, batch_s: 0.02, retries: 30}
 store: {commit_s: 0.02}
+funnel: null
 """
 
 
@@ -37,11 +43,8 @@ def config(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def reference(config, tmp_path_factory):
+def reference(run_dir):
     """The digest of the search, run in one process without disturbance."""
-    run_dir = tmp_path_factory.mktemp("reference") / "run"
-    done = finished(start(config, run_dir))
-    assert done.returncode == 0, done.stderr
     return digest(run_dir)
 
 
@@ -85,6 +88,15 @@ def wait_for(condition, limit_s=60.0):
 
 def ray_workers(count: int) -> list[str]:
     return ["--set", "workers.address=local", "--set", f"workers.count={count}"]
+
+
+@pytest.fixture(scope="module")
+def run_dir(config, tmp_path_factory):
+    """A finished run."""
+    run_dir = tmp_path_factory.mktemp("finished") / "run"
+    done = finished(start(config, run_dir))
+    assert done.returncode == 0, done.stderr
+    return run_dir
 
 
 @pytest.mark.parametrize("workers, hostile", [(1, "0"), (2, "0.03"), (5, "0")])
@@ -177,9 +189,7 @@ def test_the_death_of_ray_ends_with_the_resume_command(config, reference, tmp_pa
     assert digest(tmp_path / "run") == reference
 
 
-def test_another_search_is_refused_with_the_difference(config, tmp_path):
-    run_dir = tmp_path / "run"
-    assert finished(start(config, run_dir)).returncode == 0
+def test_another_search_is_refused_with_the_difference(config, run_dir):
     again = finished(start(config, run_dir))
     assert again.returncode == 2 and "already holds a search" in again.stderr
     other = finished(start(config, run_dir, "--resume", "--set", "evolution.population=41"))
@@ -187,13 +197,12 @@ def test_another_search_is_refused_with_the_difference(config, tmp_path):
     assert "evolution.population was 40, now 41" in other.stderr
 
 
-def test_earlier_runs_spare_trainings_and_change_nothing_else(config, reference, tmp_path):
-    assert finished(start(config, tmp_path / "one")).returncode == 0
-    reuse = ["--set", f"cache.runs={tmp_path / 'one'}"]
+def test_earlier_runs_spare_trainings_and_change_nothing_else(config, run_dir, tmp_path):
+    reuse = ["--set", f"cache.runs={run_dir}"]
     done = finished(start(config, tmp_path / "two", *reuse))
     assert done.returncode == 0, done.stderr
     query = "SELECT number, child, parent, mutation, functional, fitness FROM history ORDER BY 1"
-    with Reader(tmp_path / "one") as one, Reader(tmp_path / "two") as two:
+    with Reader(run_dir) as one, Reader(tmp_path / "two") as two:
         assert one.rows(query) == two.rows(query)
         assert two.rows("SELECT count(*) FROM evaluations WHERE purpose = 'search'") == [(0,)]
     done = finished(start(config, tmp_path / "three", *reuse, "--set", "evaluation.seeds=2"))
@@ -218,5 +227,35 @@ def test_views_and_the_summary_say_what_happened(config, tmp_path):
     for words in ("502 individuals", "cache hits", "redundant statements", "Leading programs",
                   "Hall of fame", "rejected by the fingerprint"):  # fmt: skip
         assert words in done.stdout
-    plain = finished(start(config, tmp_path / "plain", "--view", "plain"))
-    assert re.search(r"502/502 told, .* best \d", plain.stdout)
+
+
+@pytest.mark.parametrize("kind, words", [("plain", "8/10 told"), ("rich", "8 of 10 told")])
+def test_views_for_people_draw_what_is_known(kind, words):
+    file = io.StringIO()
+    statistics = Statistics(target=10, told=8, best=-0.5, best_text="def train(w, g, lr):")
+    with View(kind, statistics, InProcess(toys.factory()), file) as view:
+        view.show()
+    assert words in file.getvalue() and "-0.5" in file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "what, words",
+    [
+        ((), "502 individuals, "),
+        (("leaders", "--count", "2"), "def train(w, g, m, v, lr):"),
+        (("show", "400"), "  # redundant"),
+        (("lineage", "400"), "0  start  fitness 6"),
+        (("curve",), "502,"),
+        (("events",), "start: {"),
+    ],
+)
+def test_a_run_can_be_looked_into(run_dir, capsys, what, words):
+    assert inspect([str(run_dir), *what]) == 0
+    assert words in capsys.readouterr().out
+
+
+def test_looking_for_what_is_not_there_is_one_line(run_dir, capsys, tmp_path):
+    assert inspect([str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path}: no search here (there is no search.db)\n"
+    assert inspect([str(run_dir), "show", "9999"]) == 2
+    assert capsys.readouterr().err == "error: there is no individual 9999\n"

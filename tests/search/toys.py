@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import random
 import signal
@@ -50,6 +51,21 @@ def make(fitness=one_max, **options) -> Evaluate:
 
 def factory(fitness=one_max, **options):
     return functools.partial(make, fitness, **options)
+
+
+def learner(job: Job) -> list[Evaluation]:
+    """A toy training with a checkpoint half-way, which a threshold may end."""
+    value = one_max(job)
+    half = value / 2 + len(job.program) % 3
+    least = job.thresholds[0][0] if job.thresholds else -math.inf
+    behind = half < least
+    outcome = Outcome.HURDLE if behind else Outcome.COMPLETED
+    fitness = -math.inf if behind else value
+    return [Evaluation("toy", seed, fitness, outcome, 1, (half,)) for seed in job.seeds]
+
+
+def learner_factory() -> Evaluate:
+    return learner
 
 
 def main(argv=None) -> int:
