@@ -1,0 +1,95 @@
+"""From evaluations to scores, hurdles and finalists."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from search.finalists import Finalist, Leader, interval
+from search.hurdles import may_be_audited, thresholds
+from search.scores import (
+    NOT_TRAINED,
+    Evaluation,
+    Outcome,
+    Score,
+    evaluation_of,
+    evaluation_row,
+    rejected,
+    score_of,
+)
+from search.settings import EvaluationSettings, HurdleSettings
+from search.store import Store
+
+
+def evaluation(task="a", seed=0, fitness=1.0, outcome=Outcome.COMPLETED, checkpoints=(0.5,)):
+    return Evaluation(task, seed, fitness, outcome, 100, checkpoints, 0.0, 0.1)
+
+
+def test_a_score_is_the_weighted_mean_over_tasks_of_the_mean_over_seeds():
+    settings = EvaluationSettings(tasks=("a", "b"), weights=(1.0, 3.0), seeds=2)
+    found = [
+        evaluation("a", 0, 1.0, checkpoints=(0.1,)),
+        evaluation("a", 1, 3.0, checkpoints=(0.3,)),
+        evaluation("b", 0, -1.0, checkpoints=(-2.0,)),
+        evaluation("b", 1, -1.0, checkpoints=(-4.0,)),
+    ]
+    score = score_of(found, settings)
+    assert score.fitness == (2.0 + 3 * -1.0) / 4 and score.by_task == (2.0, -1.0)
+    assert score.checkpoints == (pytest.approx((0.2,)), (-3.0,))
+    assert Score.from_json(score.to_json()) == score
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DIVERGED, Outcome.HURDLE, Outcome.FAILED])
+def test_one_training_that_does_not_complete_decides(outcome):
+    settings = EvaluationSettings(tasks=("a", "b"))
+    score = score_of([evaluation(), evaluation("b", fitness=-math.inf, outcome=outcome)], settings)
+    assert score == rejected(outcome) and Score.from_json(score.to_json()) == score
+    finite = score_of([evaluation(fitness=math.nan)], EvaluationSettings(tasks=("a",)))
+    assert finite == rejected(Outcome.DIVERGED)
+
+
+def test_evaluations_come_back_from_the_store_bit_for_bit(tmp_path):
+    given = evaluation(fitness=0.1 + 0.2, checkpoints=(1 / 3, -2.5e-8))
+    with Store(tmp_path) as store:
+        store.add_evaluation(evaluation_row(7, "search", given))
+        store.commit()
+        query = (
+            "SELECT task, seed, fitness, outcome, steps, checkpoints, compile_seconds, run_seconds"
+            " FROM evaluations WHERE individual = 7"
+        )
+        assert [evaluation_of(row) for row in store.rows(query)] == [given]
+
+
+def scores(*pairs):
+    """Scores on one task with one hurdle: (at the hurdle, at the end)."""
+    return [Score(end, Outcome.COMPLETED, (end,), ((half,),)) for half, end in pairs]
+
+
+def test_thresholds_are_a_quantile_less_a_share_of_what_is_still_to_gain():
+    population = scores((1.0, 5.0), (2.0, 6.0), (3.0, 7.0))
+    plain = HurdleSettings(at=(0.5,), quantile=0.5, slack=0.0)
+    assert thresholds(population, plain) == ((2.0,),)
+    slack = HurdleSettings(at=(0.5,), quantile=0.5, slack=0.5)
+    assert thresholds(population, slack) == ((2.0 - 0.5 * 4.0,),)
+    with_failures = [*population, rejected(Outcome.DIVERGED), rejected(Outcome.NON_FINITE)]
+    assert thresholds(with_failures, slack) == thresholds(population, slack)
+    assert thresholds(population, HurdleSettings()) == ()
+    assert thresholds([rejected(Outcome.HURDLE)], plain) == ()
+
+
+def test_audits_take_their_share_of_what_was_rejected_early():
+    settings = HurdleSettings(audit_share=0.25)
+    hashes = [(i * 2654435761 % 2**32).to_bytes(4, "big") + bytes(12) for i in range(4000)]
+    for outcome in Outcome:
+        chosen = sum(may_be_audited(outcome, digest, settings) for digest in hashes)
+        early = outcome is Outcome.HURDLE or outcome in NOT_TRAINED
+        assert chosen == (pytest.approx(1000, abs=20) if early else 0)
+
+
+def test_intervals_are_students():
+    low, high = interval((1.0, 2.0, 3.0))
+    assert (low, high) == pytest.approx((2 - 2.4841, 2 + 2.4841), abs=1e-3)
+    assert interval((1.0,)) == interval((1.0, -math.inf)) == (-math.inf, math.inf)
+    finalist = Finalist(Leader(0, 1, 0.5, ""), (1.0, 3.0), (0.0, 1.0))
+    assert finalist.mean == 2.0 and finalist.gain_interval == interval((0.0, 1.0))
