@@ -317,7 +317,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _printed(done: Shortened) -> str:
     """The result and what was taken out, for the terminal."""
-    gone = [c.what for c in done.ablation.changes if c.verdict is Verdict.TAKEN]
+    gone: list[str] = []
+    for change in done.ablation.changes:
+        if change.verdict is Verdict.TAKEN:
+            gone.append(change.what)
+        elif change.verdict is Verdict.UNCONFIRMED:  # the next round takes anew
+            gone.clear()
     return "\n".join(
         [
             f"{len(done.exact.original)} statements; {len(done.exact.program)} after the exact "
