@@ -143,7 +143,9 @@ def _rulesets(
         wanted = [
             f"rule{_NUMBER[rule.name]}"
             for rule in RULES
-            if rule.stage is stage and rule.claim in claims and (names is None or rule.name in names)
+            if rule.stage is stage
+            and rule.claim in claims
+            and (names is None or rule.name in names)
         ]
         lines.append(f"(unstable-combined-ruleset {stage.value} nothing {' '.join(wanted)})")
     _commands(egraph, "\n".join(lines))

@@ -19,9 +19,7 @@ from programs.simplify.terms import Builder, Node, Terms, is_call
 _NONE = 1 << 60
 
 
-def extract(
-    classes: Classes, terms: Terms, known: Container[Fraction], deadline: float
-) -> Terms:
+def extract(classes: Classes, terms: Terms, known: Container[Fraction], deadline: float) -> Terms:
     """The best terms found for the e-graph's roots.
 
     Args:

@@ -21,7 +21,7 @@ from programs.simplify.terms import Terms, from_program
 _EXACT, _BOTH = (Claim.EXACT,), (Claim.EXACT, Claim.GUARD)
 # Which rules, and how many rounds of those that explore: cheap and sure ones first.
 _ROUNDS = ((_EXACT, 0), (_EXACT, 3), (_BOTH, 0), (_BOTH, 4))
-_TRIED_FORMS = 3  # forms of states that get exploring rounds
+_TRIED_FORMS = 6  # forms of states that get exploring rounds
 
 
 @dataclass
@@ -157,7 +157,7 @@ def _reform_state(run: _Run) -> bool:
     tried.sort(key=lambda entry: entry[:2])
     if tried and tried[0][0] >= now:
         tried = [
-            (_within_reach(run, proposal.terms, 2), i, proposal)
+            (_within_reach(run, proposal.terms, 3), i, proposal)
             for _, i, proposal in tried[:_TRIED_FORMS]
             if not run.out_of_time()
         ]

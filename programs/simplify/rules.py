@@ -125,9 +125,7 @@ _ROWS = (
     Rule("negative of a multiple", "-(x * c)", "x * -c", EXACT, SHRINK, "associative"),
     Rule("multiply a negative", "-x * y", "-(x * y)", EXACT, SHRINK, "associative"),
     Rule("divide a negative", "-x / y", "-(x / y)", EXACT, SHRINK, "associative"),
-    Rule(
-        "divide by a negative", "x / -y", "-(x / y)", GUARD, SHRINK, "the guard changes its side"
-    ),
+    Rule("divide by a negative", "x / -y", "-(x / y)", GUARD, SHRINK, "the guard changes its side"),
     Rule("subtract a multiple of y", "x - y * c", "x + y * -c", EXACT, SHRINK, "definition"),
     # --- sums and products ----------------------------------------------------------------------
     Rule("add in another order", "(x + y) + z", "x + (y + z)", EXACT, EXPLORE, "associative"),
@@ -151,13 +149,28 @@ _ROWS = (
     ),
     Rule("multiple of a sum", "(x + y) * c", "x * c + y * c", EXACT, EXPLORE, "distributive"),
     Rule("product of a sum", "(x + y) * z", "x * z + y * z", EXACT, EXPLORE, "distributive"),
-    Rule("multiple of a difference", "(x - y) * z", "x * z - y * z", EXACT, EXPLORE, "distributive"),
+    Rule(
+        "multiple of a difference", "(x - y) * z", "x * z - y * z", EXACT, EXPLORE, "distributive"
+    ),
     Rule("same times same", "x * x", "square(x)", EXACT, SHRINK, "definition"),
     Rule("same times square", "x * square(x)", "cube(x)", EXACT, SHRINK, "definition"),
-    Rule("square of a multiple", "square(x * c)", "square(x) * (c * c)", EXACT, EXPLORE, "definition"),
-    Rule("square of a product", "square(x * y)", "square(x) * square(y)", EXACT, EXPLORE, "definition"),
-    Rule("product of squares", "square(x) * square(y)", "square(x * y)", EXACT, SHRINK, "definition"),
-    Rule("cube of a multiple", "cube(x * c)", "cube(x) * (c * c * c)", EXACT, EXPLORE, "definition"),
+    Rule(
+        "square of a multiple", "square(x * c)", "square(x) * (c * c)", EXACT, EXPLORE, "definition"
+    ),
+    Rule(
+        "square of a product",
+        "square(x * y)",
+        "square(x) * square(y)",
+        EXACT,
+        EXPLORE,
+        "definition",
+    ),
+    Rule(
+        "product of squares", "square(x) * square(y)", "square(x * y)", EXACT, SHRINK, "definition"
+    ),
+    Rule(
+        "cube of a multiple", "cube(x * c)", "cube(x) * (c * c * c)", EXACT, EXPLORE, "definition"
+    ),
     # --- division -------------------------------------------------------------------------------
     Rule("divide a product", "(x * y) / z", "x * (y / z)", EXACT, EXPLORE, "associative"),
     Rule("multiply a quotient", "x * (y / z)", "(x * y) / z", EXACT, EXPLORE, "associative"),
@@ -195,21 +208,40 @@ _ROWS = (
     Rule("abs of nonnegative", "abs(x)", "x", EXACT, SHRINK, "definition", ("nonneg(x)",)),
     Rule("sqrt of square", "sqrt(square(x))", "abs(x)", EXACT, SHRINK, "definition"),
     Rule("square of sqrt", "square(sqrt(x))", "abs(x)", EXACT, SHRINK, "sqrt takes |x|"),
-    Rule("sqrt of a multiple", "sqrt(x * square(y))", "sqrt(x) * abs(y)", EXACT, EXPLORE, "homomorphism"),
+    Rule(
+        "sqrt of a multiple",
+        "sqrt(x * square(y))",
+        "sqrt(x) * abs(y)",
+        EXACT,
+        EXPLORE,
+        "homomorphism",
+    ),
     Rule("cbrt of cube", "cbrt(cube(x))", "x", EXACT, SHRINK, "inverse"),
     Rule("cube of cbrt", "cube(cbrt(x))", "x", EXACT, SHRINK, "inverse"),
     Rule("abs of a multiple", "abs(x * c)", "abs(x) * abs(c)", EXACT, SHRINK, "homomorphism"),
     Rule("abs of a product", "abs(x) * abs(y)", "abs(x * y)", EXACT, SHRINK, "homomorphism"),
-    Rule("abs of a scaled value", "abs(x * y)", "abs(x) * y", EXACT, EXPLORE, "y >= 0", ("nonneg(y)",)),
+    Rule(
+        "abs of a scaled value",
+        "abs(x * y)",
+        "abs(x) * y",
+        EXACT,
+        EXPLORE,
+        "y >= 0",
+        ("nonneg(y)",),
+    ),
     Rule("abs of sign", "sign(abs(x))", "abs(sign(x))", EXACT, EXPLORE, "0 at 0, else 1"),
     Rule("sign twice", "sign(sign(x))", "sign(x)", EXACT, SHRINK, "idempotent"),
     Rule("sign of a multiple", "sign(x * c)", "sign(x)", EXACT, SHRINK, "c > 0", ("c > 0",)),
-    Rule("sign of a negative multiple", "sign(x * c)", "-sign(x)", EXACT, SHRINK, "c < 0", ("c < 0",)),
+    Rule(
+        "sign of a negative multiple", "sign(x * c)", "-sign(x)", EXACT, SHRINK, "c < 0", ("c < 0",)
+    ),
     Rule("sign times abs", "sign(x) * abs(x)", "x", EXACT, SHRINK, "definition"),
     Rule("sign times value", "sign(x) * x", "abs(x)", EXACT, SHRINK, "definition"),
     Rule("square of sign", "square(sign(x))", "abs(sign(x))", EXACT, EXPLORE, "0 at 0, else 1"),
     Rule("cube of sign", "cube(sign(x))", "sign(x)", EXACT, SHRINK, "-1, 0 or 1"),
-    Rule("sign of clip", "sign(clip(x, c))", "sign(x)", EXACT, SHRINK, "scales by c > 0", ("c > 0",)),
+    Rule(
+        "sign of clip", "sign(clip(x, c))", "sign(x)", EXACT, SHRINK, "scales by c > 0", ("c > 0",)
+    ),
     *(
         Rule(f"sign of {f}", f"sign({f}(x))", "sign(x)", EXACT, SHRINK, "increasing, 0 at 0")
         for f in ("sinh", "tanh", "arctan", "arcsinh", "cube", "cbrt", "expm1")
@@ -241,19 +273,24 @@ _ROWS = (
     Rule("exp2 of log2", "exp2(log2(x))", "abs(x)", EXACT, SHRINK, "log2 takes |x|"),
     Rule("log10 of exp10", "log10(exp10(x))", "x", EXACT, SHRINK, "inverse"),
     Rule("exp10 of log10", "exp10(log10(x))", "abs(x)", EXACT, SHRINK, "log10 takes |x|"),
-    Rule("log1p of expm1", "log1p(expm1(x))", "x", EXACT, SHRINK, "inverse"),
     Rule("product of exp", "exp(x) * exp(y)", "exp(x + y)", EXACT, SHRINK, "homomorphism"),
     Rule("sinh of arcsinh", "sinh(arcsinh(x))", "x", EXACT, SHRINK, "inverse"),
     Rule("arcsinh of sinh", "arcsinh(sinh(x))", "x", EXACT, SHRINK, "inverse"),
     Rule("arctanh of tanh", "arctanh(tanh(x))", "x", EXACT, SHRINK, "inverse"),
-    Rule("tan of arctan", "tan(arctan(x))", "x", EXACT, SHRINK, "inverse"),
     # --- interp: (1 - a) x + a y -------------------------------------------------------------------
     Rule("interp of same", "interp(x, x, s)", "x", EXACT, SHRINK, "weights sum to 1"),
     Rule("interp by 0", "interp(x, y, 0)", "x", EXACT, SHRINK, "definition"),
     Rule("interp by 1", "interp(x, y, 1)", "y", EXACT, SHRINK, "definition"),
     Rule("interp from 0", "interp(0, y, s)", "y * s", EXACT, SHRINK, "definition"),
     Rule("interp to 0", "interp(x, 0, c)", "x * (1 - c)", EXACT, SHRINK, "definition"),
-    Rule("interp the other way", "interp(x, y, c)", "interp(y, x, 1 - c)", EXACT, EXPLORE, "definition"),
+    Rule(
+        "interp the other way",
+        "interp(x, y, c)",
+        "interp(y, x, 1 - c)",
+        EXACT,
+        EXPLORE,
+        "definition",
+    ),
     Rule(
         "interp of interp",
         "interp(x, interp(x, y, s), t)",
@@ -279,28 +316,52 @@ _ROWS = (
         "(1-b) x + b ((1-a) y + a x)",
     ),
     Rule(
-        "interp of two interps",
-        "interp(interp(x, y, a), interp(x, y, b), c)",
-        "interp(x, y, a * (1 - c) + b * c)",
-        EXACT,
-        SHRINK,
-        "weights of y add up",
+        "weighted mean", "x * a + y * b", "interp(x, y, b)", EXACT, SHRINK, "definition", _NEAR_ONE
     ),
-    Rule("weighted mean", "x * a + y * b", "interp(x, y, b)", EXACT, SHRINK, "definition", _NEAR_ONE),
     Rule("mean by a scalar", "x * (1 - s) + y * s", "interp(x, y, s)", EXACT, SHRINK, "definition"),
     Rule("step towards y", "x + (y - x) * s", "interp(x, y, s)", EXACT, SHRINK, "definition"),
     Rule("step back from y", "x - (x - y) * s", "interp(x, y, s)", EXACT, SHRINK, "definition"),
     Rule("sum of interp", "interp(x, y, c)", "x * (1 - c) + y * c", EXACT, EXPLORE, "definition"),
-    Rule("factor of interp", "interp(x * z, y * z, s)", "interp(x, y, s) * z", EXACT, SHRINK, "linear"),
-    Rule("divisor of interp", "interp(x / z, y / z, s)", "interp(x, y, s) / z", EXACT, SHRINK, "linear"),
-    Rule("offset of interp", "interp(x + z, y + z, s)", "interp(x, y, s) + z", EXACT, SHRINK, "affine"),
+    Rule(
+        "factor of interp",
+        "interp(x * z, y * z, s)",
+        "interp(x, y, s) * z",
+        EXACT,
+        SHRINK,
+        "linear",
+    ),
+    Rule(
+        "divisor of interp",
+        "interp(x / z, y / z, s)",
+        "interp(x, y, s) / z",
+        EXACT,
+        SHRINK,
+        "linear",
+    ),
+    Rule(
+        "offset of interp",
+        "interp(x + z, y + z, s)",
+        "interp(x, y, s) + z",
+        EXACT,
+        SHRINK,
+        "affine",
+    ),
     Rule("negative of interp", "interp(-x, -y, s)", "-interp(x, y, s)", EXACT, SHRINK, "linear"),
     # --- whole-tree functions ----------------------------------------------------------------------
     Rule("norm of a multiple", "norm(x * s)", "norm(x) * abs(s)", EXACT, SHRINK, "homogeneous"),
-    Rule("global norm of a multiple", "global_norm(x * s)", "global_norm(x) * abs(s)", EXACT, SHRINK, "homogeneous"),
+    Rule(
+        "global norm of a multiple",
+        "global_norm(x * s)",
+        "global_norm(x) * abs(s)",
+        EXACT,
+        SHRINK,
+        "homogeneous",
+    ),
     Rule("dot of a multiple", "dot(x * s, y)", "dot(x, y) * s", EXACT, SHRINK, "bilinear"),
     Rule("dot of a negative", "dot(-x, y)", "-dot(x, y)", EXACT, SHRINK, "bilinear"),
-    Rule("square of global norm", "square(global_norm(x))", "dot(x, x)", EXACT, SHRINK, "definition"),
+    Rule(
+        "square of global norm", "square(global_norm(x))", "dot(x, x)", EXACT, SHRINK, "definition"
+    ),
     Rule("sqrt of dot", "sqrt(dot(x, x))", "global_norm(x)", EXACT, SHRINK, "definition"),
     Rule(
         "cosine of a multiple",

@@ -143,7 +143,7 @@ def other_forms(terms: Terms) -> Iterator[Proposal]:
         if _zero_at_zero(root):
             # What is kept is f(e): keep e.
             yield _replaced(terms, place, name, keep=None, read=root[0])
-        for factor in sorted(_factors(terms, state, terms.outputs[1 + place])):
+        for factor in _factors(terms, state, terms.outputs[1 + place]):
             yield _scaled(terms, place, name, factor)
 
 
@@ -153,22 +153,27 @@ def _zero_at_zero(node: tuple) -> bool:
     return bool(FUNCTIONS[node[0]].meaning(np, np.float64(0.0)) == 0)
 
 
-def _factors(terms: Terms, state: int, root: int) -> set[Fraction]:
-    """Constants that multiply a state, its next value, or what either is computed from or for."""
+def _factors(terms: Terms, state: int, root: int) -> list[Fraction]:
+    """Constants that multiply a state, its next value, or what either is computed from or for.
+
+    Those that make a mean of a sum come first: s = a s + g, and s = a (s + g).
+    """
     near = {state, root}
     for i, node in enumerate(terms.nodes):
         if is_call(node) and (i in near or state in node[1:]):
             near |= {i, *node[1:]}
+    means: set[Fraction] = set()
     found: set[Fraction] = set()
     for i, node in enumerate(terms.nodes):
         if node[0] == "negative" and (i in near or node[1] in near):
             found.add(Fraction(-1))
-        elif node[0] == "multiply" and (i in near or near & set(node[1:])):
+        elif node[0] in ("multiply", "divide") and (i in near or near & set(node[1:])):
             for j in node[1:]:
-                value = terms.nodes[j][1] if terms.nodes[j][0] == "constant" else 0
-                if value not in (0, 1):
-                    found |= {value, 1 / value, 1 / (1 - value)}  # the last: a sum as a mean
-    return found
+                a = terms.nodes[j][1] if terms.nodes[j][0] == "constant" else 0
+                if a not in (0, 1):
+                    found |= {a, 1 / a}
+                    means |= {1 / (1 - a), a / (1 - a)}
+    return sorted(means) + sorted(found - means)
 
 
 def _replaced(terms: Terms, place: int, name: str, keep: str | None, read: str | None) -> Proposal:

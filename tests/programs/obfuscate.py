@@ -72,7 +72,9 @@ class _Draft:
 
     def insert(self, place: int, *new: Statement) -> None:
         statements = self.statements
-        self.program = replace(self.program, statements=statements[:place] + new + statements[place:])
+        self.program = replace(
+            self.program, statements=statements[:place] + new + statements[place:]
+        )
 
     def kinds_before(self, place: int) -> dict[str, Kind]:
         """The kind of each variable that is defined before a statement."""

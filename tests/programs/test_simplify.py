@@ -1,0 +1,256 @@
+"""Simplification as a whole: known programs, the certificate, limits, obfuscated programs."""
+
+import json
+import random
+import statistics
+import time
+from dataclasses import replace
+
+import pytest
+
+from programs import Program, Statement, analyse, library, load, parse, remove_redundant
+from programs.canonical import canonical_hash
+from programs.simplify import as_dict, as_markdown, line, simplify
+from programs.simplify.check import check
+from programs.simplify.rules import RULES, Claim, Rule, Stage
+from tests.programs.obfuscate import KINDS, obfuscate
+
+RAW = ("program4", "program8")
+
+
+@pytest.fixture(scope="module")
+def simplified():
+    """Each library program and what it simplifies to."""
+    return {name: simplify(load(f"library:{name}"), 60) for name in library()}
+
+
+def numbers(program: Program) -> list[float]:
+    return [a for s in program.statements for a in s.arguments if isinstance(a, float)]
+
+
+@pytest.mark.parametrize("name", library())
+def test_library_program_comes_out_no_longer_and_equal(name, simplified):
+    result = simplified[name]
+    before, after = result.original, result.program
+    assert len(after) <= len(before) and len(after.states) <= len(before.states)
+    assert analyse(after).live == tuple(range(len(after)))
+    same = check(before, after, Claim.GUARD)
+    assert same.passed, same.note
+    assert all(step.applied and step.check.passed for step in result.certificate)
+    assert parse(str(after)) == after
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "lion", "rmsprop", "signum", "program6"])
+def test_what_is_short_already_stays_what_it_is(name, simplified):
+    before, after = simplified[name].original, simplified[name].program
+    assert canonical_hash(after) == canonical_hash(before)
+
+
+def test_program8_becomes_lion_on_a_clipped_gradient(simplified):
+    assert str(simplified["program8"].program) == (
+        "def train(w, g, v, lr):\n"
+        "    g = clip(g, lr)\n"
+        "    g = arcsin(g)\n"
+        "    update = interp(g, v, 0.9)\n"
+        "    update = sign(update)\n"
+        "    wd = w * 0.46019784\n"
+        "    update = update + wd\n"
+        "    lr = lr * 0.00021717617\n"
+        "    update = update * lr\n"
+        "    v = interp(g, v, 0.99821967)\n"
+        "    return update, v\n"
+    )
+
+
+def test_program4_becomes_the_same_with_its_constants(simplified):
+    four, eight = simplified["program4"].program, simplified["program8"].program
+    shape = [(s.target, s.function, len(s.arguments)) for s in four.statements]
+    assert shape == [(s.target, s.function, len(s.arguments)) for s in eight.statements]
+    assert numbers(four) == pytest.approx([0.899, 0.4602, 0.0002, 0.899 * 1.109])
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_without_clip_and_arcsin_it_is_lion(name):
+    raw = remove_redundant(load(f"library:{name}"))
+    keep = tuple(s for s in raw.statements if s.function not in ("clip", "arcsin"))
+    result = simplify(replace(raw, statements=keep)).program
+    assert len(result) == 7 and len(result.states) == 1
+    lion = load("library:lion")
+    ours = {s.function + str(s.target): s for s in result.statements}
+    constants = iter(
+        [
+            ours["interpupdate"].arguments[2],
+            ours["interpv"].arguments[2],
+            ours["multiplywd"].arguments[1],
+            ours["multiplylr"].arguments[1],
+        ]
+    )
+    theirs = tuple(
+        replace(s, arguments=(*s.arguments[:-1], next(constants)))
+        if isinstance(s.arguments[-1], float)
+        else s
+        for s in lion.statements
+    )
+    assert canonical_hash(result) == canonical_hash(replace(lion, statements=theirs))
+
+
+def test_simplifying_again_changes_nothing(simplified):
+    for name in ("adamw", "lion", "program8"):
+        again = simplify(simplified[name].program)
+        assert again.program == simplified[name].program and not again.certificate
+
+
+def test_certificate_tells_every_step(simplified):
+    result = simplified["program8"]
+    assert [s.name for s in result.certificate[:2]] == ["dead statements", "liveness across steps"]
+    assert result.certificate[0].before == result.original
+    assert result.certificate[-1].after == result.program
+    for step, following in zip(result.certificate, result.certificate[1:]):
+        assert step.after == following.before
+    rules = {rule for step in result.certificate for rule in step.rules}
+    assert {"interp of interp", "x / |x|", "sqrt of square"} <= rules
+    guard = [step for step in result.certificate if step.claim is Claim.GUARD]
+    assert len(guard) == 1 and "x / |x|" in guard[0].rules
+    page = as_markdown(result)
+    assert "interp(x, interp(x, y, s), t) = interp(x, y, s * t)" in page
+    assert "21 statements and 2 states before, 9 statements and 1 state after" in page
+    data = json.loads(json.dumps(as_dict(result)))
+    assert data["statements"] == {"before": 21, "after": 9} and data["complete"]
+    assert all(step["check"]["passed"] for step in data["steps"])
+
+
+def test_a_wrong_rule_is_caught_and_reported(monkeypatch):
+    """A step whose check fails is written down and not taken."""
+    program = parse("def train(w, g, lr):\n  a = sqrt(g)\n  update = a * lr\n  return update\n")
+    wrong = parse("def train(w, g, lr):\n  update = g * lr\n  return update\n")
+    terms = line.from_program(wrong)
+
+    def better(run, before, claims, explore):
+        return line.Rewriting(before, terms, frozenset(), claims, explore, run.known)
+
+    monkeypatch.setattr(line, "_better", better)
+    result = simplify(program)
+    failed = [step for step in result.certificate if not step.applied]
+    assert failed and "differs at step 1" in failed[0].check.note
+    assert canonical_hash(result.program) == canonical_hash(program)
+    assert "NOT APPLIED" in as_markdown(result)
+
+
+def test_time_limit_gives_the_best_so_far():
+    program, _ = obfuscate(load("library:program5"), random.Random(1), 20, 20)
+    result = simplify(program, 0.0)
+    assert not result.complete and len(result.program) < len(program)
+    assert check(program, result.program, Claim.EXACT).passed
+    assert "Time ran out" in as_markdown(result)
+
+
+def update_only(*statements: str, states: str = "") -> Program:
+    body = "".join(f"  {s}\n" for s in statements)
+    head = "".join(f", {s}" for s in states.split())
+    return parse(f"def train(w, g{head}, lr):\n{body}  return update{head}\n")
+
+
+def test_kinds_are_kept():
+    """g - g is a tree of zeros, not the number 0."""
+    program = update_only("z = g - g", "update = z + lr")
+    result = simplify(program).program
+    assert len(result) == 2 and check(program, result, Claim.EXACT).passed
+    sum_of_kinds = update_only("a = lr + g", "b = a - g", "update = b * g")
+    assert check(sum_of_kinds, simplify(sum_of_kinds).program, Claim.EXACT).passed
+
+
+@pytest.mark.parametrize(
+    ("statements", "states", "length", "count"),
+    [
+        (
+            ["m = interp(g, m, 0.9)", "n = interp(g, n, 0.9)", "s = m + n", "update = s * lr"],
+            "m n",
+            2,
+            1,
+        ),
+        (
+            [
+                "h = g * 3",
+                "m = interp(g, m, 0.9)",
+                "n = interp(h, n, 0.9)",
+                "s = m + n",
+                "update = sign(s)",
+            ],
+            "m n",
+            2,
+            1,
+        ),
+        (["z = z * 0.9", "m = z + g", "update = m * lr"], "z m", 1, 0),
+        (["r = square(v)", "r = interp(g, r, 0.9)", "v = sqrt(r)", "update = r * lr"], "v", 4, 1),
+        (["k = m * 0.25", "k = interp(g, k, 0.9)", "m = k * 4", "update = k * lr"], "m", 2, 1),
+    ],
+    ids=["twin", "multiple", "zero", "not a twin", "scaled"],
+)
+def test_states(statements, states, length, count):
+    """States that say the same as others go; a state is kept in the form that needs least."""
+    program = update_only(*statements, states=states)
+    result = simplify(program).program
+    assert check(program, result, Claim.GUARD).passed
+    assert len(result) == length, str(result)
+    assert len(result.states) == count
+
+
+def test_copies_and_swaps_survive():
+    """Outputs that are inputs or other outputs need a copy, and must not be overwritten early."""
+    program = update_only("t = a * 1", "a = b * 1", "b = t + g", "update = a + lr", states="a b")
+    result = simplify(program).program
+    assert check(program, result, Claim.EXACT).passed
+    for text in ("update = g * 1", "update = w * 1.0"):
+        assert len(simplify(update_only(text)).program) == 1
+
+
+def obfuscated(case: int) -> tuple[str, Program, list[str]]:
+    rng = random.Random(case)
+    name = library()[case % len(library())]
+    original = load(f"library:{name}")
+    return name, *obfuscate(original, rng, rng.randint(5, 40), rng.randint(3, 15))
+
+
+def undo(cases, simplified) -> tuple[int, list[float]]:
+    """How many cases get back to their length, and the processor time of each; all are equal."""
+    back, times = 0, []
+    for case in cases:
+        name, program, _ = obfuscated(case)
+        start = time.process_time()
+        result = simplify(program, 30)
+        times.append(time.process_time() - start)
+        same = check(simplified[name].original, result.program, Claim.GUARD)
+        assert same.passed, f"case {case}, {name}: {same.note}"
+        back += len(result.program) <= len(simplified[name].program)
+    return back, times
+
+
+def test_obfuscated_programs_get_back_to_their_length(simplified):
+    back, times = undo(range(1000, 1025), simplified)
+    assert back >= 23
+    assert statistics.median(times) < 2  # processor time, on a machine that may be busy
+
+
+@pytest.mark.slow
+def test_500_obfuscated_programs(simplified):
+    back, times = undo(range(500), simplified)
+    assert back >= 475
+    assert statistics.median(times) < 1 and max(times) < 10
+
+
+def test_obfuscation_is_sound_and_covers_its_kinds():
+    made: set[str] = set()
+    for case in range(60):
+        name, program, kinds = obfuscated(case)
+        made |= set(kinds)
+        original = load(f"library:{name}")
+        assert len(program) >= len(original) + 5
+        result = check(original, program, Claim.GUARD)
+        assert result.passed, f"case {case}, {name}: {result.note}"
+    assert made == set(KINDS)
+
+
+def test_rules_table_is_what_the_passes_use():
+    assert {rule.stage for rule in RULES} == set(Stage)
+    assert all(isinstance(rule, Rule) for rule in RULES)
+    assert Statement("a", "abs", ("g",)) in update_only("a = abs(g)", "update = a * 1").statements
