@@ -146,7 +146,8 @@ def encode(program: Program, capacity: Capacity) -> Code:
         row[1 if instruction.kind is Kind.TENSOR else 2] = instruction.target
         row[3 : 3 + len(instruction.operands)] = instruction.operands
     numbers = np.zeros(capacity.smalls, np.float32)
-    numbers[CONSTANTS : CONSTANTS + len(allocation.constants)] = allocation.constants
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, as in the other engines
+        numbers[CONSTANTS : CONSTANTS + len(allocation.constants)] = allocation.constants
     return Code(
         table,
         numbers,
