@@ -37,10 +37,11 @@ class ConfigError(ValueError):
     """Every mistake in a config, one line each; the text is ready to print."""
 
     def __init__(self, lines: Sequence[str]):
-        self.lines = tuple(lines)
+        # A key may hold anything; a message is one printable line.
+        self.lines = tuple("".join(c if c.isprintable() else " " for c in line) for line in lines)
         count = "1 error" if len(lines) == 1 else f"{len(lines)} errors"
         super().__init__(
-            "\n".join([*(f"error: {line}" for line in lines), f"{count}; nothing was run."])
+            "\n".join([*(f"error: {line}" for line in self.lines), f"{count}; nothing was run."])
         )
 
 

@@ -15,8 +15,9 @@ from programs.behaviour import Conduct, behaviour
 from search.cache import Lookup
 from search.evolution import Child, Repeats
 from search.hurdles import may_be_audited, thresholds
-from search.jobs import Job, Pool, Result
+from search.jobs import Job, Pool, Result, Stopped
 from search.lineage import edit_between
+from search.metavalidation import MetaValidation
 from search.resume import arrived, restore_round, restored_cache, restored_programs, unaudited
 from search.scores import Evaluation, Outcome, Score, evaluation_row, rejected, score_of
 from search.settings import Config
@@ -26,10 +27,6 @@ from search.store import Store
 CHUNK = 50  # children asked between two looks at the workers
 POLL_S = 0.02  # least time between two looks while there are children to ask for
 WAIT_S = 0.1  # longest wait for a worker, so that a signal is noticed
-
-
-class Stopped(Exception):
-    """The search was asked to stop, by this signal; all that was told is in the store."""
 
 
 @dataclass(slots=True)
@@ -56,6 +53,7 @@ class Driver:
         stopping: Callable[[], int | None] = lambda: None,
     ):
         """show: called often, to draw progress; stopping: the signal that asks to stop, if any."""
+        self._meta = MetaValidation(store, config.meta_validation)
         self.config, self.store, self.pool = config, store, pool
         self.statistics, self._show, self._stopping = statistics, show, stopping
         self._hurdles = config.evaluation.hurdles
@@ -87,7 +85,9 @@ class Driver:
 
     def step(self) -> None:
         """What is due between any two steps: commit, show, stop."""
-        self.store.commit_if_due()
+        if self.store.commit_if_due():
+            for job in self._meta.due():
+                self.pool.submit(job)
         self._show()
         for kind, text in self.pool.events:
             self.statistics.failures[kind] += 1

@@ -16,8 +16,8 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -46,7 +46,7 @@ from search.stages import (
 )
 from search.store import Reader, Store, StoreError
 from search.threads import single_threaded
-from search.trainings import Ledger, Progress, Trainer, factory, task_settings
+from search.trainings import Ledger, Progress, Trainer, factory, flat_settings, task_settings
 from search.view import duration
 from search.wording import nearest
 from search.workers import ClusterLost, WorkerError, make_pool
@@ -71,51 +71,67 @@ class Setup:
     def of(cls, config: Config) -> Setup:
         evaluation = config.evaluation
         return cls(
-            evaluation.tasks, evaluation.weights, evaluation.engine, workers=config.workers,
+            tasks=evaluation.tasks,
+            weights=evaluation.weights,
+            engine=evaluation.engine,
+            task_settings=flat_settings(evaluation.settings),
+            tasks_file=evaluation.tasks_file,
+            workers=config.workers,
             seed=config.seed,
-        )  # fmt: skip
+        )
 
 
-def run_funnel(
-    candidates: Sequence[Named],
+@contextmanager
+def ledger_of(
     store: Store,
     setup: Setup,
-    settings: FunnelSettings,
+    timeout_s: float,
     show: Callable[[Progress], None] = lambda _: None,
-    stopping: Callable[[], bool] = lambda: False,
-) -> Funnelled:
-    """Runs or continues a funnel; stages and trainings are kept in the store.
+    stopping: Callable[[], int | None] = lambda: None,
+) -> Iterator[Ledger]:
+    """Workers that run any training, each paid for once.
 
-    Raises:
-      ProgramError, TaskError: a baseline or a task does not exist; nothing was run.
-      Stopped: `stopping` said so. WorkerError, ClusterLost: no worker can run.
+    timeout_s: wall-clock limit of one training, where the workers' own is shorter.
     """
-    baselines = [(name, load(name)) for name in settings.baselines]
     trainer = Trainer(setup.engine, setup.task_settings)
-    for stage in settings.stages:
-        for task in stage.tasks or setup.tasks:
-            trainer.task(scaled(task, stage.scale))
 
     def fingerprint(task: str) -> str:
         return f"{trainer.task(task).fingerprint}-{trainer.engine_of(task)}"
 
-    def keep(stage: Stage) -> None:
-        store.set_meta(f"funnel {stage.name}", stage_json(stage))
-        store.commit()
-
-    workers = setup.workers.model_copy(
-        update={"timeout_s": max(settings.timeout_s, setup.workers.timeout_s)}
-    )
+    if setup.tasks_file:
+        load_tasks_file(setup.tasks_file)
+    longest = max(timeout_s, setup.workers.timeout_s)
+    workers = setup.workers.model_copy(update={"timeout_s": longest})
     make = factory(setup.engine, setup.task_settings, setup.tasks_file)
     with closing(make_pool(make, workers)) as pool:
-        ledger = Ledger(pool, store, fingerprint, show, stopping)
-        ledger.progress.expected = expected_trainings(
-            len(candidates), len(baselines), len(setup.tasks), settings
-        )
-        done = run_stages(
-            candidates, baselines, ledger, setup.tasks, settings, setup.seed, setup.weights, keep
-        )
-    (store.run_dir / REPORT).write_text(report(done))
+        yield Ledger(pool, store, fingerprint, show, stopping)
+
+
+def run_funnel(
+    candidates: Sequence[Named], ledger: Ledger, setup: Setup, settings: FunnelSettings
+) -> Funnelled:
+    """Runs or continues a funnel; stages and trainings are kept in the ledger's store.
+
+    Raises:
+      ProgramError, TaskError: a baseline or a task does not exist; nothing was run.
+      Stopped: the user asked to stop. WorkerError, ClusterLost: no worker can run.
+    """
+    baselines = [(name, load(name)) for name in settings.baselines]
+    for stage in settings.stages:
+        for task in stage.tasks or setup.tasks:
+            ledger.fingerprint(scaled(task, stage.scale))
+
+    def keep(stage: Stage) -> None:
+        ledger.store.set_meta(f"funnel {stage.name}", stage_json(stage))
+        ledger.store.commit()
+
+    ledger.progress.expected = expected_trainings(
+        len(candidates), len(baselines), len(setup.tasks), settings
+    )
+    done = run_stages(
+        candidates, baselines, ledger, setup.tasks, settings, setup.seed, setup.weights, keep
+    )
+    (ledger.store.run_dir / REPORT).write_text(report(done))
     return done
 
 
@@ -259,7 +275,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             candidates = given or candidates_of(store, settings)
             if not candidates:
                 raise ValueError(f"{run_dir}: no program of this search has a fitness")
-            done = run_funnel(candidates, store, setup, settings, Lines(sys.stderr))
+            with ledger_of(store, setup, settings.timeout_s, Lines(sys.stderr)) as ledger:
+                done = run_funnel(candidates, ledger, setup, settings)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -298,6 +315,9 @@ def _set_up(options: argparse.Namespace) -> tuple[Setup, FunnelSettings]:
     else:
         settings = task_settings(options.task, options.task_set)
         tasks = EvaluationSettings(tasks=tuple(dict.fromkeys(options.task))).tasks
+        trainer = Trainer(settings=settings)
+        for name in tasks:  # mistakes are told before any worker starts
+            trainer.task(name)
         setup = Setup(tasks, task_settings=settings)
     changes: dict[str, Any] = {"tasks_file": options.tasks}
     if options.workers is not None:

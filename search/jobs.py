@@ -13,6 +13,10 @@ from search.scores import Evaluation
 from search.settings import WorkerSettings
 
 
+class Stopped(Exception):
+    """The search was asked to stop, by this signal; all that was told is in the store."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One program to evaluate."""

@@ -5,7 +5,7 @@ the meta-validation split, in the background: nothing of it reaches the search, 
 the same without it. When search fitness still rises while meta-validation fitness falls, the search
 overfits to its proxy tasks (meta-overfitting; Chen et al. 2023, section 2 and Figure 3).
 
-    make = routed(factory, tasks, settings)     workers that do both
+    make = routed(factory, evaluation, settings)     workers that do both
     meta = MetaValidation(store, settings)      in the driver; after a commit, submit meta.due()
     curves(store, settings), onset(points), summary(store, settings)
 """
@@ -21,13 +21,15 @@ from statistics import fmean
 import numpy as np
 
 from programs import parse
+from proxy_tasks.task import load_tasks_file
 from search.jobs import Evaluate, Factory, Job
 from search.paired import mean_over_tasks, t_p_value
 from search.scores import Evaluation
 from search.selection import MetaValidationSettings
+from search.settings import EvaluationSettings
 from search.stages import scaled
 from search.store import Reader
-from search.trainings import META, Request, Trainer
+from search.trainings import META, Request, Trainer, flat_settings
 
 PURPOSE = "meta"  # of the jobs, and of their rows in the store
 FIRST_SEED = 7_000
@@ -187,10 +189,18 @@ def _evaluate(
     return [trainer.run(Request(program, task, seed, META)) for task in tasks for seed in job.seeds]
 
 
-def _make(search: Factory, tasks: tuple[str, ...]) -> Evaluate:
-    return functools.partial(_evaluate, search=search(), trainer=Trainer(), tasks=tasks)
+def _make(search: Factory, evaluation: EvaluationSettings, tasks: tuple[str, ...]) -> Evaluate:
+    if evaluation.tasks_file:
+        load_tasks_file(evaluation.tasks_file)
+    trainer = Trainer(evaluation.engine, flat_settings(evaluation.settings))
+    return functools.partial(_evaluate, search=search(), trainer=trainer, tasks=tasks)
 
 
-def routed(search: Factory, tasks: Sequence[str], settings: MetaValidationSettings) -> Factory:
-    """The search's factory, with meta-validation beside it: workers that do both."""
-    return functools.partial(_make, search, tuple(scaled(task, settings.scale) for task in tasks))
+def routed(
+    search: Factory, evaluation: EvaluationSettings, settings: MetaValidationSettings
+) -> Factory:
+    """The search's factory, with meta-validation beside it if there is any."""
+    if not settings.every:
+        return search
+    tasks = tuple(scaled(task, settings.scale) for task in evaluation.tasks)
+    return functools.partial(_make, search, evaluation, tasks)

@@ -11,13 +11,16 @@ from contextlib import closing
 from pathlib import Path
 
 from programs import load as load_program
+from search.conclude import conclude
 from search.config import ConfigError, load
-from search.driver import Driver, Stopped
+from search.driver import Driver
 from search.evolution import Repeats
 from search.finalists import rescored
 from search.fitness import Fitness, ProxyTasks
 from search.identity import identify, resume_command
+from search.jobs import Stopped
 from search.known import take_over
+from search.metavalidation import routed
 from search.settings import Config
 from search.statistics import Statistics
 from search.store import Store, StoreError
@@ -36,8 +39,9 @@ def search(
             print(f"warning: {warning}")
         take_over(store, config)
         statistics = Statistics.of(store, config.evolution)
+        factory = routed(fitness.factory(config), config.evaluation, config.meta_validation)
         with (
-            closing(make_pool(fitness.factory(config), config.workers)) as pool,
+            closing(make_pool(factory, config.workers)) as pool,
             View(options.view, statistics, pool) as view,
         ):
             driver = Driver(config, store, pool, statistics, view.show, stopping)
@@ -49,7 +53,8 @@ def search(
                 born = repeats.told
                 finalists = rescored(driver, born)
                 starts = [finalists[0].leader.program]
-        print("\n".join(summary(store, statistics, finalists, run_dir)))
+        print("\n".join(summary(store, config, statistics, finalists)), flush=True)
+        print("\n".join(conclude(config, store, finalists, stopping)))
 
 
 PROXY_TASKS = ProxyTasks()

@@ -5,29 +5,12 @@ Units and meanings stand below each field. Nothing here changes a search's histo
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from search.paired import fewest_seeds
-
-
-class Part(BaseModel):
-    """Common rules: frozen, no unknown keys, no silent conversions, no infinities."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-def _listed(value: Any) -> Any:
-    return (
-        (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-    )
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
-"""One text, or a list of texts."""
+from search.part import Names, Part
 
 Level = Annotated[float, Field(gt=0, lt=0.5)]
 """Chance of an error."""

@@ -2,33 +2,23 @@
 values.
 
 Units are in the names (`_s` seconds, `_gb` gigabytes) or in the line below a field. A search's
-history is a function of
-everything here except `workers` and `store` (see `history_settings`).
+history is a function of all that `history_settings` gives: not of `workers` and `store`, nor of
+what only looks at its results.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-
-class Part(BaseModel):
-    """Common rules: frozen, no unknown keys, no silent conversions, no infinities."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-def _listed(value: Any) -> Any:
-    return (
-        (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-    )
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
-"""One text, or a list of texts."""
+from search.part import Names, Part, listed
+from search.selection import (
+    AblationSettings,
+    FunnelSettings,
+    MetaValidationSettings,
+    TuningSettings,
+)
 
 
 class MutationSettings(Part):
@@ -112,7 +102,7 @@ class EvaluationSettings(Part):
 
     tasks: Names
     """Proxy tasks by name, such as `vision_mlp` or `language_mlp`."""
-    settings: dict[str, dict[str, int | float | bool | str]] = {}
+    settings: dict[str, dict[str, int | float | bool | str]] = Field(default={})
     """Settings of tasks by the task's name, on top of its preset, such as `{vision_mlp: {steps:
     200}}`."""
     tasks_file: str | None = None
@@ -142,7 +132,7 @@ class CacheSettings(Part):
     key: Literal["functional", "canonical"] = "functional"
     """`functional` is the paper's hash; `canonical` also merges programs that are equal by
     algebra."""
-    runs: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    runs: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     """Directories of earlier runs whose evaluations are taken over where tasks and seeds are the
     same."""
 
@@ -198,7 +188,16 @@ class Config(Part):
     rescore: RescoreSettings = RescoreSettings()
     workers: WorkerSettings = WorkerSettings()
     store: StoreSettings = StoreSettings()
+    meta_validation: MetaValidationSettings = MetaValidationSettings()
+    funnel: FunnelSettings | None = FunnelSettings()
+    """What the search's best must pass; none: the search ends with its summary."""
+    tuning: TuningSettings = TuningSettings(draws=48)
+    """Of the final program to the search's tasks, before its ablation: a part can only show its use
+    where the program trains well."""
+    ablation: AblationSettings = AblationSettings()
+    """How the final program is made shorter, after the funnel."""
 
     def history_settings(self) -> dict[str, Any]:
         """The settings that a search's history depends on, as plain data."""
-        return self.model_dump(mode="json", exclude={"workers", "store"})
+        others = {"workers", "store", "meta_validation", "funnel", "tuning", "ablation"}
+        return self.model_dump(mode="json", exclude=others)

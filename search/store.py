@@ -225,9 +225,12 @@ class Store(Reader):
             rows.clear()
         self._committed_at = time.monotonic()
 
-    def commit_if_due(self) -> None:
-        if time.monotonic() - self._committed_at >= self._commit_s:
+    def commit_if_due(self) -> bool:
+        """Commits if the last time is long enough ago; whether it did."""
+        due = time.monotonic() - self._committed_at >= self._commit_s
+        if due:
             self.commit()
+        return due
 
     def _insert(self, table: str, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
         if rows:

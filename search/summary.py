@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 from search.finalists import FIRST_SEED, Finalist, hall_of_fame
+from search.metavalidation import summary as meta_summary
 from search.scores import NOT_TRAINED, Outcome
+from search.settings import Config
 from search.statistics import Statistics
-from search.store import Reader
+from search.store import Reader, Store
 from search.view import duration
 
 
-def summary(store: Reader, statistics: Statistics, finalists: Sequence[Finalist], run_dir: Path):
+def summary(
+    store: Store, config: Config, statistics: Statistics, finalists: Sequence[Finalist]
+) -> Iterator[str]:
     """The lines of the summary."""
     yield from figures(store, statistics)
     yield (
@@ -26,6 +29,11 @@ def summary(store: Reader, statistics: Statistics, finalists: Sequence[Finalist]
     yield "Hall of fame (best fitness in the search for each number of live statements):"
     yield from (f"  {entry.live:3d}  {entry.fitness:.6g}" for entry in hall_of_fame(store))
     yield ""
+    if config.meta_validation.every:
+        yield f"Meta-validation at {config.meta_validation.scale:g} times the compute:"
+        yield from meta_summary(store, config.meta_validation)
+        yield ""
+    run_dir = store.run_dir
     yield f"Everything is in {run_dir}; look around with: python -m search.inspect {run_dir}"
 
 

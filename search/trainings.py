@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from programs import Program, analyse, parse
@@ -20,9 +20,8 @@ from programs.interpreter import capacity_of, encode, interpreted
 from programs.transform import as_optax
 from proxy_tasks.task import Task, load_tasks_file, make_task, parse_setting
 from proxy_tasks.train import StopRules, Training
-from search.driver import Stopped
 from search.evaluate import Engine, engine_for
-from search.jobs import Evaluate, Factory, Job, Pool
+from search.jobs import Evaluate, Factory, Job, Pool, Stopped
 from search.scores import Evaluation, Outcome
 from search.store import Store
 
@@ -60,7 +59,7 @@ class Trainer:
     def task(self, name: str) -> Task:
         """A task by name. Raises TaskError."""
         if name not in self._tasks:
-            base = _base(name)
+            base = base_name(name)
             own = {
                 key.partition(".")[2] or key: value
                 for key, value in self.settings.items()
@@ -113,15 +112,25 @@ def task_settings(tasks: Sequence[str], texts: Sequence[str]) -> dict:
     settings = {}
     for text in texts:
         front = text.partition("=")[0].partition(".")
-        own = [task for task in tasks if _base(task) == front[0].strip() and front[1]]
+        own = [task for task in tasks if base_name(task) == front[0].strip() and front[1]]
         rest = text.partition(".")[2] if own else text
         for task in own or tasks:
             key, value = parse_setting(task, rest)
-            settings[f"{_base(task)}.{key}" if own else key] = value
+            settings[f"{base_name(task)}.{key}" if own else key] = value
     return settings
 
 
-def _base(task: str) -> str:
+def flat_settings(settings: Mapping[str, Mapping[str, object]]) -> dict:
+    """A config's settings by task, as a Trainer takes them."""
+    return {
+        f"{base_name(task)}.{key}": value
+        for task, own in settings.items()
+        for key, value in own.items()
+    }
+
+
+def base_name(task: str) -> str:
+    """The task's name without preset and scale."""
     return task.partition("@")[0].partition(":")[0]
 
 
@@ -172,7 +181,8 @@ class Ledger:
 
     Args:
       fingerprint: task name -> what a fitness on it depends on; part of the key.
-      show: called often with the progress; stopping: whether the user asked to stop.
+      show: called often with the progress; stopping: the signal that asks to
+        stop, if any.
     """
 
     def __init__(
@@ -181,10 +191,10 @@ class Ledger:
         store: Store,
         fingerprint: Callable[[str], str],
         show: Callable[[Progress], None] = lambda _: None,
-        stopping: Callable[[], bool] = lambda: False,
+        stopping: Callable[[], int | None] = lambda: None,
     ):
         self.pool, self.store, self.progress = pool, store, Progress(started=time.monotonic())
-        self._fingerprint, self._show, self._stopping = fingerprint, show, stopping
+        self.fingerprint, self._show, self._stopping = fingerprint, show, stopping
         self._known: dict[str, float] = {}
         self._jobs = 0
         prefix = KEY.format("", "", "", "")[: KEY.index("{")]
@@ -214,14 +224,14 @@ class Ledger:
             self.pool.events.clear()
             self.store.commit()
             self._show(self.progress)
-            if self._stopping():
-                raise Stopped
+            if signal := self._stopping():
+                raise Stopped(signal)
         return [self._known[key] for key in keys]
 
     def key(self, request: Request) -> str:
         """Where the store keeps a training."""
         program = analyse(request.program).functional_hash.hex()
-        return KEY.format(program, self._fingerprint(request.task), request.seed, request.split)
+        return KEY.format(program, self.fingerprint(request.task), request.seed, request.split)
 
     def _pay(self, key: str, evaluations: Sequence[Evaluation], failure: str) -> None:
         if failure:
