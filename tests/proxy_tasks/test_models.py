@@ -14,9 +14,10 @@ CHEAP = ["vision_mlp", "vision_vit", "language_mlp", "language_transformer"]
 def test_the_language_model_sees_the_past_only():
     model = Transformer(layers=2, width=16, heads=2, vocabulary=20)
     tokens = jax.random.randint(jax.random.key(0), (3, 10), 0, 20)
-    params = model.init(jax.random.key(1), tokens)
-    before = model.apply(params, tokens)
-    after = model.apply(params, tokens.at[:, 6].set((tokens[:, 6] + 1) % 20))
+    params = jax.jit(model.init)(jax.random.key(1), tokens)
+    apply = jax.jit(model.apply)
+    before = apply(params, tokens)
+    after = apply(params, tokens.at[:, 6].set((tokens[:, 6] + 1) % 20))
     assert before.shape == (3, 10, 20)
     np.testing.assert_array_equal(before[:, :6], after[:, :6])
     assert (jnp.abs(before - after)[:, 6:].max(-1) > 1e-6).all()
@@ -29,7 +30,7 @@ def test_attention_equals_its_formula():
     for causal in (False, True):
         block = Block(heads=2, causal=causal)
         x = jax.random.normal(jax.random.key(0), (2, 5, 8))
-        params = block.init(jax.random.key(1), x)
+        params = jax.jit(block.init)(jax.random.key(1), x)
         p = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params["params"])
 
         def norm(y, name, p=p):
@@ -56,18 +57,19 @@ def test_attention_equals_its_formula():
 def test_the_vit_knows_where_a_patch_is():
     model = ViT(layers=1, width=12, heads=3, classes=4)
     patches = jax.random.normal(jax.random.key(0), (2, 16, 4))
-    params = model.init(jax.random.key(1), patches)
-    assert model.apply(params, patches).shape == (2, 4)
-    moved = model.apply(params, patches[:, ::-1])
-    assert jnp.abs(moved - model.apply(params, patches)).max() > 1e-4
+    params = jax.jit(model.init)(jax.random.key(1), patches)
+    apply = jax.jit(model.apply)
+    logits = apply(params, patches)
+    assert logits.shape == (2, 4)
+    assert jnp.abs(apply(params, patches[:, ::-1]) - logits).max() > 1e-4
 
 
 @pytest.mark.parametrize("name", CHEAP)
 def test_the_loss_starts_near_chance(name):
     task = make_task(name)
-    params = task.init(jax.random.key(0))
+    params = jax.jit(task.init)(jax.random.key(0))
     batch = task.data.take(task.data.arrays, jnp.asarray(task.data.train[:256]))
     classes = jax.tree.leaves(params["params"].get("output") or params["params"]["mlp"]["output"])
     chance = np.log(classes[-1].shape[-1])
-    assert float(task.loss(params, batch)) == pytest.approx(chance, rel=0.2)
+    assert float(jax.jit(task.loss)(params, batch)) == pytest.approx(chance, rel=0.2)
     assert {str(leaf.dtype) for leaf in jax.tree.leaves(params)} == {"float32"}

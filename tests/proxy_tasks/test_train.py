@@ -1,11 +1,19 @@
 """The training loop: against a loop written by hand, its stop rules, and that it compiles once."""
 
+import dataclasses
 import math
+import subprocess
+import sys
+import time
 
+import jax
+import jax.monitoring
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
+from proxy_tasks.errors import TaskError
 from proxy_tasks.task import make_task
 from proxy_tasks.train import Hurdle, Outcome, StopRules, Training, prepared, train
 
@@ -75,3 +83,156 @@ def test_a_diverging_training_stops_at_once(task):
     assert result.fitness == -math.inf
     assert result.steps_run <= 0.1 * task.steps
     assert result.diverged_at == result.steps_run - 1
+
+
+def test_a_loss_that_explodes_but_stays_finite_has_diverged(task):
+    loose = StopRules(explosion=math.inf, curve=())
+    (result,) = train(task, optax.sgd(30.0), stop=loose)
+    (strict,) = train(task, optax.sgd(30.0), stop=StopRules(explosion=1.5, curve=()))
+    assert result.outcome is Outcome.COMPLETED and math.isfinite(result.fitness)
+    assert strict.outcome is Outcome.DIVERGED and strict.steps_run < task.steps
+
+
+def test_weights_that_become_nan_at_the_last_step_give_no_fitness(task):
+    """Accuracy would be finite: the largest of ten NaN is the first."""
+    accuracy = make_task("vision_mlp", steps=20, fitness="accuracy")
+
+    def spoil(updates, state, params=None, **_):
+        bad = jnp.where(state == accuracy.steps - 1, jnp.nan, 0.0)
+        return jax.tree.map(lambda leaf: leaf + bad, updates), state + 1
+
+    optimizer = optax.GradientTransformation(lambda _: jnp.int32(0), spoil)
+    (result,) = train(accuracy, optimizer)
+    assert result.outcome is Outcome.DIVERGED
+    assert (result.fitness, result.steps_run, result.diverged_at) == (-math.inf, 20, 20)
+    assert result.meta_fitness is None
+
+
+def test_a_hurdle_ends_a_training_that_is_clearly_behind(task):
+    stop = StopRules(hurdles=(Hurdle(0.2, -1.0),), curve=(0.5,))
+    good, bad = (train(task, optax.adam(rate), stop=stop)[0] for rate in (0.05, 1e-5))
+    assert good.outcome is Outcome.COMPLETED
+    assert [step for step, _ in good.curve] == [20, 50, 100]
+    assert bad.outcome is Outcome.HURDLE
+    assert (bad.steps_run, bad.curve) == (20, ((20, bad.fitness),))
+    assert bad.fitness < -1.0
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.5, math.nan])
+def test_wrong_stop_rules(fraction):
+    with pytest.raises(TaskError, match="stop rules"):
+        StopRules(curve=(fraction,))
+    with pytest.raises(TaskError, match="explosion"):
+        StopRules(explosion=1.0)
+
+
+def test_a_hurdle_where_there_is_no_checkpoint(task):
+    with pytest.raises(TaskError, match=r"hurdle at 0.25: checkpoints are at 0.1, 0.3, 0.6"):
+        Training(task, lambda _: optax.sgd(0.1))((), hurdles=(Hurdle(0.25, 0.0),))
+
+
+def test_the_schedule_value_reaches_the_optimizer(task):
+    """An optimizer that takes `lr` equals the same rule with optax's own schedule."""
+
+    def update(updates, state, params=None, *, lr, **_):
+        return jax.tree.map(lambda leaf: -0.1 * lr * leaf, updates), state
+
+    by_value = optax.GradientTransformationExtraArgs(lambda _: optax.EmptyState(), update)
+    (ours,) = train(task, by_value)
+    (theirs,) = train(task, optax.sgd(lambda step: 0.1 * task.schedule(step)))
+    assert ours.fitness == pytest.approx(theirs.fitness, rel=1e-5)
+
+
+def test_a_seed_gives_every_optimizer_the_same_start(task):
+    """An optimizer that never moves shows the initial weights; seeds differ, optimizers do not."""
+    frozen = [optax.set_to_zero(), optax.chain(optax.scale_by_adam(), optax.set_to_zero())]
+    (a0, a1), (b0, b1) = (train(task, optimizer, seeds=(0, 1)) for optimizer in frozen)
+    assert (a0.fitness, a1.fitness) == (b0.fitness, b1.fitness)
+    assert a0.fitness != a1.fitness
+
+
+def test_meta_validation_is_another_split_of_the_same_training(task):
+    training = Training(task, lambda rate: optax.adam(rate))
+    with_meta, without = (training(np.float32(0.02), 0, meta=meta) for meta in (True, False))
+    assert training.compilations == 1
+    assert with_meta.fitness == without.fitness and with_meta.curve == without.curve
+    assert without.meta_fitness is None
+    swapped = dataclasses.replace(
+        task.data,
+        search_validation=task.data.meta_validation,
+        meta_validation=task.data.search_validation,
+    )
+    (other,) = train(dataclasses.replace(task, data=swapped), optax.adam(0.02))
+    assert with_meta.meta_fitness == pytest.approx(other.fitness, rel=1e-5)
+
+
+def test_nothing_compiles_after_the_first_training(task):
+    """By JAX's own count, over constants, seeds, hurdles and meta-validation."""
+    training = Training(task, lambda hyper: optax.adamw(hyper["rate"], weight_decay=hyper["decay"]))
+    training({"rate": np.float32(0.01), "decay": np.float32(0)})
+    compiled = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda name, *_, **__: compiled.append(name) if "backend_compile" in name else None
+    )
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        rate, decay = rng.uniform(0, 0.1, 2)
+        training({"rate": rate, "decay": decay}, seed % 3, meta=seed % 2 == 0)
+    assert compiled == []
+    jax.jit(lambda x: x * 3.21)(1.0)
+    assert compiled  # the count counts
+
+
+SCORE = """
+import optax
+from proxy_tasks.task import make_task
+from proxy_tasks.train import train
+for name in ("vision_mlp", "language_mlp"):
+    task = make_task(name, steps=60)
+    for _ in range({repeats}):
+        for result in train(task, optax.adam(0.02), seeds=(0, 5)):
+            print(name, result.seed, result.fitness.hex(), [f.hex() for _, f in result.curve])
+    print(task.fingerprint)
+"""
+
+
+def scored(repeats):
+    code = SCORE.format(repeats=repeats)
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, text=True
+    ).stdout.splitlines()
+
+
+def test_the_same_bits_in_another_process():
+    first, second = scored(2), scored(1)
+    assert set(first) == set(second)
+
+
+@pytest.mark.slow
+def test_the_same_bits_in_a_hundred_trainings_of_three_processes():
+    assert len({line for _ in range(3) for line in scored(34)}) == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vision_mlp", "language_mlp"])
+def test_a_cheap_task_scores_within_fifty_milliseconds_of_processor_time(name):
+    task = make_task(name)
+    training = Training(task, lambda rate: optax.adam(rate))
+    training(np.float32(0.01))
+    seconds = []
+    for _ in range(20):
+        start = time.process_time()
+        training(np.float32(0.01))
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vision_mlp", "vision_vit", "language_mlp"])
+def test_a_diverging_training_costs_less_than_a_tenth(name):
+    task = make_task(name)
+    training = Training(task, lambda rate: optax.sgd(rate))
+    for rate in (1e6, math.inf, math.nan):
+        result = training(np.float32(rate))
+        assert result.outcome is Outcome.DIVERGED
+        assert result.run_seconds < 0.1 * training(np.float32(1e-3)).run_seconds
