@@ -25,9 +25,9 @@ from proxy_tasks.task import TASKS, Task, TaskError, load_tasks_file, make_task,
 from proxy_tasks.train import Hurdle, StopRules, Training, TrainResult
 from search.handmade import OPTIMIZERS, PREFIX, Handmade, parse_handmade
 from search.scores import Evaluation, Outcome
+from search.settings import Engine
 from search.threads import single_threaded
 
-Engine = Literal["auto", "interpreted", "compiled"]
 Thresholds = Sequence[Sequence[float]]  # [tasks, hurdles] least fitness
 
 COMPILE_S = 10.0  # what compiling the training of one program may cost, in seconds

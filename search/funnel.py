@@ -25,14 +25,13 @@ from typing import Any, NoReturn, TextIO
 from pydantic import ValidationError
 
 from programs import ProgramError, load
-from proxy_tasks.task import TaskError, load_tasks_file
+from proxy_tasks.errors import TaskError
 from search.config import ConfigError, loads
 from search.config import load as load_config
-from search.evaluate import Engine
 from search.families import Candidate, families
 from search.finalists import leaders
 from search.selection import FunnelSettings
-from search.settings import Config, EvaluationSettings, WorkerSettings
+from search.settings import Config, Engine, EvaluationSettings, WorkerSettings
 from search.stages import (
     Funnelled,
     Named,
@@ -46,7 +45,7 @@ from search.stages import (
 )
 from search.store import Reader, Store, StoreError
 from search.threads import single_threaded
-from search.trainings import Ledger, Progress, Trainer, factory, flat_settings, task_settings
+from search.trainings import Ledger, Progress, factory, flat_settings
 from search.view import duration
 from search.wording import nearest
 from search.workers import ClusterLost, WorkerError, make_pool
@@ -93,17 +92,17 @@ def ledger_of(
 
     timeout_s: wall-clock limit of one training, where the workers' own is shorter.
     """
-    trainer = Trainer(setup.engine, setup.task_settings)
-
-    def fingerprint(task: str) -> str:
-        return f"{trainer.task(task).fingerprint}-{trainer.engine_of(task)}"
-
-    if setup.tasks_file:
-        load_tasks_file(setup.tasks_file)
     longest = max(timeout_s, setup.workers.timeout_s)
     workers = setup.workers.model_copy(update={"timeout_s": longest})
     make = factory(setup.engine, setup.task_settings, setup.tasks_file)
     with closing(make_pool(make, workers)) as pool:
+        from search.trainer import Trainer  # JAX comes after Ray (search/trainer.py)
+
+        trainer = Trainer(setup.engine, setup.task_settings, setup.tasks_file)
+
+        def fingerprint(task: str) -> str:
+            return f"{trainer.task(task).fingerprint}-{trainer.engine_of(task)}"
+
         yield Ledger(pool, store, fingerprint, show, stopping)
 
 
@@ -266,7 +265,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     130: stopped, run it again."""
     options = _parser().parse_args(argv)
     single_threaded()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         setup, settings = _set_up(options)
         run_dir = options.run or options.run_dir
@@ -303,8 +301,6 @@ def _set_up(options: argparse.Namespace) -> tuple[Setup, FunnelSettings]:
     """What the command line says. Raises ValueError, ConfigError, StoreError, TaskError."""
     if bool(options.run) == bool(options.program):
         raise ValueError("expected either RUN_DIR or --program; --help explains")
-    if options.tasks:
-        load_tasks_file(options.tasks)
     config = load_config(options.config) if options.config else None
     if options.run:
         with Reader(options.run) as store:
@@ -313,13 +309,17 @@ def _set_up(options: argparse.Namespace) -> tuple[Setup, FunnelSettings]:
     elif not options.task:
         raise ValueError("--program needs --task, such as --task vision_mlp")
     else:
-        settings = task_settings(options.task, options.task_set)
+        from search.trainer import Trainer, task_settings
+
+        trainer = Trainer(tasks_file=options.tasks)
+        trainer.settings = settings = task_settings(options.task, options.task_set)
         tasks = EvaluationSettings(tasks=tuple(dict.fromkeys(options.task))).tasks
-        trainer = Trainer(settings=settings)
         for name in tasks:  # mistakes are told before any worker starts
             trainer.task(name)
         setup = Setup(tasks, task_settings=settings)
-    changes: dict[str, Any] = {"tasks_file": options.tasks}
+    changes: dict[str, Any] = {}
+    if options.tasks:
+        changes["tasks_file"] = options.tasks
     if options.workers is not None:
         changes["workers"] = _workers(options.workers, setup.workers)
     if options.seed is not None:
@@ -337,4 +337,5 @@ def _workers(text: str, workers: WorkerSettings) -> WorkerSettings:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     sys.exit(main())

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
 
 from programs import parse
-from proxy_tasks.task import load_tasks_file
 from search.jobs import Evaluate, Factory, Job
 from search.paired import mean_over_tasks, t_p_value
 from search.scores import Evaluation
@@ -29,7 +28,7 @@ from search.selection import MetaValidationSettings
 from search.settings import EvaluationSettings
 from search.stages import scaled
 from search.store import Reader
-from search.trainings import META, Request, Trainer, flat_settings
+from search.trainings import META, Request, flat_settings
 
 PURPOSE = "meta"  # of the jobs, and of their rows in the store
 FIRST_SEED = 7_000
@@ -181,19 +180,20 @@ def summary(store: Reader, settings: MetaValidationSettings) -> list[str]:
 
 
 def _evaluate(
-    job: Job, search: Evaluate, trainer: Trainer, tasks: Sequence[str]
+    job: Job, search: Evaluate, run: Callable[[Request], Evaluation], tasks: Sequence[str]
 ) -> Sequence[Evaluation]:
     if job.purpose != PURPOSE:
         return search(job)
     program = parse(job.program)
-    return [trainer.run(Request(program, task, seed, META)) for task in tasks for seed in job.seeds]
+    return [run(Request(program, task, seed, META)) for task in tasks for seed in job.seeds]
 
 
 def _make(search: Factory, evaluation: EvaluationSettings, tasks: tuple[str, ...]) -> Evaluate:
-    if evaluation.tasks_file:
-        load_tasks_file(evaluation.tasks_file)
-    trainer = Trainer(evaluation.engine, flat_settings(evaluation.settings))
-    return functools.partial(_evaluate, search=search(), trainer=trainer, tasks=tasks)
+    from search.trainer import Trainer  # JAX is for workers
+
+    settings = flat_settings(evaluation.settings)
+    run = Trainer(evaluation.engine, settings, evaluation.tasks_file).run
+    return functools.partial(_evaluate, search=search(), run=run, tasks=tasks)
 
 
 def routed(

@@ -20,6 +20,8 @@ from search.selection import (
     TuningSettings,
 )
 
+Engine = Literal["auto", "interpreted", "compiled"]
+
 
 class MutationSettings(Part):
     """How a child differs from its parent (Chen et al. 2023, section 2: three mutations, equally
@@ -111,7 +113,7 @@ class EvaluationSettings(Part):
     """One weight for each task; none: all equal."""
     seeds: int = Field(default=1, ge=1)
     """Trainings per program and task, with seeds 0, 1, ..."""
-    engine: Literal["auto", "interpreted", "compiled"] = "auto"
+    engine: Engine = "auto"
     """`interpreted` compiles a task once for all programs; `compiled` compiles each program."""
     fingerprint: bool = True
     """Do not train a program that a few steps on random inputs show to give NaN, to ignore the

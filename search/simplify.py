@@ -21,13 +21,13 @@ from typing import Any, NoReturn, get_args
 
 from programs import Program, ProgramError, live_across_steps, load
 from programs.simplify import Simplification, as_dict, as_markdown, simplify
-from proxy_tasks.task import TaskError, load_tasks_file
+from proxy_tasks.errors import TaskError
 from search.ablate import Ablation, Change, Verdict, ablate
-from search.evaluate import Engine
 from search.selection import AblationSettings, ShrinkSettings, TuningSettings
+from search.settings import Engine
 from search.shrink import shrink
 from search.threads import single_threaded
-from search.trainings import Scorer, Trainer, remembered, task_settings
+from search.trainings import Scorer, remembered
 from search.tuning import Tuned, constants, tune
 
 TUNING_SEED = 4_000  # first seed of the tuning's trainings
@@ -281,10 +281,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not options.level < 0.5:
             raise ValueError("--level: expected a number below 0.5")
         program = load(options.file)
-        if options.tasks:
-            load_tasks_file(options.tasks)
-        settings = task_settings(options.task, options.set)
-        trainer = Trainer(options.engine, settings)
+        from search.trainer import Trainer, task_settings  # JAX, for the command line alone
+
+        trainer = Trainer(options.engine, tasks_file=options.tasks)
+        trainer.settings = task_settings(options.task, options.set)
         for name in options.task:
             trainer.task(name)
         done = shorten(

@@ -10,7 +10,8 @@ from search import simplify as command
 from search.families import structure
 from search.selection import AblationSettings, ShrinkSettings, TuningSettings
 from search.simplify import as_data, certificate, shorten, with_first_constants
-from search.trainings import Request, Trainer, remembered, task_settings
+from search.trainer import Trainer, task_settings
+from search.trainings import Request, remembered
 
 LION = load("library:lion")
 WORTH = {"sign": 1.0, "interp": 1.0, "add": 0.5, "multiply": 0.5}
