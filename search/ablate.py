@@ -33,6 +33,10 @@ ROUNDS = 3  # of ablation and confirmation
 NO_LESS_THAN = 1e-9  # tolerance when the start's fitness does not vary over seeds
 
 
+class Untrainable(ValueError):
+    """A program that does not train on the tasks, so that nothing can be measured on it."""
+
+
 class Verdict(Enum):
     """What came of a removal."""
 
@@ -127,7 +131,7 @@ class _Judge:
 def _spread(fitness: Sequence[float]) -> float:
     """Standard deviation over seeds; raises ValueError when there is a seed without a fitness."""
     if not all(value > float("-inf") for value in fitness):
-        raise ValueError(
+        raise Untrainable(
             "the program to ablate does not train on all seeds, so nothing can be told"
         )
     return max(stdev(fitness), NO_LESS_THAN) if len(fitness) > 1 else NO_LESS_THAN

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from programs.export import to_optax
+from search.ablate import Untrainable
 from search.finalists import Finalist
 from search.funnel import REPORT, Lines, Setup, candidates_of, ledger_of, run_funnel
 from search.settings import Config
@@ -28,6 +29,7 @@ def conclude(
     store: Store,
     finalists: Sequence[Finalist],
     stopping: Callable[[], int | None] = lambda: None,
+    tasks_file: str | None = None,
 ) -> list[str]:
     """Takes a search's best programs through the funnel and makes the winner short.
 
@@ -42,7 +44,7 @@ def conclude(
     candidates = candidates_of(store, config.funnel)
     if not candidates:
         return ["No program of this search has a fitness: there is nothing to select."]
-    setup = Setup.of(config)
+    setup = Setup.of(config, tasks_file)
     with ledger_of(store, setup, config.funnel.timeout_s, Lines(sys.stderr), stopping) as ledger:
         funnelled = run_funnel(candidates, ledger, setup, config.funnel)
         if funnelled.confirmed:
@@ -52,13 +54,15 @@ def conclude(
             best = finalists[0].leader
             name, program = f"individual {best.number}", best.program
             verdict = "the search's best; the funnel confirmed no program"
+        said = ["Funnel:", table(funnelled.stages), ""]
         ledger.progress.expected = 0  # how many trainings the ablation takes is not known
-        done = shorten(program, ledger, setup.tasks, config.ablation, config.tuning)
+        try:
+            done = shorten(program, ledger, setup.tasks, config.ablation, config.tuning)
+        except Untrainable as error:
+            return [*said, f"{name} ({verdict}) is left as it is: {error}", "", str(program)]
     _write(store.run_dir, done, f"{name}: {verdict}.")
     return [
-        "Funnel:",
-        table(funnelled.stages),
-        "",
+        *said,
         f"Final program, from {name} ({verdict}), "
         f"{len(done.exact.original)} -> {len(done.program)} statements:",
         "",

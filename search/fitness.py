@@ -34,13 +34,22 @@ class Fitness(Protocol):
         ...
 
 
-def wrong_starts(config: Config) -> Iterable[tuple[KeyPath, str]]:
-    """Warm starts that cannot be read."""
-    for place, name in enumerate(config.evolution.warm_start):
+def wrong_programs(config: Config) -> Iterable[tuple[KeyPath, str]]:
+    """Warm starts and baselines that cannot be read."""
+    named: list[tuple[KeyPath, str]] = [
+        (("evolution", "warm_start", place), name)
+        for place, name in enumerate(config.evolution.warm_start)
+    ]
+    if config.funnel is not None:
+        named += [
+            (("funnel", "baselines", place), name)
+            for place, name in enumerate(config.funnel.baselines)
+        ]
+    for path, name in named:
         try:
             load_program(name)
         except ProgramError as error:
-            yield ("evolution", "warm_start", place), str(error)
+            yield path, str(error)
 
 
 class ProxyTasks:
@@ -50,17 +59,20 @@ class ProxyTasks:
     threads. So even a look at the tasks is a process of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tasks_file: str | None = None) -> None:
+        """tasks_file: a Python file that registers tasks of the user's own. It comes from the
+        command line alone, so that a config never runs code."""
+        self._tasks_file = tasks_file
         self._seen: dict[str, Seen] = {}
 
     def factory(self, config: Config) -> Factory:
-        return functools.partial(_trained, config.evaluation)
+        return functools.partial(_trained, config.evaluation, self._tasks_file)
 
     def fingerprints(self, config: Config) -> dict[str, str]:
         return self._look(config.evaluation).fingerprints
 
     def mistakes(self, config: Config) -> Iterable[tuple[KeyPath, str]]:
-        yield from wrong_starts(config)
+        yield from wrong_programs(config)
         settings = config.evaluation
         for name in settings.settings:
             if name not in settings.tasks:
@@ -74,7 +86,9 @@ class ProxyTasks:
         if key not in self._seen:
             spawn = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(1, mp_context=spawn) as process:
-                self._seen[key] = process.submit(_look_at_tasks, settings).result()
+                self._seen[key] = process.submit(
+                    _look_at_tasks, settings, self._tasks_file
+                ).result()
         return self._seen[key]
 
 
@@ -86,32 +100,32 @@ class Seen:
     mistakes: dict[int, str]  # by place in evaluation.tasks
 
 
-def _look_at_tasks(settings: EvaluationSettings) -> Seen:
+def _look_at_tasks(settings: EvaluationSettings, tasks_file: str | None) -> Seen:
     from proxy_tasks.errors import TaskError
 
     single_threaded()
     seen = Seen({}, {})
     for place, name in enumerate(settings.tasks):
         try:
-            seen.fingerprints[name] = _task(settings, name).fingerprint
+            seen.fingerprints[name] = _task(settings, name, tasks_file).fingerprint
         except TaskError as error:
             seen.mistakes[place] = str(error)
     return seen
 
 
-def _task(settings: EvaluationSettings, name: str) -> Any:
+def _task(settings: EvaluationSettings, name: str, tasks_file: str | None) -> Any:
     from proxy_tasks.task import load_tasks_file, make_task
 
-    if settings.tasks_file:
-        load_tasks_file(settings.tasks_file)
+    if tasks_file:
+        load_tasks_file(tasks_file)
     return make_task(name, **settings.settings.get(name, {}))
 
 
-def _trained(settings: EvaluationSettings) -> Evaluate:
+def _trained(settings: EvaluationSettings, tasks_file: str | None = None) -> Evaluate:
     """The evaluation function of a worker; it keeps the compiled trainings."""
     from search.evaluate import Evaluator
 
-    tasks = [_task(settings, name) for name in settings.tasks]
+    tasks = [_task(settings, name, tasks_file) for name in settings.tasks]
     evaluator = Evaluator(tasks, settings.engine, settings.hurdles.at)
 
     def evaluate(job: Job) -> list[Evaluation]:
@@ -136,4 +150,4 @@ class Function:
         return {}
 
     def mistakes(self, config: Config) -> Iterable[tuple[KeyPath, str]]:
-        return wrong_starts(config)
+        return wrong_programs(config)

@@ -67,14 +67,14 @@ class Setup:
     seed: int = 0
 
     @classmethod
-    def of(cls, config: Config) -> Setup:
+    def of(cls, config: Config, tasks_file: str | None = None) -> Setup:
         evaluation = config.evaluation
         return cls(
             tasks=evaluation.tasks,
             weights=evaluation.weights,
             engine=evaluation.engine,
             task_settings=flat_settings(evaluation.settings),
-            tasks_file=evaluation.tasks_file,
+            tasks_file=tasks_file,
             workers=config.workers,
             seed=config.seed,
         )
@@ -305,7 +305,7 @@ def _set_up(options: argparse.Namespace) -> tuple[Setup, FunnelSettings]:
     if options.run:
         with Reader(options.run) as store:
             config = config or loads((store.meta("config") or "").encode(), str(options.run))
-        setup = Setup.of(config)
+        setup = Setup.of(config, options.tasks)
     elif not options.task:
         raise ValueError("--program needs --task, such as --task vision_mlp")
     else:
@@ -316,10 +316,8 @@ def _set_up(options: argparse.Namespace) -> tuple[Setup, FunnelSettings]:
         tasks = EvaluationSettings(tasks=tuple(dict.fromkeys(options.task))).tasks
         for name in tasks:  # mistakes are told before any worker starts
             trainer.task(name)
-        setup = Setup(tasks, task_settings=settings)
+        setup = Setup(tasks, task_settings=settings, tasks_file=options.tasks)
     changes: dict[str, Any] = {}
-    if options.tasks:
-        changes["tasks_file"] = options.tasks
     if options.workers is not None:
         changes["workers"] = _workers(options.workers, setup.workers)
     if options.seed is not None:

@@ -75,8 +75,11 @@ def _differences(before: Any, now: Any, key: str = "") -> list[str]:
     return [] if before == now else [f"{key.lstrip('.')} was {said[0]}, now {said[1]}"]
 
 
-def resume_command(config_path: str, run_dir: Path, overrides: list[str]) -> str:
+def resume_command(
+    config_path: str, run_dir: Path, overrides: list[str], tasks_file: str | None = None
+) -> str:
     """The command that continues a run."""
     sets = "".join(f" --set {shlex.quote(override)}" for override in overrides)
     paths = f"--config {shlex.quote(config_path)} --run-dir {shlex.quote(str(run_dir))}"
-    return f"python -m search.run {paths}{sets} --resume"
+    tasks = f" --tasks {shlex.quote(tasks_file)}" if tasks_file else ""
+    return f"python -m search.run {paths}{sets}{tasks} --resume"

@@ -188,19 +188,27 @@ def _evaluate(
     return [run(Request(program, task, seed, META)) for task in tasks for seed in job.seeds]
 
 
-def _make(search: Factory, evaluation: EvaluationSettings, tasks: tuple[str, ...]) -> Evaluate:
+def _make(
+    search: Factory,
+    evaluation: EvaluationSettings,
+    tasks: tuple[str, ...],
+    tasks_file: str | None = None,
+) -> Evaluate:
     from search.trainer import Trainer  # JAX is for workers
 
     settings = flat_settings(evaluation.settings)
-    run = Trainer(evaluation.engine, settings, evaluation.tasks_file).run
+    run = Trainer(evaluation.engine, settings, tasks_file).run
     return functools.partial(_evaluate, search=search(), run=run, tasks=tasks)
 
 
 def routed(
-    search: Factory, evaluation: EvaluationSettings, settings: MetaValidationSettings
+    search: Factory,
+    evaluation: EvaluationSettings,
+    settings: MetaValidationSettings,
+    tasks_file: str | None = None,
 ) -> Factory:
     """The search's factory, with meta-validation beside it if there is any."""
     if not settings.every:
         return search
     tasks = tuple(scaled(task, settings.scale) for task in evaluation.tasks)
-    return functools.partial(_make, search, evaluation, tasks)
+    return functools.partial(_make, search, evaluation, tasks, tasks_file)

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from programs import ProgramError
 from programs import load as load_program
+from proxy_tasks.errors import TaskError
 from search.conclude import conclude
 from search.config import ConfigError, load
 from search.driver import Driver
@@ -39,7 +41,9 @@ def search(
             print(f"warning: {warning}")
         take_over(store, config)
         statistics = Statistics.of(store, config.evolution)
-        factory = routed(fitness.factory(config), config.evaluation, config.meta_validation)
+        factory = routed(
+            fitness.factory(config), config.evaluation, config.meta_validation, options.tasks
+        )
         with (
             closing(make_pool(factory, config.workers)) as pool,
             View(options.view, statistics, pool) as view,
@@ -54,10 +58,7 @@ def search(
                 finalists = rescored(driver, born)
                 starts = [finalists[0].leader.program]
         print("\n".join(summary(store, config, statistics, finalists)), flush=True)
-        print("\n".join(conclude(config, store, finalists, stopping)))
-
-
-PROXY_TASKS = ProxyTasks()
+        print("\n".join(conclude(config, store, finalists, stopping, options.tasks)))
 
 
 class Stopping:
@@ -83,18 +84,20 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", required=True, help="a YAML file, such as configs/laptop.yaml")
     parser.add_argument("--run-dir", type=Path, help="default: runs/ and the config's name")
     parser.add_argument("--set", action="append", default=[], metavar="a.b=value", help="override")
+    parser.add_argument("--tasks", metavar="FILE", help="Python file with tasks of your own")
     parser.add_argument("--resume", action="store_true", help="continue the search in --run-dir")
     parser.add_argument("--view", choices=KINDS, default="auto", help="how to show progress")
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None, fitness: Fitness = PROXY_TASKS) -> int:
+def main(argv: Sequence[str] | None = None, fitness: Fitness | None = None) -> int:
     """Returns the exit code: 0 done; 2 a mistake, nothing was run; 75 Ray is lost: resume;
     128 + n: stopped by signal n."""
     options = arguments(argv)
     single_threaded()
+    fitness = fitness or ProxyTasks(options.tasks)
     run_dir = options.run_dir or Path("runs") / Path(options.config).stem
-    resume = resume_command(options.config, run_dir, options.set)
+    resume = resume_command(options.config, run_dir, options.set, options.tasks)
     try:
         if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not run_dir.is_absolute():
             raise StoreError(f"{run_dir}: in a Ray job, give an absolute --run-dir")
@@ -103,7 +106,7 @@ def main(argv: Sequence[str] | None = None, fitness: Fitness = PROXY_TASKS) -> i
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    except StoreError as error:
+    except (StoreError, ProgramError, TaskError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Stopped as stopped:

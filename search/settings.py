@@ -107,8 +107,6 @@ class EvaluationSettings(Part):
     settings: dict[str, dict[str, int | float | bool | str]] = Field(default={})
     """Settings of tasks by the task's name, on top of its preset, such as `{vision_mlp: {steps:
     200}}`."""
-    tasks_file: str | None = None
-    """A Python file that registers tasks of one's own."""
     weights: tuple[Annotated[float, Field(gt=0)], ...] | None = None
     """One weight for each task; none: all equal."""
     seeds: int = Field(default=1, ge=1)

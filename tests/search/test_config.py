@@ -83,7 +83,7 @@ def test_every_mistake_in_one_go():
         (
             b"",
             "t:1:1: evaluation: missing; expected keys and values: "
-            "tasks, settings, tasks_file, weights, seeds, engine, fingerprint, hurdles",
+            "tasks, settings, weights, seeds, engine, fingerprint, hurdles",
         ),
         (
             b"evaluation:\n  seeds: 2\n",
