@@ -269,7 +269,7 @@ def interpreted(
         tree = FlatTree(_sizes(params))
         branches = [_branch(tree, form) for form in FORMS]
         table = jnp.asarray(code.table)
-        tensors = state.tensors.at[W].set(_flatten(params)).at[G].set(_flatten(grads))
+        tensors = _write(_write(state.tensors, W, params), G, grads)
         smalls = state.smalls.at[LR].set(jnp.asarray(lr, jnp.float32))
 
         def one(i, registers):
@@ -308,10 +308,14 @@ def _sizes(params: Any) -> tuple[int, ...]:
     return tuple(math.prod(jnp.shape(leaf)) for leaf in jax.tree.leaves(params)) or (0,)
 
 
-def _flatten(tree: Any) -> jax.Array:
-    """All numbers of a tree, float32 [P]."""
-    leaves = [jnp.ravel(jnp.asarray(leaf, jnp.float32)) for leaf in jax.tree.leaves(tree)]
-    return jnp.concatenate(leaves) if leaves else jnp.zeros(0, jnp.float32)
+def _write(tensors: jax.Array, row: int, tree: Any) -> jax.Array:
+    """Puts a tree into a row, array by array: one concatenation would be compiled to slow code."""
+    start = 0
+    for leaf in jax.tree.leaves(tree):
+        numbers = jnp.reshape(jnp.asarray(leaf, jnp.float32), (1, -1))
+        tensors = lax.dynamic_update_slice(tensors, numbers, (row, start))
+        start += numbers.size
+    return tensors
 
 
 def _unflatten(flat: jax.Array, like: Any, ends: np.ndarray) -> Any:
