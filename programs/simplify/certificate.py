@@ -155,8 +155,8 @@ def as_markdown(result: Simplification) -> str:
             else "Time ran out: this is the best so far, and it may not be the shortest."
         ),
         "",
-        "*exact*: the outputs are equal up to float rounding. *guard*: equal except where a divisor "
-        "is not large against the guard of 1e-8.",
+        "*exact*: the outputs are equal up to float rounding. *guard*: equal except where a "
+        "divisor is not large against the guard of 1e-8.",
         "",
         *_code(after),
     ]

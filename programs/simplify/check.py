@@ -32,7 +32,7 @@ from programs.simplify.rules import Claim
 
 STEPS = 50
 NEGLIGIBLE = 1e-7  # relative; half a unit in float32's last place is 6e-8
-_NOISE, _SAMPLES, _FACTOR = 1e-9, 3, 100.0
+_NOISE, _SAMPLES, _FACTOR = 1e-9, 8, 100.0
 _FLOAT32_SHARE = 0.99  # of the numbers must agree to within float32's rounding
 _SINGLE = 1e-3  # relative; float32's rounding after 50 steps of up to some 100 operations
 
@@ -215,9 +215,8 @@ def _explained(
     """Whether the rounding of the program before the step can account for other results."""
     old = _run(before, setting, guard=guard)[name]
     for sample in range(_SAMPLES):
-        where = where & ~(
-            _distance(old, new) <= _FACTOR * _spread(before, setting, guard, name, sample)
-        )
+        spread = _spread(before, setting, guard, name, sample)
+        where = where & ~(_distance(old, new) <= _FACTOR * spread)
         if not where.any():
             return True
     return False

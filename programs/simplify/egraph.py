@@ -3,8 +3,8 @@
 The rules are loaded into one e-graph per process; each use pushes, works and pops. Rounds are run
 one at a time, so that a limit on time or size ends the work between two of them.
 
-egglog's own extractor minimises the cost of a tree, in which a shared value is paid for at each use.
-A program computes a value once however often it is read, so extraction here is over DAGs: of
+egglog's own extractor minimises the cost of a tree, in which a shared value is paid for at each
+use. A program computes a value once however often it is read, so extraction here is over DAGs: of
 
     update = (sign(u) + w * 0.5) * (lr * c)        4 statements besides u
     update = sign(u) * (lr * c) + w * (lr * (c * 0.5))

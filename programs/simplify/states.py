@@ -173,6 +173,8 @@ def _factors(terms: Terms, state: int, root: int) -> list[Fraction]:
                 if a not in (0, 1):
                     found |= {a, 1 / a}
                     means |= {1 / (1 - a), a / (1 - a)}
+    if any(node[0] in ("subtract", "negative") for node in map(terms.nodes.__getitem__, near)):
+        means |= {-mean for mean in means}
     return sorted(means) + sorted(found - means)
 
 

@@ -23,8 +23,6 @@ from programs.program import Program
 # ("input", name) | ("constant", Fraction) | (function, node number, ...)
 Node = tuple
 
-_ONE: Node = ("constant", Fraction(1))
-
 # A folded constant stays within these magnitudes, well inside float32, where folding cannot change
 # an infinity or an underflow into a number.
 _SMALLEST, _LARGEST = 1e-30, 1e30
@@ -81,7 +79,7 @@ class Builder:
     def apply(self, function: str, arguments: Sequence[int]) -> int:
         if function == "multiply":  # x * 1 is how the language writes a copy
             for one, other in (arguments, arguments[::-1]):
-                if self.nodes[one] == _ONE:
+                if self.nodes[one] == ("constant", 1):
                     return other
         values = [self.nodes[i][1] for i in arguments if self.nodes[i][0] == "constant"]
         if len(values) == len(arguments):

@@ -143,11 +143,12 @@ def _split_constant(draft: _Draft, rng: random.Random) -> bool:
     c = old.arguments[k]
     assert isinstance(c, float)
     part = _neat(rng.uniform(0.3, 3))
-    function, other = rng.choice(
-        [("add", c - part), ("multiply", c / part), ("subtract", part - c), ("divide", part / c)]
-        if abs(c) > 0.3
-        else [("add", c - part), ("multiply", c / part)]
-    )
+    forms = [("add", c - part), ("multiply", c / part)]
+    if abs(c) > 0.3:
+        forms.append(("subtract", part - c))
+        if abs(part / c) > 0.3:  # float32 loses the guard of the division
+            forms.append(("divide", part / c))
+    function, other = rng.choice(forms)
     name = draft.fresh()
     arguments = (*old.arguments[:k], name, *old.arguments[k + 1 :])
     draft.put(i, Statement(name, function, (part, other)), replace(old, arguments=arguments))
