@@ -1,20 +1,23 @@
-"""The models: what they may see, and that nothing in them is random after the initial weights."""
+"""The models: what they may see, and attention against its formula."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
-from proxy_tasks.models import Transformer, ViT
-from proxy_tasks.task import make_task
+from proxy_tasks.models import Block, Transformer, ViT
 
-CHEAP = ["vision_mlp", "vision_vit", "language_mlp", "language_transformer"]
+
+def random_weights(model, inputs):
+    """Random weights of the model's shapes; its own initial ones take seconds to compile."""
+    rng = np.random.default_rng(0)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), inputs)
+    return jax.tree.map(lambda s: 0.3 * rng.normal(size=s.shape).astype(np.float32), shapes)
 
 
 def test_the_language_model_sees_the_past_only():
     model = Transformer(layers=2, width=16, heads=2, vocabulary=20)
     tokens = jax.random.randint(jax.random.key(0), (3, 10), 0, 20)
-    params = jax.jit(model.init)(jax.random.key(1), tokens)
+    params = random_weights(model, tokens)
     apply = jax.jit(model.apply)
     before = apply(params, tokens)
     after = apply(params, tokens.at[:, 6].set((tokens[:, 6] + 1) % 20))
@@ -25,12 +28,10 @@ def test_the_language_model_sees_the_past_only():
 
 def test_attention_equals_its_formula():
     """One block by hand in float64 (Vaswani et al. 2017; pre-norm), causal and not."""
-    from proxy_tasks.models import Block
-
     for causal in (False, True):
         block = Block(heads=2, causal=causal)
         x = jax.random.normal(jax.random.key(0), (2, 5, 8))
-        params = jax.jit(block.init)(jax.random.key(1), x)
+        params = random_weights(block, x)
         p = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params["params"])
 
         def norm(y, name, p=p):
@@ -57,19 +58,8 @@ def test_attention_equals_its_formula():
 def test_the_vit_knows_where_a_patch_is():
     model = ViT(layers=1, width=12, heads=3, classes=4)
     patches = jax.random.normal(jax.random.key(0), (2, 16, 4))
-    params = jax.jit(model.init)(jax.random.key(1), patches)
+    params = random_weights(model, patches)
     apply = jax.jit(model.apply)
     logits = apply(params, patches)
     assert logits.shape == (2, 4)
     assert jnp.abs(apply(params, patches[:, ::-1]) - logits).max() > 1e-4
-
-
-@pytest.mark.parametrize("name", CHEAP)
-def test_the_loss_starts_near_chance(name):
-    task = make_task(name)
-    params = jax.jit(task.init)(jax.random.key(0))
-    batch = task.data.take(task.data.arrays, jnp.asarray(task.data.train[:256]))
-    classes = jax.tree.leaves(params["params"].get("output") or params["params"]["mlp"]["output"])
-    chance = np.log(classes[-1].shape[-1])
-    assert float(jax.jit(task.loss)(params, batch)) == pytest.approx(chance, rel=0.2)
-    assert {str(leaf.dtype) for leaf in jax.tree.leaves(params)} == {"float32"}
