@@ -63,6 +63,7 @@ class Rule:
 _NEAR_ONE = ("abs(a + b - 1) < 1e-9",)  # far below float32's 6e-8
 _MODERATE = ("abs(c) >= 0.01", "abs(c) <= 100")  # moves a guard of 1e-8 to 1e-6 at most
 
+# fmt: off
 _ROWS = (
     # --- neutral elements and inverses ----------------------------------------------------------
     Rule("add zero", "x + 0", "x", EXACT, SHRINK, "0 is neutral"),
@@ -91,33 +92,9 @@ _ROWS = (
     Rule("add a multiple", "x + x * c", "x * (1 + c)", EXACT, SHRINK, "distributive"),
     Rule("subtract a multiple", "x - x * c", "x * (1 - c)", EXACT, SHRINK, "distributive"),
     Rule("subtract from a multiple", "x * c - x", "x * (c - 1)", EXACT, SHRINK, "distributive"),
-    Rule(
-        "divide by a constant",
-        "x / c",
-        "x * (1 / c)",
-        EXACT,
-        SHRINK,
-        "float32 loses a guard of 1e-8 in c",
-        ("abs(c) >= 0.25",),
-    ),
-    Rule(
-        "divide by a small constant",
-        "x / c",
-        "x * (1 / c)",
-        GUARD,
-        SHRINK,
-        "the guard is a part in 100,000 of c or less",
-        ("abs(c) < 0.25", "abs(c) >= 0.001"),
-    ),
-    Rule(
-        "divide by a tiny constant",
-        "x / c",
-        "x * (1 / (c + 1e-8))",
-        EXACT,
-        SHRINK,
-        "the guard is kept",
-        ("abs(c) < 0.001", "c + 1e-8 != 0"),
-    ),
+    Rule("divide by a constant", "x / c", "x * (1 / c)", EXACT, SHRINK, "float32 loses a guard of 1e-8 in c", ("abs(c) >= 0.25",)),
+    Rule("divide by a small constant", "x / c", "x * (1 / c)", GUARD, SHRINK, "the guard is a part in 100,000 of c or less", ("abs(c) < 0.25", "abs(c) >= 0.001")),
+    Rule("divide by a tiny constant", "x / c", "x * (1 / (c + 1e-8))", EXACT, SHRINK, "the guard is kept", ("abs(c) < 0.001", "c + 1e-8 != 0")),
     # --- signs move outwards --------------------------------------------------------------------
     Rule("add a negative", "x + -y", "x - y", EXACT, SHRINK, "definition"),
     Rule("subtract a negative", "x - -y", "x + y", EXACT, SHRINK, "definition"),
@@ -138,54 +115,23 @@ _ROWS = (
     Rule("factor of a difference", "x * z - y * z", "(x - y) * z", EXACT, SHRINK, "distributive"),
     Rule("divisor of a sum", "x / z + y / z", "(x + y) / z", EXACT, SHRINK, "distributive"),
     Rule("divisor of a difference", "x / z - y / z", "(x - y) / z", EXACT, SHRINK, "distributive"),
-    Rule(
-        "common multiple",
-        "x * a + y * b",
-        "(x + y * (b / a)) * a",
-        EXACT,
-        EXPLORE,
-        "distributive; only towards constants of the program, since any would do",
-        ("a != 0", "known(b / a)"),
-    ),
+    Rule("common multiple", "x * a + y * b", "(x + y * (b / a)) * a", EXACT, EXPLORE, "distributive; only towards constants of the program, since any would do", ("a != 0", "known(b / a)")),
     Rule("multiple of a sum", "(x + y) * c", "x * c + y * c", EXACT, EXPLORE, "distributive"),
     Rule("product of a sum", "(x + y) * z", "x * z + y * z", EXACT, EXPLORE, "distributive"),
-    Rule(
-        "multiple of a difference", "(x - y) * z", "x * z - y * z", EXACT, EXPLORE, "distributive"
-    ),
+    Rule("multiple of a difference", "(x - y) * z", "x * z - y * z", EXACT, EXPLORE, "distributive" ),
     Rule("same times same", "x * x", "square(x)", EXACT, SHRINK, "definition"),
     Rule("same times square", "x * square(x)", "cube(x)", EXACT, SHRINK, "definition"),
-    Rule(
-        "square of a multiple", "square(x * c)", "square(x) * (c * c)", EXACT, EXPLORE, "definition"
-    ),
-    Rule(
-        "square of a product",
-        "square(x * y)",
-        "square(x) * square(y)",
-        EXACT,
-        EXPLORE,
-        "definition",
-    ),
-    Rule(
-        "product of squares", "square(x) * square(y)", "square(x * y)", EXACT, SHRINK, "definition"
-    ),
-    Rule(
-        "cube of a multiple", "cube(x * c)", "cube(x) * (c * c * c)", EXACT, EXPLORE, "definition"
-    ),
+    Rule("square of a multiple", "square(x * c)", "square(x) * (c * c)", EXACT, EXPLORE, "definition" ),
+    Rule("square of a product", "square(x * y)", "square(x) * square(y)", EXACT, EXPLORE, "definition"),
+    Rule("product of squares", "square(x) * square(y)", "square(x * y)", EXACT, SHRINK, "definition" ),
+    Rule("cube of a multiple", "cube(x * c)", "cube(x) * (c * c * c)", EXACT, EXPLORE, "definition" ),
     # --- division -------------------------------------------------------------------------------
     Rule("divide a product", "(x * y) / z", "x * (y / z)", EXACT, EXPLORE, "associative"),
     Rule("multiply a quotient", "x * (y / z)", "(x * y) / z", EXACT, EXPLORE, "associative"),
     Rule("divide by itself", "s / s", "1", GUARD, SHRINK, "s is not near 0"),
     Rule("multiply, then divide", "(x * s) / s", "x", GUARD, SHRINK, "s is not near 0"),
     Rule("divide, then multiply", "(x / s) * s", "x", GUARD, SHRINK, "s is not near 0"),
-    Rule(
-        "divide by a multiple",
-        "x / (y * c)",
-        "(x / y) * (1 / c)",
-        GUARD,
-        SHRINK,
-        "the guard moves from 1e-8 to 1e-8 / c",
-        _MODERATE,
-    ),
+    Rule("divide by a multiple", "x / (y * c)", "(x / y) * (1 / c)", GUARD, SHRINK, "the guard moves from 1e-8 to 1e-8 / c", _MODERATE),
     Rule("divide by a reciprocal", "x / reciprocal(y)", "x * y", GUARD, SHRINK, "definition"),
     Rule("multiply by a reciprocal", "x * reciprocal(y)", "x / y", GUARD, SHRINK, "definition"),
     Rule("square by itself", "square(x) / x", "x", GUARD, SHRINK, "0 at 0 on both sides"),
@@ -195,53 +141,26 @@ _ROWS = (
     Rule("|x| / x", "abs(x) / x", "sign(x)", GUARD, SHRINK, "0 at 0 on both sides"),
     Rule("x / sign(x)", "x / sign(x)", "abs(x)", GUARD, SHRINK, "0 at 0 on both sides"),
     Rule("abs by sqrt", "abs(x) / sqrt(x)", "sqrt(x)", GUARD, SHRINK, "0 at 0 on both sides"),
-    Rule(
-        "x / sqrt(x)",
-        "x / sqrt(x)",
-        "sqrt(x)",
-        GUARD,
-        SHRINK,
-        "0 at 0 on both sides",
-        ("nonneg(x)",),
-    ),
+    Rule("x / sqrt(x)", "x / sqrt(x)", "sqrt(x)", GUARD, SHRINK, "0 at 0 on both sides", ("nonneg(x)",)),
     # --- absolute value, square, root, sign ------------------------------------------------------
     Rule("abs of nonnegative", "abs(x)", "x", EXACT, SHRINK, "definition", ("nonneg(x)",)),
     Rule("sqrt of square", "sqrt(square(x))", "abs(x)", EXACT, SHRINK, "definition"),
     Rule("square of sqrt", "square(sqrt(x))", "abs(x)", EXACT, SHRINK, "sqrt takes |x|"),
-    Rule(
-        "sqrt of a multiple",
-        "sqrt(x * square(y))",
-        "sqrt(x) * abs(y)",
-        EXACT,
-        EXPLORE,
-        "homomorphism",
-    ),
+    Rule("sqrt of a multiple", "sqrt(x * square(y))", "sqrt(x) * abs(y)", EXACT, EXPLORE, "homomorphism"),
     Rule("cbrt of cube", "cbrt(cube(x))", "x", EXACT, SHRINK, "inverse"),
     Rule("cube of cbrt", "cube(cbrt(x))", "x", EXACT, SHRINK, "inverse"),
     Rule("abs of a multiple", "abs(x * c)", "abs(x) * abs(c)", EXACT, SHRINK, "homomorphism"),
     Rule("abs of a product", "abs(x) * abs(y)", "abs(x * y)", EXACT, SHRINK, "homomorphism"),
-    Rule(
-        "abs of a scaled value",
-        "abs(x * y)",
-        "abs(x) * y",
-        EXACT,
-        EXPLORE,
-        "y >= 0",
-        ("nonneg(y)",),
-    ),
+    Rule("abs of a scaled value", "abs(x * y)", "abs(x) * y", EXACT, EXPLORE, "y >= 0", ("nonneg(y)",)),
     Rule("abs of sign", "sign(abs(x))", "abs(sign(x))", EXACT, EXPLORE, "0 at 0, else 1"),
     Rule("sign twice", "sign(sign(x))", "sign(x)", EXACT, SHRINK, "idempotent"),
     Rule("sign of a multiple", "sign(x * c)", "sign(x)", EXACT, SHRINK, "c > 0", ("c > 0",)),
-    Rule(
-        "sign of a negative multiple", "sign(x * c)", "-sign(x)", EXACT, SHRINK, "c < 0", ("c < 0",)
-    ),
+    Rule("sign of a negative multiple", "sign(x * c)", "-sign(x)", EXACT, SHRINK, "c < 0", ("c < 0",) ),
     Rule("sign times abs", "sign(x) * abs(x)", "x", EXACT, SHRINK, "definition"),
     Rule("sign times value", "sign(x) * x", "abs(x)", EXACT, SHRINK, "definition"),
     Rule("square of sign", "square(sign(x))", "abs(sign(x))", EXACT, EXPLORE, "0 at 0, else 1"),
     Rule("cube of sign", "cube(sign(x))", "sign(x)", EXACT, SHRINK, "-1, 0 or 1"),
-    Rule(
-        "sign of clip", "sign(clip(x, c))", "sign(x)", EXACT, SHRINK, "scales by c > 0", ("c > 0",)
-    ),
+    Rule("sign of clip", "sign(clip(x, c))", "sign(x)", EXACT, SHRINK, "scales by c > 0", ("c > 0",) ),
     *(
         Rule(f"sign of {f}", f"sign({f}(x))", "sign(x)", EXACT, SHRINK, "increasing, 0 at 0")
         for f in ("sinh", "tanh", "arctan", "arcsinh", "cube", "cbrt", "expm1")
@@ -283,114 +202,31 @@ _ROWS = (
     Rule("interp by 1", "interp(x, y, 1)", "y", EXACT, SHRINK, "definition"),
     Rule("interp from 0", "interp(0, y, s)", "y * s", EXACT, SHRINK, "definition"),
     Rule("interp to 0", "interp(x, 0, c)", "x * (1 - c)", EXACT, SHRINK, "definition"),
-    Rule(
-        "interp the other way",
-        "interp(x, y, c)",
-        "interp(y, x, 1 - c)",
-        EXACT,
-        EXPLORE,
-        "definition",
-    ),
-    Rule(
-        "interp of interp",
-        "interp(x, interp(x, y, s), t)",
-        "interp(x, y, s * t)",
-        EXACT,
-        SHRINK,
-        "(1-t) x + t ((1-s) x + s y) = (1 - s t) x + s t y",
-    ),
-    Rule(
-        "interp from interp",
-        "interp(interp(x, y, a), y, b)",
-        "interp(x, y, a + b - a * b)",
-        EXACT,
-        SHRINK,
-        "(1-b) ((1-a) x + a y) + b y",
-    ),
-    Rule(
-        "interp from reversed interp",
-        "interp(x, interp(y, x, a), b)",
-        "interp(x, y, (1 - a) * b)",
-        EXACT,
-        SHRINK,
-        "(1-b) x + b ((1-a) y + a x)",
-    ),
-    Rule(
-        "weighted mean", "x * a + y * b", "interp(x, y, b)", EXACT, SHRINK, "definition", _NEAR_ONE
-    ),
+    Rule("interp the other way", "interp(x, y, c)", "interp(y, x, 1 - c)", EXACT, EXPLORE, "definition"),
+    Rule("interp of interp", "interp(x, interp(x, y, s), t)", "interp(x, y, s * t)", EXACT, SHRINK, "(1-t) x + t ((1-s) x + s y) = (1 - s t) x + s t y"),
+    Rule("interp from interp", "interp(interp(x, y, a), y, b)", "interp(x, y, a + b - a * b)", EXACT, SHRINK, "(1-b) ((1-a) x + a y) + b y"),
+    Rule("interp from reversed interp", "interp(x, interp(y, x, a), b)", "interp(x, y, (1 - a) * b)", EXACT, SHRINK, "(1-b) x + b ((1-a) y + a x)"),
+    Rule("weighted mean", "x * a + y * b", "interp(x, y, b)", EXACT, SHRINK, "definition", _NEAR_ONE ),
     Rule("mean by a scalar", "x * (1 - s) + y * s", "interp(x, y, s)", EXACT, SHRINK, "definition"),
     Rule("step towards y", "x + (y - x) * s", "interp(x, y, s)", EXACT, SHRINK, "definition"),
     Rule("step back from y", "x - (x - y) * s", "interp(x, y, s)", EXACT, SHRINK, "definition"),
     Rule("sum of interp", "interp(x, y, c)", "x * (1 - c) + y * c", EXACT, EXPLORE, "definition"),
-    Rule(
-        "factor of interp",
-        "interp(x * z, y * z, s)",
-        "interp(x, y, s) * z",
-        EXACT,
-        SHRINK,
-        "linear",
-    ),
-    Rule(
-        "divisor of interp",
-        "interp(x / z, y / z, s)",
-        "interp(x, y, s) / z",
-        EXACT,
-        SHRINK,
-        "linear",
-    ),
-    Rule(
-        "offset of interp",
-        "interp(x + z, y + z, s)",
-        "interp(x, y, s) + z",
-        EXACT,
-        SHRINK,
-        "affine",
-    ),
+    Rule("factor of interp", "interp(x * z, y * z, s)", "interp(x, y, s) * z", EXACT, SHRINK, "linear"),
+    Rule("divisor of interp", "interp(x / z, y / z, s)", "interp(x, y, s) / z", EXACT, SHRINK, "linear"),
+    Rule("offset of interp", "interp(x + z, y + z, s)", "interp(x, y, s) + z", EXACT, SHRINK, "affine"),
     Rule("negative of interp", "interp(-x, -y, s)", "-interp(x, y, s)", EXACT, SHRINK, "linear"),
     # --- whole-tree functions ----------------------------------------------------------------------
     Rule("norm of a multiple", "norm(x * s)", "norm(x) * abs(s)", EXACT, SHRINK, "homogeneous"),
-    Rule(
-        "global norm of a multiple",
-        "global_norm(x * s)",
-        "global_norm(x) * abs(s)",
-        EXACT,
-        SHRINK,
-        "homogeneous",
-    ),
+    Rule("global norm of a multiple", "global_norm(x * s)", "global_norm(x) * abs(s)", EXACT, SHRINK, "homogeneous"),
     Rule("dot of a multiple", "dot(x * s, y)", "dot(x, y) * s", EXACT, SHRINK, "bilinear"),
     Rule("dot of a negative", "dot(-x, y)", "-dot(x, y)", EXACT, SHRINK, "bilinear"),
-    Rule(
-        "square of global norm", "square(global_norm(x))", "dot(x, x)", EXACT, SHRINK, "definition"
-    ),
+    Rule("square of global norm", "square(global_norm(x))", "dot(x, x)", EXACT, SHRINK, "definition" ),
     Rule("sqrt of dot", "sqrt(dot(x, x))", "global_norm(x)", EXACT, SHRINK, "definition"),
-    Rule(
-        "cosine of a multiple",
-        "cosine_sim(x * c, y)",
-        "cosine_sim(x, y)",
-        EXACT,
-        SHRINK,
-        "c > 0 cancels",
-        ("c > 0",),
-    ),
-    Rule(
-        "clip twice",
-        "clip(clip(x, a), b)",
-        "clip(x, min(a, b))",
-        EXACT,
-        SHRINK,
-        "the smaller radius wins",
-        ("a > 0", "b > 0"),
-    ),
-    Rule(
-        "clip of a multiple",
-        "clip(x * a, b)",
-        "clip(x, b / a) * a",
-        EXACT,
-        EXPLORE,
-        "homogeneous",
-        ("a > 0",),
-    ),
+    Rule("cosine of a multiple", "cosine_sim(x * c, y)", "cosine_sim(x, y)", EXACT, SHRINK, "c > 0 cancels", ("c > 0",)),
+    Rule("clip twice", "clip(clip(x, a), b)", "clip(x, min(a, b))", EXACT, SHRINK, "the smaller radius wins", ("a > 0", "b > 0")),
+    Rule("clip of a multiple", "clip(x * a, b)", "clip(x, b / a) * a", EXACT, EXPLORE, "homogeneous", ("a > 0",)),
 )
+# fmt: on
 
 
 def _of_properties():
