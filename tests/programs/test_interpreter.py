@@ -124,7 +124,7 @@ def _check_one_step(count, seed):
 
 
 def test_one_step_equals_compiled():
-    _check_one_step(150, seed=1)
+    _check_one_step(100, seed=1)
 
 
 @pytest.mark.slow
@@ -148,7 +148,7 @@ def test_twenty_steps_of_the_library_equal_compiled():
         return jax.lax.scan(step, (WEIGHTS, optimizer.init(WEIGHTS)), schedule)[0][0]
 
     by_capacity = {c: (lambda code, c=c: interpreted(code, c)) for c in CAPACITIES}
-    for name in library():
+    for name in library()[::3]:
         program = load(f"library:{name}")
         capacity = capacity_of(program)
         got = train(by_capacity[capacity], encode(program, capacity))
