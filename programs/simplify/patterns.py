@@ -236,6 +236,10 @@ def analyses() -> Iterator[str]:
         f"{guarded} (< (abs yv) {quarter}) (!= (+ yv {guard}) {number(Fraction(0))})",
         f"(set (val e) (/ xv (+ yv {guard})))",
     )
+    # What is one number needs no more rewriting: 0 = 0 * c = 0 * (c * c) would never end.
+    for name in (*_VALUES, "divide"):
+        call = f"(f-{name} {' '.join(['x', 'y', 'z'][: FUNCTIONS[name].arity])})"
+        yield rule(f"(= e {call}) (= n (val e))", f"(subsume {call})")
     # A tree of one number next to another tree is that number.
     for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum"):
         facts = "(= n (val y)) (= yk (kind y)) (= xk (kind x)) (> yk 0) (<= yk xk)"

@@ -24,7 +24,7 @@ from programs.simplify.check import steps_of
 from programs.simplify.egraph import saturate
 from programs.simplify.naming import to_program
 from programs.simplify.rules import Claim
-from programs.simplify.terms import Builder, Terms, copy_into, is_call
+from programs.simplify.terms import Builder, Terms, copy_into, is_call, reachable
 
 # s = f(r) is looked for among these; all give 0 at 0.
 _RELATIONS = ("negative", "square", "cube", "abs", "sqrt")
@@ -50,7 +50,7 @@ def superfluous(terms: Terms, deadline: float) -> Iterator[Proposal]:
     """States to drop, each proved."""
     program = to_program(terms)
     values = _trajectories(program)
-    for name in terms.states:
+    for name in reversed(terms.states):  # the later one goes, say v of m and v
         if not values[name].any():
             yield from _dropped(terms, name, None, "zero", Fraction(0), deadline)
         for other in terms.states:
@@ -112,6 +112,8 @@ def _dropped(
     following = outputs.pop(1 + place)
     states = tuple(state for state in terms.states if state != name)
     expected = of(outputs[1 + states.index(other)] if other else -1)
+    if following not in reachable(builder.nodes, [expected]):
+        outputs = _replace_node(builder, outputs, following, expected)
     claim = builder.finish((), [following, expected])
     for claims in ((Claim.EXACT,), (Claim.EXACT, Claim.GUARD)):
         roots = saturate(claim, claims, 3, deadline).roots
@@ -126,6 +128,16 @@ def _dropped(
             return
         if time.monotonic() > deadline:
             return
+
+
+def _replace_node(builder: Builder, roots: list[int], old: int, new: int) -> list[int]:
+    """The roots with one node replaced by another that does not need it."""
+    numbers = {old: new}
+    for i in reachable(builder.nodes, [*roots, new]):
+        node = builder.nodes[i]
+        if i not in numbers and is_call(node) and any(numbers.get(j, j) != j for j in node[1:]):
+            numbers[i] = builder.apply(node[0], [numbers.get(j, j) for j in node[1:]])
+    return [numbers.get(i, i) for i in roots]
 
 
 def other_forms(terms: Terms) -> Iterator[Proposal]:
