@@ -176,8 +176,13 @@ class Training:
             inner = jax.lax.while_loop(
                 lambda c: (c[0] < checkpoints[place]) & ~c[4], step_once, inner
             )
-            is_finite, fitness = validate(inner[1], held[jnp.int32(place == last)])
-            is_finite &= ~inner[4]
+            # A training that has diverged is not worth a validation, dear when batches are small.
+            is_finite, fitness = jax.lax.cond(
+                inner[4],
+                lambda *_: (jnp.bool_(False), jnp.float32(jnp.nan)),
+                validate,
+                *(inner[1], held[jnp.int32(place == last)]),
+            )
             going = is_finite & (fitness >= thresholds[place])
             finite, curve = finite.at[place].set(is_finite), curve.at[place].set(fitness)
             return place + 1, inner, finite, curve, going
