@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -138,11 +139,15 @@ def _run(
     """Each output over all steps: [STEPS, numbers in the tree]."""
     rng = None if noise is None else np.random.default_rng(noise)
     tree = _Numbers(guard, rng) if dtype is np.float64 else Tree(np)
-    states = [[np.zeros(shape, dtype) for shape in setting.shapes] for _ in program.states]
+    states: list[list[Any]] = [
+        [np.zeros(shape, dtype) for shape in setting.shapes] for _ in program.states
+    ]
     rows: dict[str, list[np.ndarray]] = {name: [] for name in program.outputs}
     with np.errstate(all="ignore"):
         for w, g, lr in _inputs(setting):
-            trees = [[np.asarray(leaf, dtype) for leaf in leaves] for leaves in (w, g)]
+            trees: list[list[Any]] = [
+                [np.asarray(leaf, dtype) for leaf in leaves] for leaves in (w, g)
+            ]
             values = [Value(Kind.TENSOR, tuple(leaves)) for leaves in (*trees, *states)]
             variables = dict(zip(program.inputs, [*values, Value(Kind.SCALAR, (dtype(lr),))]))
             interpret(program, variables, tree.constant, tree.apply)

@@ -81,6 +81,7 @@ def simplify(program: Program, seconds: float = 10.0) -> Simplification:
       InvalidProgram: the program is not valid.
     """
     start = time.monotonic()
+    analyse(program)
     terms = from_program(program)
     known = frozenset(node[1] for node in terms.nodes if node[0] == "constant")
     run = _Run(program, terms, start + seconds, known)
@@ -140,8 +141,11 @@ def _rewrite(run: _Run) -> None:
 
 
 def _drop_state(run: _Run) -> bool:
+    """Drops a state that says nothing new, unless that takes more statements: 0 is w * 0."""
+    now = _cost(run.terms, run.known)[:2]
     return any(
-        _take(run, proposal, "superfluous states")
+        any(_within_reach(run, proposal.terms, explore) < now for explore in (0, 3))
+        and _take(run, proposal, "superfluous states")
         for proposal in superfluous(run.terms, run.deadline)
     )
 

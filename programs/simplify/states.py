@@ -149,7 +149,8 @@ def other_forms(terms: Terms) -> Iterator[Proposal]:
             continue
         readers = [node for node in terms.nodes if is_call(node) and state in node[1:]]
         read_by = {node[0] for node in readers}
-        if len(read_by) == 1 and all(_zero_at_zero(node) for node in readers):
+        returned = state in terms.outputs  # some output is this state as it was
+        if len(read_by) == 1 and not returned and all(_zero_at_zero(node) for node in readers):
             # Every reader wants f(s): keep that.
             yield _replaced(terms, place, name, keep=next(iter(read_by)), read=None)
         if _zero_at_zero(root):
@@ -162,7 +163,8 @@ def other_forms(terms: Terms) -> Iterator[Proposal]:
 def _zero_at_zero(node: tuple) -> bool:
     if len(node) != 2 or FUNCTIONS[node[0]].whole_tree:
         return False
-    return bool(FUNCTIONS[node[0]].meaning(np, np.float64(0.0)) == 0)
+    with np.errstate(all="ignore"):
+        return bool(FUNCTIONS[node[0]].meaning(np, np.float64(0.0)) == 0)
 
 
 def _factors(terms: Terms, state: int, root: int) -> list[Fraction]:
@@ -181,7 +183,7 @@ def _factors(terms: Terms, state: int, root: int) -> list[Fraction]:
             found.add(Fraction(-1))
         elif node[0] in ("multiply", "divide") and (i in near or near & set(node[1:])):
             for j in node[1:]:
-                a = terms.nodes[j][1] if terms.nodes[j][0] == "constant" else 0
+                a: Fraction = terms.nodes[j][1] if terms.nodes[j][0] == "constant" else Fraction(0)
                 if a not in (0, 1):
                     found |= {a, 1 / a}
                     means |= {1 / (1 - a), a / (1 - a)}

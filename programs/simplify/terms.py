@@ -9,7 +9,7 @@ equal numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -162,7 +162,7 @@ def divisor(c: Fraction) -> Fraction:
 
 _NAMED = {"get_pi": math.pi, "get_e": math.e, "get_eps": 1e-8}  # to more digits than float32
 
-_RATIONAL = {
+_RATIONAL: dict[str, Callable[..., Fraction]] = {
     "add": lambda x, y: x + y,
     "subtract": lambda x, y: x - y,
     "multiply": lambda x, y: x * y,
