@@ -6,8 +6,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 
 from programs.abstract import analyse, live_across_steps, remove_redundant
+from programs.canonical import canonical_hash
+from programs.parse import library, load
 from programs.program import Program
 from programs.simplify.certificate import Rewriting, Simplification, Step
 from programs.simplify.check import check
@@ -179,10 +182,25 @@ def _take(run: _Run, proposal: Proposal, name: str) -> bool:
     return run.propose(name, [proposal.rule], proposal.terms, proposal.claim, states=states)
 
 
+@cache
+def _library() -> dict[bytes, tuple[str, Program]]:
+    """The library's programs by canonical hash."""
+    programs = {name: load(f"library:{name}") for name in library()}
+    return {canonical_hash(program): (name, program) for name, program in programs.items()}
+
+
 def _name(run: _Run) -> None:
-    """Readable names, constants to float32's precision, canonical order."""
+    """Readable names, constants to float32's precision, canonical order.
+
+    A program of the library is given as it stands there.
+    """
     after = to_program(run.terms, readable=True)
-    if after != run.program and len(after) <= len(run.program):
+    name, known = _library().get(canonical_hash(after), ("", after))
+    if name and len(known) <= len(after):
+        if known != run.program:
+            reason = [f"this is the library's {name}, up to names and order"]
+            run.propose("names", reason, known, same_arithmetic=True, states=[])
+    elif after != run.program and len(after) <= len(run.program):
         reason = ["readable names, canonical order, constants with the digits that float32 keeps"]
         pairs = list(zip(run.program.states, after.states))
         run.propose("names", reason, after, same_arithmetic=True, states=pairs)
