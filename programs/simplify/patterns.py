@@ -170,7 +170,8 @@ def rule_text(rule: Rule, ruleset: str) -> str:
     left, right = parse_pattern(rule.left), parse_pattern(rule.right)
     assert letters(right) <= letters(left), rule
     writer = _Writer()
-    facts = [f"(= e {writer.left(left)})"]
+    matched = writer.left(left)
+    facts = [f"(= e {matched})"]
     facts += writer.facts
     names = sorted(letters(left))
     facts += [f"(= {name}_ (const {name}))" for name in names if name in CONSTANTS]
@@ -179,8 +180,9 @@ def rule_text(rule: Rule, ruleset: str) -> str:
     if not all(same for _, same in kind_choices(rule)):
         facts += [f"(= {name}_kind (kind {name}))" for name in names if name in VALUES]
         facts.append(f"(= {_kind_text(left)} {_kind_text(right)})")
+    last = f" (subsume {matched})" if rule.final else ""
     return (
-        f"(rule ({' '.join(facts)}) ((union e {writer.right(right)})) "
+        f"(rule ({' '.join(facts)}) ((union e {writer.right(right)}){last}) "
         f':ruleset {ruleset} :name "{rule.name}")'
     )
 

@@ -58,6 +58,7 @@ class Rule:
     stage: Stage
     why: str
     when: tuple[str, ...] = ()
+    final: bool = False  # the left side takes no more part: x = interp(x, x, s) for ever new s
 
 
 _NEAR_ONE = ("abs(a + b - 1) < 1e-9",)  # far below float32's 6e-8
@@ -197,7 +198,7 @@ _ROWS = (
     Rule("arcsinh of sinh", "arcsinh(sinh(x))", "x", EXACT, SHRINK, "inverse"),
     Rule("arctanh of tanh", "arctanh(tanh(x))", "x", EXACT, SHRINK, "inverse"),
     # --- interp: (1 - a) x + a y -------------------------------------------------------------------
-    Rule("interp of same", "interp(x, x, s)", "x", EXACT, SHRINK, "weights sum to 1"),
+    Rule("interp of same", "interp(x, x, s)", "x", EXACT, SHRINK, "weights sum to 1", final=True),
     Rule("interp by 0", "interp(x, y, 0)", "x", EXACT, SHRINK, "definition"),
     Rule("interp by 1", "interp(x, y, 1)", "y", EXACT, SHRINK, "definition"),
     Rule("interp from 0", "interp(0, y, s)", "y * s", EXACT, SHRINK, "definition"),

@@ -119,7 +119,11 @@ def test_points_are_asked_for_once_and_again_after_a_kill(tmp_path):
 
 def test_workers_do_both():
     asked = []
-    make = routed(lambda: lambda job: asked.append(job) or [], EvaluationSettings(tasks=("vision_mlp",)), SETTINGS)
+    make = routed(
+        lambda: lambda job: asked.append(job) or [],
+        EvaluationSettings(tasks=("vision_mlp",)),
+        SETTINGS,
+    )
     assert make()(Job(0, "search", str(load("library:sgd")), (0,))) == []
     assert len(asked) == 1
 
