@@ -50,12 +50,14 @@ def superfluous(terms: Terms, deadline: float) -> Iterator[Proposal]:
     """States to drop, each proved."""
     program = to_program(terms)
     values = _trajectories(program)
+    constants = {node[1] for node in terms.nodes if node[0] == "constant" and node[1]}
+    constants |= {1 / constant for constant in constants}
     for name in reversed(terms.states):  # the later one goes, say v of m and v
         if not values[name].any():
             yield from _dropped(terms, name, None, "zero", Fraction(0), deadline)
         for other in terms.states:
             if other != name and values[other].any() and values[name].any():
-                for function, factor in _guesses(values[other], values[name]):
+                for function, factor in _guesses(values[other], values[name], constants):
                     yield from _dropped(terms, name, other, function, factor, deadline)
 
 
@@ -64,8 +66,14 @@ def _trajectories(program: Program) -> dict[str, np.ndarray]:
     return {name: np.array([row[name] for row in rows]) for name in program.states}
 
 
-def _guesses(source: np.ndarray, target: np.ndarray) -> Iterator[tuple[str, Fraction]]:
-    """Functions that give the target from the source wherever both were seen."""
+def _guesses(
+    source: np.ndarray, target: np.ndarray, constants: set[Fraction]
+) -> Iterator[tuple[str, Fraction]]:
+    """Functions that give the target from the source wherever both were seen.
+
+    Args:
+      constants: numbers that a factor may be exactly.
+    """
     if not (np.isfinite(source).all() and np.isfinite(target).all()):
         return
     with np.errstate(all="ignore"):
@@ -74,7 +82,8 @@ def _guesses(source: np.ndarray, target: np.ndarray) -> Iterator[tuple[str, Frac
             return
         factor = float(np.median(target[source != 0] / source[source != 0]))
         if np.isfinite(factor) and factor and np.allclose(target, factor * source, _MATCH, 0):
-            for number in {_round(factor), 1 / _round(1 / factor)}:
+            near = {c for c in constants if abs(float(c) / factor - 1) < _MATCH}
+            for number in sorted({_round(factor), 1 / _round(1 / factor), *near}):
                 yield "multiple", number
             return
         for name in _RELATIONS:
