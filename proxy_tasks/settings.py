@@ -50,6 +50,8 @@ def from_text(owner: str, build: Callable[..., Any], name: str, text: str) -> An
     try:
         if hint is bool:
             value = {"true": True, "false": False}[text.lower()]
+        elif typing.get_origin(hint) is typing.Literal:
+            value = {str(choice): choice for choice in typing.get_args(hint)}[text]
         elif hint in (int, float):
             value = float(text)
             value = int(value) if hint is int and value.is_integer() else value
@@ -64,7 +66,7 @@ def _value(owner: str, name: str, hint: Any, value: Any) -> Any:
 
     if typing.get_origin(hint) is typing.Literal:
         choices = typing.get_args(hint)
-        if value not in choices:
+        if value not in choices or isinstance(value, bool):
             raise wrong("one of " + ", ".join(map(str, choices)))
     elif hint is bool:
         if not isinstance(value, bool):

@@ -170,9 +170,9 @@ def test_impossible_combinations():
 def test_settings_from_text():
     assert parse_setting("vision_mlp@10", "steps=200") == ("steps", 200)
     assert parse_setting("vision_mlp", "warmup = 0.1") == ("warmup", 0.1)
-    assert parse_setting("vision_mlp", "shifts=false") == ("shifts", False)
+    assert parse_setting("vision_mlp", "shifts=0") == ("shifts", 0)
     assert parse_setting("vision_mlp", "data=idx:/a=b") == ("data", "idx:/a=b")
-    for text in ("steps", "steps=two", "steps=2.5", "shifts=no", "=3", "stps=1"):
+    for text in ("steps", "steps=two", "steps=2.5", "shifts=3", "shifts=true", "=3", "stps=1"):
         with pytest.raises(TaskError, match=ONE_LINE):
             parse_setting("vision_mlp", text)
 
@@ -247,7 +247,7 @@ def test_fitness_is_a_choice():
 
 
 def test_batches_are_epochs_of_the_training_split():
-    task = make_task("vision_mlp", shifts=False, steps=30)
+    task = make_task("vision_mlp", shifts=0, batch_size=64, steps=30)
     count, order = len(task.data.train), batches(task, 0).reshape(-1)
     assert sorted(order[:count]) == sorted(task.data.train)
     assert not np.array_equal(order[:count], batches(task, 1).reshape(-1)[:count])
