@@ -23,7 +23,7 @@ def language_mlp(
     context: int = 8,
     validation_examples: int = 1024,
     fitness: Fitness = "negative_log_perplexity",
-    steps: int = 250,
+    steps: int = 200,
     batch_size: int = 256,
     warmup: float = 0.05,
     embedding: int = 8,
