@@ -147,7 +147,9 @@ def moves_of(shifts: int, pixels: np.ndarray) -> list[tuple[int, int]]:
         return pixels.nbytes * (2 * shifts + 1) ** 2
 
     if shifts and bytes_of(shifts) > MAX_BYTES:
-        fit = [f"shifts={s}" for s in range(shifts - 1, -1, -1) if not s or bytes_of(s) <= MAX_BYTES]
+        fit = [
+            f"shifts={s}" for s in range(shifts - 1, -1, -1) if not s or bytes_of(s) <= MAX_BYTES
+        ]
         raise TaskError(
             f"shifts: {(2 * shifts + 1) ** 2} copies of {len(pixels):,} images take "
             f"{bytes_of(shifts):,} bytes, at most {MAX_BYTES:,}; set {' or '.join(fit)}"

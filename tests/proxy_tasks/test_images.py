@@ -11,7 +11,7 @@ from proxy_tasks.idx import write_idx
 from proxy_tasks.images import load_images
 from proxy_tasks.task import make_task
 from proxy_tasks.train import train
-from proxy_tasks.vision import MOVES
+from proxy_tasks.vision import moves_of
 
 ONE_LINE = r"^[^\n]*$"
 
@@ -100,24 +100,44 @@ def test_digits_are_scikit_learn_s():
     assert (images.pixels.min(), images.pixels.max(), images.classes) == (0, 255, 10)
 
 
-def test_patches_are_cut_from_the_image():
+@pytest.mark.parametrize("shifts", [0, 1, 2])
+def test_patches_are_cut_from_the_image_and_its_moved_copies(shifts):
     images = load_images("digits", 8).pixels[..., 0]
-    cut, _ = make_task("vision_vit").data.arrays
-    assert cut.shape == (9 * 1797, 16, 4)
-    np.testing.assert_array_equal(cut[7, 6], images[7, 2:4, 4:6].reshape(-1))
-    # The copy moved down and to the right shows the pixel before, in both directions.
-    moved = cut[MOVES.index((1, 1)) * 1797 + 7].reshape(4, 4, 2, 2).swapaxes(1, 2).reshape(8, 8)
-    np.testing.assert_array_equal(moved[1:, 1:], images[7, :-1, :-1])
-    assert not moved[0].any() and not moved[:, 0].any()
+    cut, labels = make_task("vision_vit", shifts=shifts).data.arrays
+    moves = moves_of(shifts, images)
+    assert cut.shape == (len(moves) * 1797, 16, 4) and len(moves) == (2 * shifts + 1) ** 2
+    assert (labels.reshape(len(moves), 1797) == labels[:1797]).all()
+    framed = np.pad(images[7], 2)
+    for place, (down, right) in enumerate(moves):
+        whole = cut[place * 1797 + 7].reshape(4, 4, 2, 2).swapaxes(1, 2).reshape(8, 8)
+        rows, columns = (slice(2 - step, 10 - step) for step in (down, right))
+        np.testing.assert_array_equal(whole, framed[rows, columns])
 
 
-def test_copies_of_an_image_stay_in_its_split():
-    data = make_task("vision_mlp").data
+@pytest.mark.parametrize("shifts", [0, 1, 2])
+def test_copies_of_an_image_stay_in_its_split(shifts):
+    data = make_task("vision_mlp", shifts=shifts).data
     held = [
         set((split % 1797).tolist()) for split in (data.search_validation, data.meta_validation)
     ]
     training = set((data.train % 1797).tolist())
     assert not held[0] & held[1] and not training & (held[0] | held[1])
+    assert len(data.train) == len(training) * (2 * shifts + 1) ** 2
+
+
+def test_only_copies_are_limited_in_size():
+    imagenet, mnist = (
+        np.broadcast_to(np.uint8(0), shape)  # takes no memory
+        for shape in ((128_116, 64, 64, 3), (70_000, 28, 28, 1))
+    )
+    assert moves_of(0, imagenet) == [(0, 0)]
+    assert moves_of(0, np.broadcast_to(imagenet, (9, *imagenet.shape))) == [(0, 0)]
+    assert len(moves_of(2, mnist)) == 25
+    for shifts, images, advice in (
+        (1, imagenet, "shifts=0"), (2, imagenet, "shifts=0"), (2, np.broadcast_to(mnist, (2, *mnist.shape)), "shifts=1 or shifts=0"),
+    ):  # fmt: skip
+        with pytest.raises(TaskError, match=f"bytes, at most 2,000,000,000; set {advice}$"):
+            moves_of(shifts, images)
 
 
 def test_converted_images_are_the_same(folder, tmp_path, capsys):
@@ -137,9 +157,14 @@ def test_missing_and_wrong_images(tmp_path, squares):
             load_images(source, 8)
         return str(error.value)
 
+    convert = "`python -m proxy_tasks convert images:FOLDER|hf:NAME {}` makes such a folder"
     assert "no folder /nowhere" in message("idx:/nowhere")
+    assert convert.format("/nowhere") in message("idx:/nowhere")
     assert "no file named *images*idx*" in message(f"idx:{tmp_path}")
+    assert convert.format(tmp_path) in message(f"idx:{tmp_path}")
     assert "expected one folder per class" in message(f"images:{tmp_path}")
+    for source in ("idx:/nowhere", f"idx:{tmp_path}", "images:/nowhere", f"images:{tmp_path}"):
+        assert message(source).endswith("data=digits needs no files")
     assert "no folder /nowhere" in message("hf:/nowhere")
     assert "valid are" in message("idx:")
     write_idx(tmp_path / "images-idx3-ubyte", squares[0])

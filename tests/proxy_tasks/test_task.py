@@ -9,6 +9,7 @@ import optax
 import pytest
 
 from proxy_tasks import __main__ as command_line
+from proxy_tasks.images import Images
 from proxy_tasks.task import (
     TASKS,
     TaskError,
@@ -17,6 +18,7 @@ from proxy_tasks.task import (
     parse_setting,
     register,
 )
+from proxy_tasks.text import load_text
 from proxy_tasks.train import Outcome, StopRules, Training, batches, prepared, train
 
 ONE_LINE = r"^[^\n]*$"
@@ -113,6 +115,48 @@ def test_paper_presets_are_the_paper_s():
     assert (text["layers"], text["width"], text["heads"]) == (2, 128, 2)
     assert (text["context"], text["tokenizer"]) == (32, "bpe:3000")
     assert (text["batch_size"], text["steps"]) == (64, 20_000)
+
+
+def test_the_paper_s_vision_task_is_built(monkeypatch):
+    """The data are made up: a few images, of the size that the preset asks for."""
+    rng = np.random.default_rng(0)
+
+    def images(source, size, fraction):
+        assert (source, fraction) == ("hf:ILSVRC/imagenet-1k", 0.1)
+        pixels = rng.integers(0, 256, (80, size, size, 3), dtype=np.uint8)
+        return Images(pixels, rng.integers(0, 1000, 80, dtype=np.int32), 1000)
+
+    monkeypatch.setattr("proxy_tasks.vision.load_images", images)
+    task = make_task("vision_vit:paper")
+    assert task.data.arrays[0].shape == (80, 16, 16 * 16 * 3)
+    width, block = 96, 12 * 96**2 + 13 * 96  # a block: weights, biases and two norms
+    embedding = (768 + 1 + 16) * width  # of patches and of their places
+    assert task.parameters == embedding + 3 * block + 2 * width + (width + 1) * 1000
+    _check_one_gradient(task)
+
+
+def test_the_paper_s_language_task_is_built(monkeypatch):
+    """The text is the embedded one."""
+
+    def text(source, limit):
+        assert source == "hf:billion-word-benchmark/lm1b@refs/convert/parquet"
+        assert limit == 200_000_000
+        return load_text("pydoc", limit)
+
+    monkeypatch.setattr("proxy_tasks.text.load_text", text)
+    task = make_task("language_transformer:paper")
+    assert task.shapes()["['params']['embedding']['embedding']"] == (3000, 128)
+    _check_one_gradient(task)
+
+
+def _check_one_gradient(task):
+    """Batches, loss, gradient and fitness have the right shapes; nothing is compiled."""
+    order = batches(task, 0)
+    assert order.shape == (task.steps, 64)
+    batch = task.data.take(task.data.arrays, order[0])
+    weights = jax.eval_shape(task.init, jax.random.key(0))
+    assert jax.eval_shape(jax.grad(task.loss), weights, batch) == weights
+    assert jax.eval_shape(task.fitness, weights, batch).shape == ()
 
 
 WRONG = {
