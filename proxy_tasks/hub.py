@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from proxy_tasks.errors import TaskError, shown
 
 INSTALL = "pip install 'update-rule-search[data]'"
+CONNECTION_S = 5.0  # how long the Hub may take to answer at all
 
 
 def open_dataset(source: str) -> Any:
@@ -30,24 +33,68 @@ def open_dataset(source: str) -> Any:
             f"data='hf:{source}': no folder {folder}; give one written by save_to_disk, "
             "one of parquet, json or csv files, or the name of a data set on the Hub"
         )
-    try:
-        if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
-            loaded = datasets.load_from_disk(str(folder))
-        else:
-            place = str(folder) if folder.is_dir() else path
-            loaded = datasets.load_dataset(place, config or None, revision=revision or None)
-    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise TaskError(
-            f"data='hf:{source}': looked for the folder {folder} and for a data set of that name "
-            f"on the Hub: {shown(reason, 200)}; with a connection this fetches it: "
-            f"python -c \"import datasets; datasets.load_dataset('{path}')\""
-        ) from None
+    if folder.is_dir():
+        try:
+            saved = any((folder / file).exists() for file in ("dataset_dict.json", "state.json"))
+            load = datasets.load_from_disk if saved else datasets.load_dataset
+            loaded = load(str(folder))
+        except Exception as error:  # these libraries raise all kinds of them
+            raise TaskError(
+                f"data='hf:{source}': {folder} cannot be read as a data set: {_reason(error)}"
+            ) from None
+    else:
+        with _connection() as online:
+            try:
+                loaded = datasets.load_dataset(path, config or None, revision=revision or None)
+            except Exception as error:
+                place = datasets.config.HF_ENDPOINT
+                why = _reason(error) if online else f"no connection to {place}"
+                raise TaskError(
+                    f"data='hf:{source}': no folder {folder.absolute()}, and the data set {path} "
+                    f"of the Hub is not to be had: {why}; with a connection, this fetches it: "
+                    f"{fetch_command(path, config, revision)}; for data with terms, accept them at "
+                    f"{place}/datasets/{path} and run `hf auth login` first"
+                ) from None
     if isinstance(loaded, dict):  # a DatasetDict
         loaded = loaded["train"] if "train" in loaded else next(iter(loaded.values()))
     if len(loaded) == 0:
         raise TaskError(f"data='hf:{source}': the data set is empty")
     return loaded
+
+
+def fetch_command(path: str, config: str, revision: str) -> str:
+    """The command that loads a data set of the Hub into the cache, where open_dataset finds it."""
+    arguments = [repr(path), *([repr(config)] if config else [])]
+    arguments += [f"revision={revision!r}"] if revision else []
+    return f'python -c "import datasets; datasets.load_dataset({", ".join(arguments)})"'
+
+
+@contextlib.contextmanager
+def _connection() -> Iterator[bool]:
+    """Whether the Hub answers. If not, its libraries use their cache alone meanwhile, as with
+    HF_HUB_OFFLINE=1: otherwise each tries for half a minute and writes a line per attempt."""
+    import datasets
+    import huggingface_hub
+
+    places: list[Any] = [datasets.config, huggingface_hub.constants]
+    before = [place.HF_HUB_OFFLINE for place in places]
+    try:
+        session = huggingface_hub.utils.get_session()
+        session.head(datasets.config.HF_ENDPOINT, timeout=CONNECTION_S)
+        online = True
+    except Exception:  # of its HTTP library, which differs between versions
+        online = False
+    try:
+        for place in places:
+            place.HF_HUB_OFFLINE = place.HF_HUB_OFFLINE or not online
+        yield online
+    finally:
+        for place, offline in zip(places, before):
+            place.HF_HUB_OFFLINE = offline
+
+
+def _reason(error: Exception) -> str:
+    return shown((str(error).strip() or type(error).__name__).splitlines()[0], 200)
 
 
 def column(dataset: Any, source: str, kind: str, fits: Any) -> str:

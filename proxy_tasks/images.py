@@ -67,7 +67,8 @@ def idx_folder(place: str, size: int, fraction: float) -> Images:
             raise TaskError(f"data='idx:{place}': {images.name} has no {prefix}labels*idx* file")
         pairs.append((images, matching[0]))
     if not pairs:
-        raise TaskError(f"data='idx:{place}': no file named *images*idx* in {folder}")
+        wanted = f"no file named *images*idx* in {folder}"
+        raise TaskError(f"data='idx:{place}': {wanted}; {provided('idx', place)}")
     pixels, classes = [], []
     for images, labels in pairs:
         array, targets = read_idx(images), read_idx(labels)
@@ -93,8 +94,9 @@ def image_folder(place: str, size: int, fraction: float) -> Images:
         if file.suffix.lower() in SUFFIXES
     ]
     if not files:
-        expected = f"no {'/'.join(SUFFIXES)} files in folders of {folder}"
-        raise TaskError(f"data='images:{place}': {expected}; expected one folder per class")
+        wanted = f"no {'/'.join(SUFFIXES)} files in folders of {folder}"
+        expected = "expected one folder per class"
+        raise TaskError(f"data='images:{place}': {wanted}; {expected}; {provided('images', place)}")
     files = [files[i] for i in _part(len(files), fraction)]
     pixels = _decoded((file for file, _ in files), size)
     return Images(pixels, np.array([label for _, label in files], np.int32), len(names))
@@ -125,9 +127,16 @@ def _folder(kind: str, place: str, content: str) -> Path:
     folder = Path(place).expanduser()
     if not folder.is_dir():
         raise TaskError(
-            f"data='{kind}:{place}': no folder {folder.absolute()}; expected one with {content}"
+            f"data='{kind}:{place}': no folder {folder.absolute()}; expected one with {content}; "
+            + provided(kind, place)
         )
     return folder
+
+
+def provided(kind: str, place: str) -> str:
+    """What provides images where there are none."""
+    convert = f"`python -m proxy_tasks convert images:FOLDER|hf:NAME {place}` makes such a folder; "
+    return (convert if kind == "idx" else "") + "data=digits needs no files"
 
 
 def _part(count: int, fraction: float) -> np.ndarray:

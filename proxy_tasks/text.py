@@ -17,6 +17,7 @@ from proxy_tasks.tokenizer import Tokenizer, make_tokenizer
 
 BLOCKS = 200  # the text is cut into so many pieces of equal length
 ROLES = {8: "search_validation", 9: "meta_validation"}  # by piece number modulo 10; others: train
+PROVIDED = "data=pydoc needs no files"
 
 
 def load_text(source: str, limit: int) -> str:
@@ -32,7 +33,7 @@ def load_text(source: str, limit: int) -> str:
         raise TaskError(f"data={shown(source)}: not a source of text{near}")
     text = SOURCES[kind](place, limit)
     if not text.strip():
-        raise TaskError(f"data={shown(source)}: the text is empty")
+        raise TaskError(f"data={shown(source)}: the text is empty; {PROVIDED}")
     return text
 
 
@@ -52,7 +53,9 @@ def text_file(place: str, limit: int) -> str:
     """One UTF-8 text file."""
     path = Path(place).expanduser()
     if not path.is_file():
-        raise TaskError(f"data='text:{place}': no file {path.absolute()}; expected UTF-8 text")
+        raise TaskError(
+            f"data='text:{place}': no file {path.absolute()}; expected UTF-8 text; {PROVIDED}"
+        )
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return file.read(limit)

@@ -114,6 +114,7 @@ def test_missing_and_wrong_text(tmp_path):
 
     path = tmp_path / "a.txt"
     assert "no file /nowhere" in message("text:/nowhere")
+    assert message("text:/nowhere").endswith("data=pydoc needs no files")
     assert "did you mean 'pydoc'?" in message("pydocs")
     path.write_text("")
     assert "the text is empty" in message(f"text:{path}")
