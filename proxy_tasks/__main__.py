@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":  # before the imports, which take seconds
+    from proxy_tasks.command import end_at_ctrl_c
+
+    end_at_ctrl_c()
+
+from proxy_tasks.command import until_closed
 from proxy_tasks.errors import TaskError
 from proxy_tasks.idx import write_idx
 from proxy_tasks.images import load_images
@@ -74,11 +81,20 @@ def list_tasks(options: argparse.Namespace) -> None:
 
 def convert(options: argparse.Namespace) -> None:
     """Decode and resize images once, into an IDX folder that every worker reads quickly."""
+    if options.image_size < 1:
+        raise TaskError(f"--image-size: expected 1 or more pixels, got {options.image_size}")
+    folder = Path(options.folder).expanduser().absolute()
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):  # before hours of decoding
+        wrong = "may not be written to" if nearest.is_dir() else "is a file"
+        raise TaskError(f"{folder}: no folder can be made here: {nearest} {wrong}")
     images = load_images(options.data, options.image_size, options.fraction)
-    folder = Path(options.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_idx(folder / "images-idx4-ubyte", images.pixels)
-    write_idx(folder / "labels-idx1-int", images.labels)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_idx(folder / "images-idx4-ubyte", images.pixels)
+        write_idx(folder / "labels-idx1-int", images.labels)
+    except OSError as error:
+        raise TaskError(f"{folder}: cannot be written: {error.strerror}") from None
     print(f"{len(images.labels)} images of {images.classes} classes; use data=idx:{folder}")
 
 
@@ -110,4 +126,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(until_closed(lambda: main(sys.argv[1:])))

@@ -16,11 +16,17 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NoReturn, get_args
 
+if __name__ == "__main__":  # before the imports, which take seconds
+    from proxy_tasks.command import end_at_ctrl_c
+
+    end_at_ctrl_c()
+
 import scipy.stats
 
 from programs import Program, ProgramError, load, parse
 from programs.interpreter import capacity_of, encode, interpreted
 from programs.transform import as_optax
+from proxy_tasks.command import until_closed
 from proxy_tasks.task import TASKS, Task, TaskError, load_tasks_file, make_task, parse_setting
 from proxy_tasks.train import Hurdle, StopRules, Training, TrainResult
 from search.handmade import OPTIMIZERS, PREFIX, Handmade, parse_handmade
@@ -294,4 +300,4 @@ def _line(summary: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_closed(main))

@@ -17,7 +17,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+if __name__ == "__main__":  # before the imports, which take seconds
+    from proxy_tasks.command import end_at_ctrl_c
+
+    end_at_ctrl_c()
+
 from programs import analyse
+from proxy_tasks.command import until_closed
 from search.finalists import hall_of_fame, leaders
 from search.lineage import ancestors, individual
 from search.statistics import Statistics
@@ -117,10 +123,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StoreError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # `... | head`
-        return 0
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_closed(main))

@@ -19,8 +19,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
+if __name__ == "__main__":  # before the imports, which take seconds
+    from proxy_tasks.command import end_at_ctrl_c
+
+    end_at_ctrl_c()
+
 from programs import Program, ProgramError, live_across_steps, load
 from programs.simplify import Simplification, as_dict, as_markdown, simplify
+from proxy_tasks.command import until_closed
 from proxy_tasks.errors import TaskError
 from search.ablate import Ablation, Change, Verdict, ablate
 from search.selection import AblationSettings, ShrinkSettings, TuningSettings
@@ -335,4 +341,4 @@ def _printed(done: Shortened) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_closed(main))

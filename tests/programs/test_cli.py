@@ -48,6 +48,15 @@ def test_check(tmp_path, capsys):
     assert error == f"error: {bad}:2:12: unknown function 'sqr'; did you mean 'sqrt'?\n"
 
 
+def test_ctrl_c_is_one_line(capsys, monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("programs.__main__.load", interrupted)
+    assert main(["show", "library:lion"]) == 130
+    assert capsys.readouterr().err == "stopped\n"
+
+
 def test_diff(tmp_path, capsys):
     assert main(["diff", "library:adam", "library:adamw"]) == 1
     assert "+    wd = w * 0.01" in capsys.readouterr().out

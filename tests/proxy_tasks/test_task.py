@@ -302,6 +302,8 @@ def test_batches_are_epochs_of_the_training_split():
 def test_command_line(capsys, tmp_path):
     assert command_line.main(["list", "vision_mlp", "--set", "steps=5"]) == 0
     assert "vision_mlp" in capsys.readouterr().out
+    file = tmp_path / "file"
+    file.touch()
     wrong = [
         ["list", "vision_mpl"],
         ["list", "vision_mlp@0"],
@@ -310,9 +312,16 @@ def test_command_line(capsys, tmp_path):
         ["list", "language_mlp", "--set", "data=text:/nowhere"],
         ["list", "--tasks", str(tmp_path / "none.py")],
         ["convert", "images:/nowhere", str(tmp_path)],
+        ["convert", "digits", str(file)],
+        ["convert", "digits", str(file / "below")],
+        ["convert", "digits", "/proc/nothing"],
+        ["convert", "digits", str(tmp_path / "new"), "--image-size", "0"],
+        ["convert", "digits", str(tmp_path / "new"), "--image-size", "-8"],
+        ["convert", "digits", str(tmp_path / "new"), "--fraction", "0"],
     ]
     for arguments in wrong:
         assert command_line.main(arguments) == 2
         message = capsys.readouterr().err
         assert message.startswith("error: ")
         assert message.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [file]

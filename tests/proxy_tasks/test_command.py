@@ -1,0 +1,101 @@
+"""Commands that are interrupted, or whose output is closed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+COMMANDS = {
+    "proxy_tasks": ["list"],
+    "search.evaluate": ["library:lion", "--task", "vision_mlp@100"],
+    "search.simplify": ["library:lion", "--task", "vision_mlp@100"],
+    "search.inspect": ["nothing"],
+}
+PIPE = subprocess.PIPE
+
+
+def _listens(process):
+    """Whether Ctrl-C is seen to: the signal is blocked, and another thread waits for it."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (blocked,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigBlk"))
+    threads = len(os.listdir(f"/proc/{process.pid}/task"))
+    return int(blocked, 16) >> (signal.SIGINT - 1) & 1 and threads > 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+@pytest.mark.parametrize("module", COMMANDS)
+def test_ctrl_c_is_one_line_even_before_the_imports(module):
+    command = [sys.executable, "-m", module, *COMMANDS[module]]
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True) as process:
+        while not _listens(process):
+            assert process.poll() is None
+            time.sleep(0.002)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60) == ("", "stopped\n")
+    assert process.returncode == 130
+
+
+def _run(code, **options):
+    return subprocess.Popen([sys.executable, "-c", code], stdout=PIPE, stderr=PIPE, **options)
+
+
+ENDLESS = """
+from proxy_tasks.command import end_at_ctrl_c
+end_at_ctrl_c()
+import jax
+run = jax.jit(lambda x: jax.lax.while_loop(lambda x: x > 0, lambda x: x + 1e-9, x))
+run = run.lower(1.0).compile()
+print("runs", flush=True)
+run(1.0).block_until_ready()
+"""
+
+
+def test_ctrl_c_does_not_wait_for_xla():
+    with _run(ENDLESS) as process:
+        assert process.stdout.readline() == b"runs\n"
+        time.sleep(0.2)
+        start = time.perf_counter()
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+        assert time.perf_counter() - start < 5
+        assert process.stderr.read() == b"stopped\n"
+    assert process.returncode == 130
+
+
+def test_a_job_in_the_background_hears_no_ctrl_c():
+    ignore = lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)
+    code = "from proxy_tasks.command import end_at_ctrl_c as e; e(); print(flush=True); input()"
+    with _run(code, stdin=PIPE, preexec_fn=ignore) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(b"\n", timeout=60)
+    assert (process.returncode, error) == (0, b"")
+
+
+@pytest.mark.parametrize("lines", [1, 100_000])  # written at the end, and as the buffer is full
+def test_output_that_is_closed(lines):
+    main = f"print('line\\n' * {lines})"
+    code = f"from proxy_tasks.command import until_closed as u; import sys, time; time.sleep(0.3); sys.exit(u(lambda: {main}))"
+    with _run(code) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_help_that_is_closed():
+    command = [sys.executable, "-m", "search.evaluate", "--help"]
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_the_exit_code_is_the_command_s(code):
+    with _run(f"from proxy_tasks.command import *; sys.exit(until_closed(lambda: {code}))") as run:
+        assert run.communicate() == (b"", b"")
+    assert run.returncode == code
