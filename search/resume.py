@@ -15,14 +15,16 @@ from search.store import Reader, StoreError
 Evaluations = dict[int, tuple[Evaluation, ...]]  # by number of the individual
 
 
-def _evaluations(store: Reader, condition: str) -> Evaluations:
+def evaluations(store: Reader, purpose: str, condition: str = "TRUE") -> Evaluations:
+    """What is stored of a purpose, by individual."""
     found: dict[int, list[Evaluation]] = {}
     for number, *row in store.iterate(
         "SELECT individual, task, seed, fitness, outcome, steps, checkpoints, compile_seconds,"
-        f" run_seconds FROM evaluations WHERE purpose = 'search' AND {condition}"
+        f" run_seconds FROM evaluations WHERE purpose = ? AND {condition}",
+        (purpose,),
     ):
         found.setdefault(number, []).append(evaluation_of(row))
-    return {number: tuple(evaluations) for number, evaluations in found.items()}
+    return {number: tuple(own) for number, own in found.items()}
 
 
 _TOLD = "(SELECT coalesce(max(number), -1) FROM individuals)"
@@ -30,7 +32,7 @@ _TOLD = "(SELECT coalesce(max(number), -1) FROM individuals)"
 
 def arrived(store: Reader) -> Evaluations:
     """Evaluations that are paid for and whose individual is not told."""
-    return _evaluations(store, f"individual > {_TOLD}")
+    return evaluations(store, "search", f"individual > {_TOLD}")
 
 
 def restored_programs(store: Reader) -> dict[bytes, int]:
@@ -42,7 +44,7 @@ def restored_cache(store: Reader, config: Config) -> Cache:
     """The scores of all programs that were told."""
     known = store.rows("SELECT key, score FROM known")
     cache = Cache(config.cache, ((key, Score.from_json(text)) for key, text in known))
-    evaluations = _evaluations(store, f"individual <= {_TOLD}")
+    told = evaluations(store, "search", f"individual <= {_TOLD}")
     for functional, canonical, behavioural, evaluated, outcome in store.iterate(
         "SELECT functional, canonical, behavioural, evaluated, outcome FROM programs ORDER BY id"
     ):
@@ -52,7 +54,7 @@ def restored_cache(store: Reader, config: Config) -> Cache:
             if evaluated is None:
                 entry.score = rejected(Outcome[outcome])
             else:
-                entry.score = score_of(evaluations[evaluated], config.evaluation)
+                entry.score = score_of(told[evaluated], config.evaluation)
         if evaluated is not None and behavioural is not None:
             cache.behaviours.add(behavioural)
     return cache

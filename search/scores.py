@@ -93,4 +93,5 @@ def evaluation_of(row: Sequence) -> Evaluation:
     """The evaluation in a store's row, from the column `task` on."""
     task, seed, fitness, outcome, steps, checkpoints, compile_s, run_s = row
     kept = tuple(json.loads(checkpoints))
+    fitness = math.nan if fitness is None else fitness  # SQLite has no NaN
     return Evaluation(task, seed, fitness, Outcome[outcome], steps, kept, compile_s, run_s)

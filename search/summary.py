@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 
 from search.finalists import FIRST_SEED, Finalist, hall_of_fame
 from search.metavalidation import summary as meta_summary
-from search.scores import NOT_TRAINED, Outcome
-from search.settings import Config
+from search.resume import evaluations
+from search.scores import NOT_TRAINED, Outcome, score_of
+from search.settings import Config, EvaluationSettings
 from search.statistics import Statistics
 from search.store import Reader, Store
 from search.view import duration
@@ -68,20 +70,21 @@ def figures(store: Reader, s: Statistics):
 
 def audits(store: Reader):
     """What the programs that were rejected early would have reached."""
-    audited = store.rows(
-        "SELECT programs.outcome, min(evaluations.fitness) FROM evaluations"
-        " JOIN individuals ON number = individual JOIN programs ON programs.id = program"
-        " WHERE purpose = 'audit' GROUP BY individual"
-    )
+    audited = evaluations(store, "audit")
     fitness = [f for (f,) in store.rows("SELECT fitness FROM programs WHERE outcome = 'COMPLETED'")]
     if not audited or not fitness:
         return
+    settings = json.loads(store.meta("history") or "{}")
+    evaluation = EvaluationSettings.model_validate_json(json.dumps(settings["evaluation"]))
+    reached = {number: score_of(own, evaluation).fitness for number, own in audited.items()}
+    outcomes = store.rows("SELECT number, outcome FROM history WHERE number IN (SELECT individual"
+                          " FROM evaluations WHERE purpose = 'audit')")  # fmt: skip
     top = sorted(fitness)[math.ceil(0.99 * (len(fitness) - 1))]
     groups = {"hurdles": (Outcome.HURDLE,), "the fingerprint": NOT_TRAINED}
     for name, wanted in groups.items():
-        own = [f for outcome, f in audited if Outcome[outcome] in wanted]
+        own = [reached[number] for number, outcome in outcomes if Outcome[outcome] in wanted]
         if own:
-            wrong = sum(f is not None and f >= top for f in own)
+            wrong = sum(f >= top for f in own)
             yield (
                 f"rejected by {name}: {len(own)} trained to the end to see; {wrong} "
                 f"({wrong / len(own):.1%}) would have been among the best 1 %"

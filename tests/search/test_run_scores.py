@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -18,8 +19,9 @@ from search.scores import (
     rejected,
     score_of,
 )
-from search.settings import EvaluationSettings, HurdleSettings
+from search.settings import Config, EvaluationSettings, HurdleSettings
 from search.store import Store
+from search.summary import audits
 
 
 def evaluation(task="a", seed=0, fitness=1.0, outcome=Outcome.COMPLETED, checkpoints=(0.5,)):
@@ -85,6 +87,32 @@ def test_audits_take_their_share_of_what_was_rejected_early():
         chosen = sum(may_be_audited(outcome, digest, settings) for digest in hashes)
         early = outcome is Outcome.HURDLE or outcome in NOT_TRAINED
         assert chosen == (pytest.approx(1000, abs=20) if early else 0)
+
+
+def test_false_rejections_are_told_by_the_fitness_over_all_tasks_and_seeds(tmp_path):
+    """Two tasks of different scales: the worse of them alone says nothing."""
+    config = Config(evaluation={"tasks": ("a", "b"), "seeds": 2, "weights": (1.0, 3.0)})
+    with Store(tmp_path) as store:
+        store.set_meta("history", json.dumps(config.history_settings()))
+        outcomes = {0: "COMPLETED", 1: "HURDLE", 2: "HURDLE", 3: "HURDLE", 4: "NEVER_MOVES"}
+        for number, outcome in outcomes.items():
+            fitness = 5.0 if outcome == "COMPLETED" else -math.inf
+            key = number.to_bytes(16, "big")
+            store.add_program((number, key, key, key, number, 1, fitness, outcome, "text"))
+            row = (number, 0, number, None, "insert", 1, 1, 1, number, "new", "edit")
+            store.add_individual(row)
+        of_task_b = {1: 8.0, 2: 5.0, 3: 8.0, 4: 9.0}  # with 1.0 on task a: 6.25, 4.0, -inf, 7.0
+        for number, b in of_task_b.items():
+            for seed in (0, 1):
+                found = [evaluation("a", seed, 1.0), evaluation("b", seed, b)]
+                if number == 3 and seed == 1:
+                    found[1] = evaluation("b", seed, -math.inf, Outcome.DIVERGED)
+                for one in found:
+                    store.add_evaluation(evaluation_row(number, "audit", one))
+        store.commit()
+        hurdles, fingerprint = audits(store)
+    assert "hurdles: 3 trained to the end to see; 1 (33.3%) would" in hurdles
+    assert "the fingerprint: 1 trained to the end to see; 1 (100.0%) would" in fingerprint
 
 
 def test_intervals_are_students():
