@@ -50,6 +50,15 @@ def structure(program: Program) -> bytes:
     return canonical_hash(replace(live_across_steps(program), statements=blanked))
 
 
+def is_variant(program: Program, of: Program) -> bool:
+    """Whether a program is another one with other constants, and no more of them."""
+    count, most = (
+        sum(not isinstance(a, str) for s in live_across_steps(p) for a in s.arguments)
+        for p in (program, of)
+    )
+    return count <= most and structure(program) == structure(of)
+
+
 def direction(program: Program) -> np.ndarray | None:
     """The updates of a few steps on fixed random inputs, each step and array scaled to norm 1.
 

@@ -3,10 +3,11 @@
     python -m search.funnel runs/laptop
     python -m search.funnel --program library:lion --program my.py --task vision_mlp
 
-Candidates (the best of different families) and baselines are tuned with the same budget, scored on
-fresh seeds and the meta-validation split at growing scale, and only what beats every baseline by an
-interval goes on (search/stages.py). Every finished training is kept in the run directory: the same
-command again continues where it was stopped, and pays for nothing twice.
+Baselines are tuned broadly, and so are given programs; a search's best, of different families, come
+with constants that the search has tuned. Then, in each stage, all are tuned with the same budget
+and scored on fresh seeds and the meta-validation split, at growing scale, and only what beats every
+baseline by an interval goes on (search/stages.py). Every finished training is kept in the run
+directory: the same command again continues where it was stopped, and pays for nothing twice.
 """
 
 from __future__ import annotations
@@ -107,15 +108,23 @@ def ledger_of(
 
 
 def run_funnel(
-    candidates: Sequence[Named], ledger: Ledger, setup: Setup, settings: FunnelSettings
+    candidates: Sequence[Named],
+    ledger: Ledger,
+    setup: Setup,
+    settings: FunnelSettings,
+    searched: bool = True,
 ) -> Funnelled:
     """Runs or continues a funnel; stages and trainings are kept in the ledger's store.
+
+    searched: whether the candidates come out of a search (see `run_stages`).
 
     Raises:
       ProgramError, TaskError: a baseline or a task does not exist; nothing was run.
       Stopped: the user asked to stop. WorkerError, ClusterLost: no worker can run.
     """
     baselines = [(name, load(name)) for name in settings.baselines]
+    for task in setup.tasks:
+        ledger.fingerprint(scaled(task, 1))
     for stage in settings.stages:
         for task in stage.tasks or setup.tasks:
             ledger.fingerprint(scaled(task, stage.scale))
@@ -125,10 +134,18 @@ def run_funnel(
         ledger.store.commit()
 
     ledger.progress.expected = expected_trainings(
-        len(candidates), len(baselines), len(setup.tasks), settings
+        len(candidates), len(baselines), len(setup.tasks), settings, searched
     )
     done = run_stages(
-        candidates, baselines, ledger, setup.tasks, settings, setup.seed, setup.weights, keep
+        candidates,
+        baselines,
+        ledger,
+        setup.tasks,
+        settings,
+        seed=setup.seed,
+        weights=setup.weights,
+        done=keep,
+        searched=searched,
     )
     (ledger.store.run_dir / REPORT).write_text(report(done))
     return done
@@ -149,7 +166,7 @@ def candidates_of(store: Reader, settings: FunnelSettings) -> list[Named]:
 def report(done: Funnelled) -> str:
     """The funnel as a page: every program in every stage, and the texts of the last ones."""
     lines = ["# Funnel", "", *_said(done), "", markdown(done.stages), ""]
-    for entry in done.confirmed:
+    for entry in (*done.confirmed, *(done.stages[-1].baselines if done.stages else ())):
         lines += [f"{entry.name}, as tuned for the last stage:", "", "```python",
                   str(entry.program).rstrip(), "```", ""]  # fmt: skip
     return "\n".join(lines)
@@ -157,16 +174,17 @@ def report(done: Funnelled) -> str:
 
 def _said(done: Funnelled) -> list[str]:
     """What came out, in words."""
-    last = done.stages[-1]
-    if done.confirmed:
-        names = ", ".join(entry.name for entry in done.confirmed)
-        return [
-            f"Better than every baseline on fresh seeds, at a family-wise level of {last.level:g}: "
-            f"{names}."
-        ]
-    return [
-        f"No program is shown to be better than the baselines: none got past stage {last.name}."
+    said = [
+        f"{name} is a baseline with other constants: no candidate, but a starting point of that "
+        "baseline's tuning."
+        for name in done.variants
     ]
+    if done.confirmed:
+        names, level = ", ".join(e.name for e in done.confirmed), done.stages[-1].level
+        better = f"Better than every baseline on fresh seeds, at a family-wise level of {level:g}"
+        return [*said, f"{better}: {names}."]
+    why = f"none got past stage {done.stages[-1].name}" if done.stages else "there is no candidate"
+    return [*said, f"No program is shown to be better than the baselines: {why}."]
 
 
 class Lines:
@@ -274,7 +292,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not candidates:
                 raise ValueError(f"{run_dir}: no program of this search has a fitness")
             with ledger_of(store, setup, settings.timeout_s, Lines(sys.stderr)) as ledger:
-                done = run_funnel(candidates, ledger, setup, settings)
+                done = run_funnel(candidates, ledger, setup, settings, searched=not given)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2

@@ -22,8 +22,8 @@ class TuningSettings(Part):
     draws: int = Field(default=16, ge=1)
     """Constants tried with one seed each, the program's own among them; 1: no tuning."""
     rounds: int = Field(default=2, ge=1)
-    """The draws are made in so many rounds; a later round is centred on the best so far, with half
-    the spread."""
+    """The draws are made in so many rounds, each centred on the best so far: round 1 with the
+    spread, round 2 with the spread or half of it, round 3 with a quarter as well, and so on."""
     keep: int = Field(default=4, ge=1)
     """The best draws, which get more seeds."""
     seeds: int = Field(default=3, ge=1)
@@ -78,7 +78,10 @@ class FunnelSettings(Part):
     """From the leading programs of a search to those that can be trusted."""
 
     baselines: Names = ("library:adamw",)
-    """Programs to beat, each of them; tuned with the candidates' budget."""
+    """Programs to beat, each of them; tuned with the candidates' budget in each stage."""
+    head_start: TuningSettings = TuningSettings(draws=256, rounds=6, keep=8, seeds=6, spread=3.0)
+    """Of the baselines alone, to the search's tasks before the first stage: a candidate's constants
+    come out of a whole search, so a baseline's get one, too."""
     families: int = Field(default=20, ge=1)
     """Candidates taken from the search: the best of so many different families."""
     pool: int = Field(default=2_000, ge=1)

@@ -1,5 +1,9 @@
 """The funnel's stages: tune, score on fresh seeds, let those go on that beat the baselines.
 
+A candidate comes with constants that thousands of evaluations have chosen. So that it is not
+confirmed for these alone, the baselines are tuned broadly before the first stage, and a candidate
+that is a baseline but for its constants is a starting point of that tuning, not a candidate.
+
 Each stage draws its own seeds, and scores on the meta-validation split, which neither the search
 nor the tuning sees; the last stage's survivors are scored once more, on seeds by which nothing was
 chosen, and Holm's correction holds the chance that any finalist is a false one. The same examples
@@ -16,11 +20,13 @@ from statistics import fmean
 from typing import Any
 
 from programs import Program, live_across_steps
+from search.families import is_variant
 from search.paired import Comparison, compare, hardest, holm, mean_over_tasks
 from search.selection import FunnelSettings, StageSettings
 from search.trainings import META, Request, Scorer
 from search.tuning import tune
 
+HEAD_START_SEED = 6_000  # first seed of the baselines' own tuning
 STAGE_SEEDS = 10_000  # stage k tunes with seeds from k * this on, and compares from TEST_SEEDS on
 TEST_SEEDS = 5_000  # further
 FINAL_SEEDS = 900_000
@@ -62,15 +68,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Funnelled:
-    """All stages; the finalists that were confirmed are `stages[-1].promoted` if it is FINALS."""
+    """All stages; none if every candidate was a baseline with other constants."""
 
     stages: tuple[Stage, ...]
+    variants: tuple[str, ...] = ()  # what was a baseline with other constants
 
     @property
     def confirmed(self) -> tuple[Entry, ...]:
         """Better than every baseline, tuned alike, on fresh seeds; the best first."""
-        last = self.stages[-1]
-        return last.promoted if last.name == FINALS else ()
+        return next((stage.promoted for stage in self.stages if stage.name == FINALS), ())
 
 
 Named = tuple[str, Program]
@@ -92,6 +98,7 @@ def run_stages(
     seed: int = 0,
     weights: Sequence[float] | None = None,
     done: Callable[[Stage], None] = lambda _: None,
+    searched: bool = True,
 ) -> Funnelled:
     """Candidates through all stages; ends early when none goes on.
 
@@ -100,9 +107,24 @@ def run_stages(
       score: runs the trainings; a stage's are asked for together.
       tasks, weights: of the search; a stage takes them at its scale, or its own with equal weights.
       done: called with each stage that has ended.
+      searched: whether the candidates' constants come out of a search; else they get the baselines'
+        head start, too.
     """
     stages: list[Stage] = []
-    references = list(baselines)
+    alike = [[c for c in candidates if is_variant(c[1], of=b)] for _, b in baselines]
+    variants = tuple(dict.fromkeys(name for own in alike for name, _ in own))
+    candidates = [c for c in candidates if c[0] not in variants]
+    if not candidates:
+        return Funnelled((), variants)
+    starting = [*baselines, *(() if searched else candidates)]
+    others = [*([p for _, p in own] for own in alike), *([] for _ in starting[len(baselines) :])]
+    names = tuple(scaled(task, 1) for task in tasks)
+    programs = [program for _, program in starting]
+    tuned = tune(
+        programs, score, names, settings.head_start, HEAD_START_SEED, seed, weights, others
+    )
+    named = [(name, t.program) for (name, _), t in zip(starting, tuned)]
+    references, candidates = named[: len(baselines)], named[len(baselines) :] or candidates
     for number, stage in enumerate(settings.stages, start=1):
         names = tuple(scaled(task, stage.scale) for task in stage.tasks or tasks)
         shares = None if stage.tasks else weights
@@ -117,12 +139,12 @@ def run_stages(
         references = named[: len(references)]
         candidates = [(entry.name, entry.program) for entry in found.promoted]
         if not candidates:
-            return Funnelled(tuple(stages))
+            return Funnelled(tuple(stages), variants)
     seeds = range(FINAL_SEEDS, FINAL_SEEDS + settings.finals.seeds)
     named = [*references, *candidates]
     stages.append(_compared(FINALS, named, len(references), score, names, seeds, shares, settings))
     done(stages[-1])
-    return Funnelled(tuple(stages))
+    return Funnelled(tuple(stages), variants)
 
 
 def _compared(
@@ -172,10 +194,11 @@ def _compared(
 
 
 def expected_trainings(
-    candidates: int, baselines: int, tasks: int, settings: FunnelSettings
+    candidates: int, baselines: int, tasks: int, settings: FunnelSettings, searched: bool = True
 ) -> int:
     """How many trainings the funnel takes if as many programs as allowed go on."""
-    total = 0
+    starting = baselines if searched else baselines + candidates
+    total = starting * tasks * settings.head_start.trainings
     for stage in settings.stages:
         own = len(stage.tasks) if stage.tasks else tasks
         total += (candidates + baselines) * own * (stage.tuning.trainings + stage.seeds)

@@ -1,4 +1,4 @@
-"""Tuning the constants of programs, every program with the same budget.
+"""Tuning the constants of programs, every program of a call with the same budget.
 
 Comparisons of optimizers are decided by who was tuned how hard, so baselines and candidates go
 through this one function with one setting. A constant is multiplied by 2^a, a ~ N(0, spread^2), as
@@ -41,6 +41,7 @@ def tune(
     first_seed: int = 0,
     seed: int = 0,
     weights: Sequence[float] | None = None,
+    others: Sequence[Sequence[Program]] | None = None,
 ) -> list[Tuned]:
     """Tunes each program on its own with the same budget; deterministic.
 
@@ -48,24 +49,27 @@ def tune(
       score: runs the trainings; all programs' draws of a round are asked for at once.
       tasks, weights: fitness is the weighted mean over them, on the search-validation split.
       first_seed: of the trainings' seeds. seed: of the draws.
+      others: for each program, the same with other constants, as further starting points.
     """
     programs = [live_across_steps(program) for program in programs]
     if settings.draws == 1:
         return [Tuned(program, math.nan, program, 0) for program in programs]
     tried: list[dict[Program, float]] = [{} for _ in programs]  # fitness with the first seed
     rngs = [child_rng(seed, 0, 0) for _ in programs]  # the same stream for all
-    centres = list(programs)
+    starts = [
+        [program, *map(live_across_steps, further)]
+        for program, further in zip(programs, others or [()] * len(programs))
+    ]
     for number in range(settings.rounds):
         upto = math.ceil(settings.draws * (number + 1) / settings.rounds)
-        spread = settings.spread / 2**number
+        spreads = [settings.spread / 2**halvings for halvings in range(number + 1)]
         asked = [
-            _draws(centre, upto - len(done), spread, rng, done)
-            for centre, rng, done in zip(centres, rngs, tried)
+            _draws(own, upto - len(done), spreads, rng, done)
+            for own, rng, done in zip(starts, rngs, tried)
         ]
         means = iter(_means([p for new in asked for p in new], score, tasks, [first_seed], weights))
         for done, new in zip(tried, asked):
             done.update((program, next(means)) for program in new)
-        centres = [_best(done) for done in tried]
     chosen = [sorted(done, key=lambda p: -done[p])[: settings.keep] for done in tried]
     seeds = list(range(first_seed, first_seed + settings.seeds))
     means = iter(_means([p for few in chosen for p in few], score, tasks, seeds, weights))
@@ -100,15 +104,22 @@ def _means(programs, score: Scorer, tasks, seeds, weights) -> list[float]:
 
 
 def _draws(
-    centre: Program, count: int, spread: float, rng: random.Random, known: dict[Program, float]
+    starts: Sequence[Program],
+    count: int,
+    spreads: Sequence[float],
+    rng: random.Random,
+    known: dict[Program, float],
 ) -> list[Program]:
-    """New programs with other constants; the program itself first when nothing is known yet."""
-    new: list[Program] = [] if known else [centre]
-    places = constants(centre)
-    for _ in range(ATTEMPTS * count if places else 0):
+    """New programs: the best known with other constants; the starts first when none is known yet.
+
+    Wide spreads find what is far away, narrow ones the best nearby; each draw has one of them.
+    """
+    new: list[Program] = [] if known else list(dict.fromkeys(starts))
+    centre = _best(known) if known else starts[0]
+    for _ in range(ATTEMPTS * count if constants(centre) else 0):
         if len(new) >= count:
             break
-        draw = redrawn(centre, spread, rng)
+        draw = redrawn(centre, spreads[int(rng.random() * len(spreads))], rng)
         if draw not in known and draw not in new and _is_valid(draw):
             new.append(draw)
     return new

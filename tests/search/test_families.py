@@ -4,7 +4,7 @@ import random
 
 from programs import load, parse
 from programs.mutate import MutationOptions, mutate
-from search.families import Candidate, direction, families, structure
+from search.families import Candidate, direction, families, is_variant, structure
 from search.tuning import redrawn
 
 LION, ADAMW = load("library:lion"), load("library:adamw")
@@ -59,3 +59,14 @@ def test_programs_that_fail_are_left_out():
     for _ in range(200):  # whatever a search may hold
         programs.append(mutate(programs[-1], rng, MutationOptions(max_length=20)).program)
     assert len(families([Candidate(p, 0.0) for p in programs], 10)) <= 10
+
+
+def test_a_variant_has_the_same_structure_and_no_further_constants():
+    other = parse(str(ADAMW).replace("0.001", "0.7").replace("0.9)", "0.5)"))
+    assert is_variant(other, of=ADAMW) and not is_variant(LION, of=ADAMW)
+    once = parse(
+        "def train(w, g, m, lr):\n  m = interp(g, m, 0.9)\n  update = sign(m)\n"
+        "  wd = w * 0.1\n  update = update + wd\n  lr = lr * 0.0001\n  update = update * lr\n"
+        "  return update, m\n"
+    )
+    assert is_variant(once, of=LION) and not is_variant(LION, of=once)  # one beta of Lion's two

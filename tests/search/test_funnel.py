@@ -11,6 +11,7 @@ from scipy import stats
 from programs import Program, Statement, analyse, load, parse
 from search import funnel
 from search.config import dumps
+from search.config import load as load_config
 from search.jobs import Job
 from search.scores import Evaluation, Outcome
 from search.selection import FinalsSettings, FunnelSettings, StageSettings, TuningSettings
@@ -73,6 +74,7 @@ class Noisy:
 
 def settings(keep: int = 5, level: float = 0.05, tuning=NO_TUNING, **finals) -> FunnelSettings:
     return FunnelSettings(
+        head_start=NO_TUNING,
         stages=(
             StageSettings(name="A", keep=keep, beat=False, tuning=NO_TUNING),
             StageSettings(name="B", scale=10, keep=keep, level=level, tuning=tuning),
@@ -106,7 +108,9 @@ def test_of_100_funnels_of_null_candidates_no_more_confirm_one_than_stated():
         StageSettings(name="A", keep=5, seeds=3, beat=False, tuning=NO_TUNING),
         StageSettings(name="B", scale=10, keep=3, level=0.4, tuning=NO_TUNING),
     )
-    rules = FunnelSettings(stages=stages, finals=FinalsSettings(seeds=7, level=level))
+    rules = FunnelSettings(
+        head_start=NO_TUNING, stages=stages, finals=FinalsSettings(seeds=7, level=level)
+    )
     for i in range(funnels):
         candidates = [(f"n{j}", numbered(100 * i + j)) for j in range(30)]
         done = run_stages(candidates, [("b", numbered(i, ADAMW))], Noisy(), ["t"], rules)
@@ -153,6 +157,66 @@ def test_a_true_improvement_passes_and_everybody_is_tuned_alike():
     assert "lion" in table(done.stages) and "| finals | lion |" in markdown(done.stages)
     assert json.loads(stage_json(done.stages[-1]))["entries"][0]["promoted"]
     assert score.asked <= expected_trainings(5, 1, 2, settings(tuning=TUNING)) + 2 * 2 * 2 * 2 * 6
+
+
+def rate(program: Program) -> float:
+    """The learning rate of AdamW or Lion: the constant that the schedule is multiplied with."""
+    return next(s.arguments[1] for s in program if s.target == "lr")
+
+
+def at_rate(program: Program, lr: float) -> Program:
+    statements = [
+        replace(s, arguments=("lr", lr)) if s.target == "lr" else s for s in program.statements
+    ]
+    return replace(program, statements=tuple(statements))
+
+
+def bowl(best: float = 0.1):
+    """All that counts is the learning rate; 20 % from the best cost 0.003."""
+    return lambda r: -0.05 * math.log2(max(rate(r.program), 1e-30) / best) ** 2
+
+
+QUICKSTART = load_config("configs/quickstart.yaml").funnel
+
+
+@pytest.mark.parametrize("extra", [False, True], ids=["the baseline", "with a statement more"])
+def test_constants_alone_are_not_confirmed(extra):
+    """A whole search has found the best learning rate for the candidate, 100 times AdamW's."""
+    level, funnels, confirmed = QUICKSTART.finals.level, 60, 0
+    for i in range(funnels):
+        best = at_rate(numbered(i, ADAMW) if extra else ADAMW, 0.1)
+        score = Noisy(lambda r: bowl()(r), luck=0.02)
+        done = run_stages([("found", best)], BASELINE, score, ["t"], QUICKSTART, seed=i)
+        assert extra or done.variants == ("found",)
+        confirmed += bool(done.confirmed)
+    assert confirmed <= stats.binom.ppf(1 - 1e-3, funnels, level)
+
+
+def test_a_baseline_is_tuned_from_the_constants_of_a_candidate_of_its_structure():
+    candidates = [("adamw again", at_rate(ADAMW, 5.0)), ("lion", at_rate(LION, 5.0))]
+    score = Noisy(lambda r: bowl(5.0)(r) + 0.5 * is_lion(r.program), luck=0.0)
+    rules = settings().model_copy(update={"head_start": TuningSettings(draws=2, spread=1e-6)})
+    done = run_stages(candidates, BASELINE, score, ["t"], rules)
+    assert done.variants == ("adamw again",)
+    assert [entry.name for entry in done.confirmed] == ["lion"]
+    assert all(rate(stage.baselines[0].program) == 5.0 for stage in done.stages)
+    assert "adamw again is a baseline with other constants" in funnel.report(done)
+    done = run_stages(candidates[:1], BASELINE, score, ["t"], rules)
+    assert not done.stages and not done.confirmed and "no candidate" in funnel.report(done)
+
+
+@pytest.mark.parametrize("searched", [True, False])
+def test_a_better_structure_passes(searched):
+    """With the constants of a search, or with any, if it gets the head start too."""
+    for i in range(5):
+        score = Noisy(lambda r: bowl()(r) + 0.3 * is_lion(r.program), luck=0.02)
+        lion = at_rate(LION, 0.1 if searched else 0.001)
+        given = [("lion", lion)], BASELINE, score, ["t"], QUICKSTART
+        done = run_stages(*given, seed=i, searched=searched)
+        assert [entry.name for entry in done.confirmed] == ["lion"]
+        expected = expected_trainings(1, 1, 1, QUICKSTART, searched)
+        again = 2 * 1 * (8 + 2)  # the kept draws' first seed is asked for twice, paid for once
+        assert score.asked <= expected + again
 
 
 def test_one_must_beat_every_baseline():
@@ -223,7 +287,8 @@ def paid(monkeypatch):
 
 
 PROGRAMS = ["--program", "library:lion", "--program", "library:adam", "--task", "vision_mlp"]
-QUICK = ["--workers", "in_process", "--set", "stages.C.scale=20", "--set", "stages.B.scale=2"]
+QUICK = ["--workers", "in_process", "--set", "stages.C.scale=20", "--set", "stages.B.scale=2",
+         "--set", "head_start.draws=8"]  # fmt: skip
 
 
 def test_the_command_on_given_programs_goes_on_after_a_kill_and_pays_nothing_twice(
