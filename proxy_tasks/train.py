@@ -79,6 +79,10 @@ class Training:
     the same structure, shapes and dtypes costs no compilation; neither does another seed, another
     hurdle threshold. A seed gives the same initial weights and the same
     batches to every optimizer, so fitness can be compared in pairs.
+
+    An optimizer's `update` is given as extra arguments, by optax's names: `lr`, the schedule value;
+    `value` and `grad`, loss and gradient of the batch; `value_fn` and `obj_fn`, weights -> loss of
+    the batch.
     """
 
     def __init__(
@@ -156,8 +160,16 @@ class Training:
 
         def step_once(carry):
             step, params, state, limit, _ = carry
-            loss, grads = gradient(params, task.data.take(arrays, order[step]))
-            updates, state = optimizer.update(grads, state, params, lr=task.schedule(step))
+            batch = task.data.take(arrays, order[step])
+            loss, grads = gradient(params, batch)
+
+            # optax's line searches refuse to be given what their value_fn does not take, too.
+            def loss_at(params, lr=None, obj_fn=None):
+                return task.loss(params, batch)
+
+            extra = {"value": loss, "grad": grads, "value_fn": loss_at, "obj_fn": loss_at}
+            lr = task.schedule(step)
+            updates, state = optimizer.update(grads, state, params, lr=lr, **extra)
             # The small number keeps an infinite explosion infinite when the first loss is 0.
             limit = jnp.where(step == 0, explosion * (jnp.abs(loss) + 1e-30), limit)
             bad = jnp.logical_not((loss <= limit) & jnp.isfinite(loss))
