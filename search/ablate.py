@@ -16,9 +16,11 @@ that.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 from statistics import stdev
 
 from programs import Program
@@ -92,10 +94,7 @@ class _Judge:
         self.score, self.tasks, self.cases = score, tasks, cases
         self.settings, self.asked = settings, 0
         self._start = {task: self.fitness(start, task, len(cases)) for task in tasks}
-        self.tolerance = tolerance or {
-            task: settings.tolerance or _spread(fitness) * settings.tolerance_sd
-            for task, fitness in self._start.items()
-        }
+        self.tolerance = tolerance or _tolerances(self._start, settings)
 
     def fitness(self, program: Program, task: str, count: int) -> list[float]:
         """By case, of the first `count`."""
@@ -128,13 +127,22 @@ class _Judge:
         return Verdict.NOT_SHOWN, found
 
 
-def _spread(fitness: Sequence[float]) -> float:
-    """Standard deviation over seeds; raises ValueError when there is a seed without a fitness."""
-    if not all(value > float("-inf") for value in fitness):
+def _tolerances(
+    by_task: Mapping[str, Sequence[float]], settings: AblationSettings
+) -> dict[str, float]:
+    """By task, from the start's fitness; raises Untrainable when a seed has no fitness."""
+    if not all(map(math.isfinite, chain(*by_task.values()))):
         raise Untrainable(
             "the program to ablate does not train on all seeds, so nothing can be told"
         )
-    return max(stdev(fitness), NO_LESS_THAN) if len(fitness) > 1 else NO_LESS_THAN
+    return {task: tolerance(fitness, settings) for task, fitness in by_task.items()}
+
+
+def tolerance(fitness: Sequence[float], settings: AblationSettings) -> float:
+    """Loss that counts as none beside a program with this fitness, by seed; failed seeds aside."""
+    finite = [value for value in fitness if math.isfinite(value)]
+    spread = stdev(finite) if len(finite) > 1 else 0.0
+    return settings.tolerance or max(spread * settings.tolerance_sd, NO_LESS_THAN)
 
 
 def ablate(
@@ -169,23 +177,23 @@ def ablate(
     first = [Removal("evolution without insertion", proposal)] if proposal is not None else []
     cases: Cases = [(SEARCH_SEEDS + i, SEARCH) for i in range(settings.seeds)]
     judge = _Judge(program, score, tasks, cases, settings)
-    tolerance, asked = judge.tolerance, 0
+    allowed, asked = judge.tolerance, 0
     for again in range(ROUNDS):
         taken = _greedy(program, judge, simplify, first, note)
         begin = CONFIRM_SEEDS + again * settings.confirm_seeds
         fresh: Cases = [(begin + i, META) for i in range(settings.confirm_seeds)]
-        check = _Judge(program, score, tasks, fresh, settings, tolerance)
+        check = _Judge(program, score, tasks, fresh, settings, allowed)
         if len(taken) == 1 or _confirmed(taken, check, note):
             break
         cases = [*cases, *fresh]
         asked += judge.asked + check.asked
-        judge = _Judge(program, score, tasks, cases, settings, tolerance)
+        judge = _Judge(program, score, tasks, cases, settings, allowed)
     else:  # every round was contradicted: what is left of the last one, the first removals
         taken.pop()
         while len(taken) > 1 and not _confirmed(taken, check, note):
             taken.pop()
     asked += judge.asked + check.asked
-    return Ablation(program, taken[-1], tolerance, tuple(changes), asked)
+    return Ablation(program, taken[-1], allowed, tuple(changes), asked)
 
 
 def _greedy(

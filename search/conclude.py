@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from programs import Program
 from programs.export import to_optax
+from programs.simplify import Simplification, simplify
 from search.ablate import Untrainable
 from search.finalists import Finalist
-from search.funnel import REPORT, Lines, Setup, candidates_of, ledger_of, run_funnel
+from search.funnel import REPORT, Lines, Setup, candidates_of, ledger_of, outcome, run_funnel
 from search.settings import Config
-from search.simplify import Shortened, certificate, shorten
-from search.stages import table
+from search.simplify import Shortened, certificate, exact_certificate, shorten
+from search.stages import Funnelled, Named, scaled, table
 from search.store import Store
+from search.trainings import Ledger
+from search.validation import Validation, validate
 
 FINAL, FINAL_OPTAX, CERTIFICATE = "final.py", "final_optax.py", "certificate.md"
 
@@ -47,32 +52,102 @@ def conclude(
     setup = Setup.of(config, tasks_file)
     with ledger_of(store, setup, config.funnel.timeout_s, Lines(sys.stderr), stopping) as ledger:
         funnelled = run_funnel(candidates, ledger, setup, config.funnel)
-        if funnelled.confirmed:
-            winner = funnelled.confirmed[0]
-            name, program, verdict = winner.name, winner.program, "confirmed by the funnel"
-        else:
-            best = finalists[0].leader
-            name, program = f"individual {best.number}", best.program
-            verdict = "the search's best; the funnel confirmed no program"
-        said = ["Funnel:", table(funnelled.stages), ""]
-        ledger.progress.expected = 0  # how many trainings the ablation takes is not known
-        try:
-            done = shorten(program, ledger, setup.tasks, config.ablation, config.tuning)
-        except Untrainable as error:
-            return [*said, f"{name} ({verdict}) is left as it is: {error}", "", str(program)]
-    _write(store.run_dir, done, f"{name}: {verdict}.")
+        ledger.progress.expected = 0  # how many trainings the rest takes is not known
+        winner = Winner.of(funnelled, finalists)
+        final = finished(winner, funnelled, ledger, setup, config)
+    _write(store.run_dir, final)
     return [
-        *said,
-        f"Final program, from {name} ({verdict}), "
-        f"{len(done.exact.original)} -> {len(done.program)} statements:",
+        "Funnel:",
+        table(funnelled.stages),
         "",
-        str(done.program),
+        *outcome(funnelled),
+        "",
+        f"Final program, from {winner.name} ({winner.verdict}), "
+        f"{len(winner.program)} -> {len(final.program)} statements. {final.said}",
+        "",
+        str(final.program),
+        f"The same on {', '.join(final.validation.tasks)}, on fresh seeds:",
+        final.validation.table(),
+        "",
         f"Its steps: {store.run_dir / CERTIFICATE}; as optax: {store.run_dir / FINAL_OPTAX}; "
         f"the funnel: {store.run_dir / REPORT}",
     ]
 
 
-def _write(run_dir: Path, done: Shortened, origin: str) -> None:
-    (run_dir / FINAL).write_text(str(done.program))
-    (run_dir / FINAL_OPTAX).write_text(to_optax(done.program, "final"))
-    (run_dir / CERTIFICATE).write_text(f"{certificate(done)}\nFrom {origin}\n")
+@dataclass(frozen=True)
+class Winner:
+    """The program that the final one is made of."""
+
+    name: str
+    program: Program
+    verdict: str
+
+    @classmethod
+    def of(cls, funnelled: Funnelled, finalists: Sequence[Finalist]) -> Winner:
+        if funnelled.confirmed:
+            best = funnelled.confirmed[0]
+            return cls(best.name, best.program, "confirmed by the funnel")
+        leader = finalists[0].leader
+        verdict = "the search's best; the funnel confirmed no program"
+        return cls(f"individual {leader.number}", leader.program, verdict)
+
+
+@dataclass(frozen=True)
+class Final:
+    """What is delivered."""
+
+    program: Program
+    said: str  # how it came about, in a sentence or two
+    certificate: str
+    validation: Validation
+
+
+def finished(
+    winner: Winner, funnelled: Funnelled, ledger: Ledger, setup: Setup, config: Config
+) -> Final:
+    """The winner made short, as far as it stays as good as it was where the funnel ended."""
+
+    def validated(*made: Named) -> Validation:
+        assert config.funnel is not None
+        programs = [("winner", winner.program), *made]
+        tasks, weights, baselines = _last(funnelled, setup)
+        finals, ablation = config.funnel.finals, config.ablation
+        return validate(programs, baselines, ledger, tasks, weights, finals, ablation)
+
+    def exact_only(exact: Simplification, why: str, tried: Shortened | None, *made: Named) -> Final:
+        said = f"By exact passes alone: {why}."
+        found = validated(*made, ("exact passes alone", exact.program))
+        page = exact_certificate(exact, said, tried)
+        return Final(exact.program, said, _page(page, winner, found), found)
+
+    try:
+        done = shorten(winner.program, ledger, setup.tasks, config.ablation, config.tuning)
+    except Untrainable as error:
+        return exact_only(simplify(winner.program), str(error), None)
+    made = ("final program", done.program)
+    found = validated(made)
+    if found.clearly_worse(1):
+        why = f"after the ablation it was clearly worse on {', '.join(found.tasks)}"
+        return exact_only(done.exact, why, done, ("after the ablation", done.program))
+    said = f"{done.constants} It is {found.verdict(1)}."
+    return Final(done.program, said, _page(certificate(done), winner, found), found)
+
+
+def _last(
+    funnelled: Funnelled, setup: Setup
+) -> tuple[tuple[str, ...], Sequence[float] | None, list[Named]]:
+    """Where the funnel ended: tasks, their weights, and the baselines as tuned there."""
+    if not funnelled.stages:
+        return tuple(scaled(task, 1) for task in setup.tasks), setup.weights, []
+    last = funnelled.stages[-1]
+    return last.tasks, last.weights, [(entry.name, entry.program) for entry in last.baselines]
+
+
+def _page(steps: str, winner: Winner, found: Validation) -> str:
+    return f"{steps}\n{found.markdown()}\n\nFrom {winner.name}: {winner.verdict}.\n"
+
+
+def _write(run_dir: Path, final: Final) -> None:
+    (run_dir / FINAL).write_text(str(final.program))
+    (run_dir / FINAL_OPTAX).write_text(to_optax(final.program, "final"))
+    (run_dir / CERTIFICATE).write_text(final.certificate)

@@ -165,14 +165,14 @@ def candidates_of(store: Reader, settings: FunnelSettings) -> list[Named]:
 
 def report(done: Funnelled) -> str:
     """The funnel as a page: every program in every stage, and the texts of the last ones."""
-    lines = ["# Funnel", "", *_said(done), "", markdown(done.stages), ""]
+    lines = ["# Funnel", "", *outcome(done), "", markdown(done.stages), ""]
     for entry in (*done.confirmed, *(done.stages[-1].baselines if done.stages else ())):
         lines += [f"{entry.name}, as tuned for the last stage:", "", "```python",
                   str(entry.program).rstrip(), "```", ""]  # fmt: skip
     return "\n".join(lines)
 
 
-def _said(done: Funnelled) -> list[str]:
+def outcome(done: Funnelled) -> list[str]:
     """What came out, in words."""
     said = [
         f"{name} is a baseline with other constants: no candidate, but a starting point of that "
@@ -308,7 +308,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except WorkerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print("\n".join([table(done.stages), "", *_said(done)]))
+    print("\n".join([table(done.stages), "", *outcome(done)]))
     for entry in done.confirmed:
         print(f"\n{entry.name}, as tuned for the last stage:\n{entry.program}")
     print(f"\nAll entries: {run_dir / REPORT}")

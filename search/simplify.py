@@ -56,6 +56,18 @@ class Shortened:
         """The result, with the constants it came with where that is possible."""
         return self.again.program if self.restored is None else self.restored
 
+    @property
+    def constants(self) -> str:
+        """Which constants the result has, in words."""
+        if self.restored is not None:
+            return "Its constants are those that it came with, not the ones tuned to the tasks."
+        if self.tuned is not None:
+            return (
+                "Its constants are the ones tuned to the tasks: which of those that it came with "
+                "stand behind each of them is not known."
+            )
+        return "Its constants were not tuned."
+
 
 def shorten(
     program: Program,
@@ -132,21 +144,37 @@ def _float32(number: Any) -> str:
 
 def certificate(done: Shortened) -> str:
     """The whole way as a page to read."""
-    before, after = done.exact.original, done.program
+    lines = _head(done.exact.original, done.program, done.constants, done.seconds)
+    if done.restored is not None:
+        lines += ["With the constants tuned to the tasks:", "", *_code(done.again.program)]
+    return "\n".join([*lines, _deeper(as_markdown(done.exact)), *_measured(done)])
+
+
+def exact_certificate(exact: Simplification, why: str, tried: Shortened | None = None) -> str:
+    """The same where the exact passes alone are the way; `tried` was taken back."""
+    lines = [*_head(exact.original, exact.program, why, exact.seconds), _deeper(as_markdown(exact))]
+    if tried is not None:
+        lines += ["## What follows was taken back", "", why, "", *_measured(tried)]
+    return "\n".join(lines)
+
+
+def _head(before: Program, after: Program, said: str, seconds: float) -> list[str]:
     states = f"{len(before.states)} to {len(after.states)} states"
-    lines = [
+    return [
         "# From the evolved program to the final one",
         "",
-        f"{len(before)} to {len(after)} statements, {states}, in {done.seconds:.0f} s.",
+        f"{len(before)} to {len(after)} statements, {states}, in {seconds:.0f} s. {said}",
         "",
         *_code(before),
         "became",
         "",
         *_code(after),
     ]
-    if done.restored is not None:
-        lines += ["With the constants tuned to the tasks:", "", *_code(done.again.program)]
-    lines += [_deeper(as_markdown(done.exact))]
+
+
+def _measured(done: Shortened) -> list[str]:
+    """What was done after the exact passes."""
+    lines = []
     if done.tuned is not None:
         lines += [
             "## Tuned to the tasks",
@@ -156,9 +184,7 @@ def certificate(done: Shortened) -> str:
             "",
             *_code(done.tuned.program),
         ]
-    lines += [ablation_markdown(done.ablation)]
-    lines += [_deeper(as_markdown(done.again))]
-    return "\n".join(lines)
+    return [*lines, ablation_markdown(done.ablation), _deeper(as_markdown(done.again))]
 
 
 def ablation_markdown(done: Ablation) -> str:

@@ -60,6 +60,7 @@ class Stage:
     beat: bool
     entries: tuple[Entry, ...]
     baselines: tuple[Entry, ...]
+    weights: tuple[float, ...] | None = None  # of the tasks; None: all equal
 
     @property
     def promoted(self) -> tuple[Entry, ...]:
@@ -190,7 +191,8 @@ def _compared(
     ]
     ranked = sorted(marked, key=lambda e: (not e.promoted, -e.mean))
     baselines.sort(key=lambda e: -e.mean)
-    return Stage(name, tasks, level, beat, tuple(ranked), tuple(baselines))
+    shares = None if weights is None else tuple(weights)
+    return Stage(name, tasks, level, beat, tuple(ranked), tuple(baselines), shares)
 
 
 def expected_trainings(
@@ -209,8 +211,12 @@ def expected_trainings(
 def table(stages: Sequence[Stage]) -> str:
     """The funnel as text, one row per stage."""
     head = ("stage", "tasks", "in", "promoted", "best", "fitness", "less the baseline", "p")
-    rows = [head, *map(_row, stages)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    return columns([head, *map(_row, stages)])
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as text in columns, the first one underlined."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(line.rstrip() for line in lines)

@@ -8,7 +8,7 @@ from scipy import stats
 
 from programs import Program, load, parse
 from programs.canonical import canonical_hash
-from search.ablate import Ablation, Verdict, ablate
+from search.ablate import Ablation, Untrainable, Verdict, ablate
 from search.families import structure
 from search.paired import compare
 from search.removals import removals, tidied
@@ -144,8 +144,9 @@ def test_removals_that_diverge_and_a_start_that_does():
     done = ablate(EVOLVED, Planted(broken=no_clip), ["a"])
     assert any(s.function == "clip" for s in done.program)
     assert any(c.verdict is Verdict.HOPELESS and c.by_task[0][1].failed for c in done.changes)
-    with pytest.raises(ValueError, match="does not train"):
-        ablate(EVOLVED, Planted(broken=lambda program: True), ["a"])
+    for settings in (None, AblationSettings(tolerance=0.1)):
+        with pytest.raises(Untrainable, match="does not train"):
+            ablate(EVOLVED, Planted(broken=lambda program: True), ["a"], settings)
 
 
 def test_harm_of_the_tolerance_is_accepted_at_most_at_the_level():

@@ -2,18 +2,15 @@
 
 import json
 import math
-import random
 from dataclasses import replace
 
 import pytest
 from scipy import stats
+from toys import Noisy, Workers, fill_search
 
-from programs import Program, Statement, analyse, load, parse
+from programs import Program, Statement, load
 from search import funnel
-from search.config import dumps
 from search.config import load as load_config
-from search.jobs import Job
-from search.scores import Evaluation, Outcome
 from search.selection import FinalsSettings, FunnelSettings, StageSettings, TuningSettings
 from search.settings import Config, EvaluationSettings
 from search.stages import (
@@ -51,25 +48,6 @@ def number_of(program: Program) -> int | None:
 
 def is_lion(program: Program) -> bool:
     return any(s.function == "sign" for s in program)
-
-
-class Noisy:
-    """A seed's luck, the same for all, and a training's luck; `worth` of a request on top."""
-
-    def __init__(self, worth=lambda request: 0.0, luck: float = 0.1):
-        self.worth, self.luck, self.asked = worth, luck, 0
-
-    def __call__(self, requests):
-        self.asked += len(requests)
-        return [self.one(request) for request in requests]
-
-    def one(self, r: Request) -> float:
-        rng = random.Random(f"{r.program}{r.task}{r.seed}{r.split}")
-        return (
-            self.worth(r)
-            + random.Random(f"{r.task}{r.seed}").gauss(0, 0.5)
-            + self.luck * (rng.gauss(0, 1))
-        )
 
 
 def settings(keep: int = 5, level: float = 0.05, tuning=NO_TUNING, **finals) -> FunnelSettings:
@@ -265,25 +243,9 @@ def test_names_at_scales():
 
 @pytest.fixture
 def paid(monkeypatch):
-    """Jobs that the workers were given; each is scored by a toy."""
-    jobs: list[Job] = []
-    score = Noisy(lambda r: 1.0 * is_lion(r.program))
-
-    def evaluate(job: Job):
-        jobs.append(job)
-        task, split = json.loads(job.purpose)
-        if len(jobs) == evaluate.stop_at:
-            raise KeyboardInterrupt
-        requests = [Request(parse(job.program), task, seed, split) for seed in job.seeds]
-        return [
-            Evaluation(task, r.seed, f, Outcome.COMPLETED, 1)
-            for r, f in zip(requests, score(requests))
-        ]
-
-    evaluate.stop_at = -1
-    jobs_of = type("Paid", (), {"jobs": jobs, "evaluate": staticmethod(evaluate)})
-    monkeypatch.setattr(funnel, "factory", lambda *_: lambda: evaluate)
-    return jobs_of
+    workers = Workers(Noisy(lambda r: 1.0 * is_lion(r.program)))
+    monkeypatch.setattr(funnel, "factory", workers.factory)
+    return workers
 
 
 PROGRAMS = ["--program", "library:lion", "--program", "library:adam", "--task", "vision_mlp"]
@@ -296,7 +258,7 @@ def test_the_command_on_given_programs_goes_on_after_a_kill_and_pays_nothing_twi
 ):
     run_dir = tmp_path / "run"
     command = [*PROGRAMS, *QUICK, "--run-dir", str(run_dir)]
-    paid.evaluate.stop_at = 100
+    paid.stop_at = 100
     assert funnel.main(command) == 130
     assert "the same command goes on" in capsys.readouterr().err
     before = len(paid.jobs)
@@ -304,7 +266,7 @@ def test_the_command_on_given_programs_goes_on_after_a_kill_and_pays_nothing_twi
     first = capsys.readouterr().out
     assert "library:lion" in first and "Better than every baseline" in first
     # The batch under way when it was stopped is lost, nothing else.
-    keys = [(job.purpose, job.program, job.seeds) for job in paid.jobs]
+    keys = paid.paid()
     assert before == 100 and 0 < len(keys) - len(set(keys)) <= 100
     with Reader(run_dir) as store:
         rows = store.rows("SELECT key, value FROM meta WHERE key LIKE 'training %'")
@@ -320,13 +282,7 @@ def test_the_command_on_a_finished_search(tmp_path, capsys, paid):
     run_dir = tmp_path / "run"
     config = Config(evaluation=EvaluationSettings(tasks=("vision_mlp",)))
     with Store(run_dir) as store:
-        store.set_meta("config", dumps(config))
-        programs = [LION, numbered(3), ADAMW, load("library:sgd")]
-        for i, program in enumerate(programs, start=1):
-            key = analyse(program).functional_hash
-            row = (i, key, key, key, i - 1, len(program), -float(i), "COMPLETED", str(program))
-            store.add_program(row)
-            store.add_individual((i - 1, 0, i - 2, None, "start", 1, 9, 9, i, "new", str(program)))
+        fill_search(store, config, [LION, numbered(3), ADAMW, load("library:sgd")])
     assert funnel.main([str(run_dir), *QUICK, "--set", "stages.A.keep=2"]) == 0
     out = capsys.readouterr().out
     assert "individual 0 (of" in out and "Better than every baseline" in out

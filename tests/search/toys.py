@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 import os
 import random
@@ -12,9 +13,13 @@ import time
 
 import numpy as np
 
-from programs import parse
+from programs import Program, analyse, parse
+from search.config import dumps
 from search.jobs import Evaluate, Job
 from search.scores import Evaluation, Outcome
+from search.settings import Config
+from search.store import Store
+from search.trainings import Request
 
 
 def one_max(job: Job) -> float:
@@ -77,6 +82,65 @@ def main(argv=None) -> int:
         name: float(os.environ.get(f"TOY_{name.upper()}", 0)) for name in ("sleep_s", "hostile")
     }
     return run(argv, Function(factory(one_max, **options)))
+
+
+class Noisy:
+    """A seed's luck, the same for all, and a training's luck; `worth` of a request on top."""
+
+    def __init__(self, worth=lambda request: 0.0, luck: float = 0.1):
+        self.worth, self.luck, self.asked = worth, luck, 0
+
+    def __call__(self, requests):
+        self.asked += len(requests)
+        return [self.one(request) for request in requests]
+
+    def one(self, r: Request) -> float:
+        rng = random.Random(f"{r.program}{r.task}{r.seed}{r.split}")
+        return (
+            self.worth(r)
+            + random.Random(f"{r.task}{r.seed}").gauss(0, 0.5)
+            + self.luck * (rng.gauss(0, 1))
+        )
+
+
+class Workers:
+    """In the workers' place after a search: jobs are counted, and scored by a toy."""
+
+    def __init__(self, score, stop_at: int = -1):
+        """stop_at: the job, counted from 1, at which Ctrl-C is pressed."""
+        self.score, self.stop_at, self.jobs = score, stop_at, []
+
+    def __call__(self, job: Job) -> list[Evaluation]:
+        self.jobs.append(job)
+        if len(self.jobs) == self.stop_at:
+            raise KeyboardInterrupt
+        task, split = json.loads(job.purpose)
+        requests = [Request(parse(job.program), task, seed, split) for seed in job.seeds]
+        return [
+            Evaluation(task, r.seed, fitness, Outcome.COMPLETED, 1)
+            for r, fitness in zip(requests, self.score(requests))
+        ]
+
+    def factory(self, *_) -> Evaluate:
+        return lambda: self
+
+    def paid(self) -> list[tuple[str, bytes, tuple[int, ...]]]:
+        """What was trained, job by job."""
+        return [
+            (job.purpose, analyse(parse(job.program)).functional_hash, job.seeds)
+            for job in self.jobs
+        ]
+
+
+def fill_search(store: Store, config: Config, programs: list[Program]) -> None:
+    """A finished search's rows: these programs, the fittest first."""
+    store.set_meta("config", dumps(config))
+    for i, program in enumerate(programs, start=1):
+        key = analyse(program).functional_hash
+        row = (i, key, key, key, i - 1, len(program), -float(i), "COMPLETED", str(program))
+        store.add_program(row)
+        store.add_individual((i - 1, 0, i - 2, None, "start", 1, 9, 9, i, "new", str(program)))
+    store.commit()
 
 
 def hostile(job: Job):

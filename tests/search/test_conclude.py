@@ -1,0 +1,178 @@
+"""From a finished search to the files that a user takes away, with toys in the workers' place."""
+
+import importlib.util
+import json
+import math
+import re
+import signal
+
+import jax.numpy as jnp
+import pytest
+from test_ablate import EVOLVED, WORTH
+from toys import Noisy, Workers, fill_search
+
+from programs import load, parse
+from search import funnel
+from search import simplify as simplifying
+from search.conclude import CERTIFICATE, FINAL, FINAL_OPTAX, conclude
+from search.families import structure
+from search.finalists import Finalist, leaders
+from search.jobs import Stopped
+from search.selection import (
+    AblationSettings,
+    FinalsSettings,
+    FunnelSettings,
+    StageSettings,
+    TuningSettings,
+)
+from search.settings import Config, EvaluationSettings, WorkerSettings
+from search.store import Reader, Store
+
+ADAMW, SGD = load("library:adamw"), load("library:sgd")
+TUNING = TuningSettings(draws=4, keep=2, seeds=2)
+CONFIG = Config(
+    evaluation=EvaluationSettings(tasks=("vision_mlp",)),
+    workers=WorkerSettings(address="in_process", batch_s=1e-9),
+    funnel=FunnelSettings(
+        head_start=TUNING,
+        stages=(StageSettings(name="B", scale=10, tuning=TUNING),),
+        finals=FinalsSettings(seeds=8),
+    ),
+    ablation=AblationSettings(seeds=8, confirm_seeds=12),
+    tuning=TUNING,
+)
+FILES = ("funnel.md", FINAL, FINAL_OPTAX, CERTIFICATE)
+
+
+def has(program, function: str) -> bool:
+    return any(s.function == function for s in program)
+
+
+def planted(r) -> float:
+    """Lion's statements are worth something, clip and arcsin nothing."""
+    return sum(WORTH.get(s.function, 0.0) for s in r.program)
+
+
+@pytest.fixture
+def concluded(tmp_path, monkeypatch):
+    """Concludes a search whose best is EVOLVED, then SGD."""
+
+    def run(worth=planted, workers=None, stopping=lambda: None, name="run"):
+        workers = workers or Workers(Noisy(worth, luck=0.02))
+        monkeypatch.setattr(funnel, "factory", workers.factory)
+        with Store(tmp_path / name) as store:
+            if not store.meta("config"):
+                fill_search(store, CONFIG, [EVOLVED, SGD])
+            finalists = [Finalist(leader, (), ()) for leader in leaders(store, 2)]
+            lines = conclude(CONFIG, store, finalists, stopping)
+        return "\n".join(lines), tmp_path / name
+
+    return run
+
+
+def files(run_dir) -> list[str]:
+    """The files' texts, but for how long anything took."""
+    return [re.sub(r"\d+(\.\d+)? s\b", "", (run_dir / name).read_text()) for name in FILES]
+
+
+def test_the_files_are_written_and_can_be_used(concluded):
+    said, run_dir = concluded()
+    final = load(str(run_dir / FINAL))
+    assert len(final) == 7 and not has(final, "clip") and not has(final, "arcsin")
+    spec = importlib.util.spec_from_file_location("final", run_dir / FINAL_OPTAX)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    rule, w = module.final(), jnp.ones(3)
+    update, _ = rule.update(w, rule.init(w), w)
+    assert jnp.isfinite(update).all()
+    page = (run_dir / CERTIFICATE).read_text()
+    for text in (page, said):
+        assert "individual 0 (of 1): confirmed" in text or "individual 0 (of 1) (confirmed" in text
+        assert "vision_mlp@10" in text and "less library:adamw" in text
+        assert "not worse than the winner by the tolerance" in text
+        assert "Its constants are those that it came with" in text
+    assert "## Validation of the result" in page and "(90 %, 8 seeds)" in page
+    assert "| finals | individual 0 (of 1) |" in (run_dir / "funnel.md").read_text()
+
+
+def test_a_result_that_is_worse_where_the_funnel_ended_is_taken_back(concluded):
+    """Without clip it is as good on the search's task, and not on the larger one."""
+    said, run_dir = concluded(
+        lambda r: planted(r) + 0.5 * ("@" in r.task and has(r.program, "clip"))
+    )
+    final = load(str(run_dir / FINAL))
+    assert structure(final) == structure(EVOLVED)
+    page = (run_dir / CERTIFICATE).read_text()
+    for text in (page, said):
+        assert (
+            "exact passes alone: after the ablation it was clearly worse on vision_mlp@10" in text
+        )
+    assert "What follows was taken back" in page and "drop g = clip(g, lr)" in page
+    assert "after the ablation: clearly worse than the winner." in page
+    assert "exact passes alone: not worse than the winner by the tolerance." in page
+
+
+def test_a_winner_that_cannot_be_ablated_is_delivered_after_exact_passes(concluded):
+    """It diverges on one of the seeds of the ablation."""
+    broken = lambda r: -math.inf if (r.task, r.seed) == ("vision_mlp", 2003) else planted(r)
+    said, run_dir = concluded(broken)
+    assert "By exact passes alone: the program to ablate does not train on all seeds" in said
+    assert structure(load(str(run_dir / FINAL))) == structure(EVOLVED)
+    assert all((run_dir / name).read_text() for name in FILES)
+
+
+def test_without_a_confirmed_program_the_searchs_best_is_delivered_and_said_to_be_that(concluded):
+    said, run_dir = concluded(lambda r: planted(r) - 9 * ("@" in r.task and has(r.program, "clip")))
+    assert "funnel confirmed no program" in said and "No program is shown to be better" in said
+    assert "funnel confirmed no program" in (run_dir / CERTIFICATE).read_text()
+    assert all((run_dir / name).read_text() for name in FILES)
+
+
+def test_it_is_said_which_constants_are_delivered(concluded, monkeypatch):
+    monkeypatch.setattr(simplifying, "with_first_constants", lambda *_: None)
+    said, run_dir = concluded()
+    for text in (said, (run_dir / CERTIFICATE).read_text()):
+        assert "Its constants are the ones tuned to the tasks" in text
+
+
+def test_stopped_anywhere_and_resumed_nothing_is_trained_twice(concluded):
+    """In the funnel, in the ablation, in the validation: the files come out the same."""
+    whole = Workers(Noisy(planted, luck=0.02))
+    _, reference = concluded(workers=whole, name="whole")
+    total = len(whole.jobs)
+    workers, reached = Workers(Noisy(planted, luck=0.02)), set()
+    for share in (0.1, 0.2, 0.4, 0.7, 0.95):
+        at = int(share * total)
+        with pytest.raises(Stopped) as stopped:
+            concluded(
+                workers=workers,
+                stopping=lambda at=at: signal.SIGTERM if len(workers.jobs) >= at else None,
+            )
+        assert stopped.value.args == (signal.SIGTERM,) and len(workers.jobs) == at
+        with Reader(reference.parent / "run") as store:
+            reached.add(store.meta("funnel finals") is not None)
+    _, run_dir = concluded(workers=workers)
+    assert reached == {True, False}
+    assert len(workers.jobs) == len(set(workers.paid())) == total
+    assert sorted(workers.paid()) == sorted(whole.paid())
+    assert files(run_dir) == files(reference)
+    with Reader(run_dir) as one, Reader(reference) as two:
+        query = "SELECT key, json_extract(value, '$.fitness') FROM meta ORDER BY key"
+        assert one.rows(query.replace("FROM meta", "FROM meta WHERE key LIKE 'training %'")) == (
+            two.rows(query.replace("FROM meta", "FROM meta WHERE key LIKE 'training %'"))
+        )
+        assert json.loads(one.meta("funnel finals")) == json.loads(two.meta("funnel finals"))
+
+
+def test_a_search_without_a_fitness_has_nothing_to_select(tmp_path):
+    with Store(tmp_path) as store:
+        assert conclude(CONFIG, store, []) == [
+            "No program of this search has a fitness: there is nothing to select."
+        ]
+        assert conclude(CONFIG.model_copy(update={"funnel": None}), store, []) == []
+
+
+def test_texts_are_programs(concluded):
+    _, run_dir = concluded()
+    blocks = re.findall(r"```python\n(.*?)```", (run_dir / CERTIFICATE).read_text(), re.DOTALL)
+    assert len(blocks) > 5 and all(parse(block) for block in blocks)
