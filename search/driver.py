@@ -17,7 +17,7 @@ from search.evolution import Child, Repeats
 from search.hurdles import may_be_audited, thresholds
 from search.jobs import Job, Pool, Result, Stopped
 from search.lineage import edit_between
-from search.metavalidation import MetaValidation
+from search.metavalidation import MetaValidation, record
 from search.resume import arrived, restore_round, restored_cache, restored_programs, unaudited
 from search.scores import Evaluation, Outcome, Score, evaluation_row, rejected, score_of
 from search.settings import Config
@@ -75,19 +75,22 @@ class Driver:
             moved |= self._tell(repeats)
             self._collect(0.0 if moved else WAIT_S)
             self.step()
+        self.drain()
 
     def drain(self) -> None:
-        """Waits for all that was submitted, and stores it."""
+        """Waits for all that was submitted and the last points of meta-validation; stores it."""
+        self.store.commit()
+        self._submit_points()
         while self.pool.outstanding:
             self._collect(WAIT_S)
             self.step()
         self.store.commit()
+        record(self.store, self.config.meta_validation)
 
     def step(self) -> None:
         """What is due between any two steps: commit, show, stop."""
         if self.store.commit_if_due():
-            for job in self._meta.due():
-                self.pool.submit(job)
+            self._submit_points()
         self._show()
         for kind, text in self.pool.events:
             self.statistics.failures[kind] += 1
@@ -96,6 +99,10 @@ class Driver:
         if signal := self._stopping():
             self.store.commit()
             raise Stopped(signal)
+
+    def _submit_points(self) -> None:
+        for job in self._meta.due():
+            self.pool.submit(job)
 
     def _ask(self, repeats: Repeats) -> bool:
         for count in range(CHUNK):

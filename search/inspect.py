@@ -24,8 +24,10 @@ if __name__ == "__main__":  # before the imports, which take seconds
 
 from programs import analyse
 from proxy_tasks.command import until_closed
+from search.config import ConfigError, loads
 from search.finalists import hall_of_fame, leaders
 from search.lineage import ancestors, individual
+from search.metavalidation import summary as meta_validation
 from search.statistics import Statistics
 from search.store import Reader, StoreError
 from search.summary import figures
@@ -42,6 +44,8 @@ def overview(store: Reader, _: argparse.Namespace) -> Iterator[str]:
         yield f"  {leader.fitness:.6g}  individual {leader.number}, {leader.live} live statements"
     yield "Best for each number of live statements:"
     yield from (f"  {entry.live:3d}  {entry.fitness:.6g}" for entry in hall_of_fame(store))
+    config = loads((store.meta("config") or "").encode(), "the run's config")
+    yield from meta_validation(store, config.meta_validation)
 
 
 def leading(store: Reader, options: argparse.Namespace) -> Iterator[str]:
@@ -120,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with Reader(options.run) as store:
             for line in WHAT[options.what](store, options):
                 print(line)
-    except StoreError as error:
+    except (StoreError, ConfigError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -8,14 +8,16 @@ overfits to its proxy tasks (meta-overfitting; Chen et al. 2023, section 2 and F
     make = routed(factory, evaluation, settings)     workers that do both
     meta = MetaValidation(store, settings)      in the driver; after a commit, submit meta.due()
     curves(store, settings), onset(points), summary(store, settings)
+    record(store, settings)                     at the end of a round: both go into the store
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import fmean
 
 import numpy as np
@@ -27,11 +29,12 @@ from search.scores import Evaluation
 from search.selection import MetaValidationSettings
 from search.settings import EvaluationSettings
 from search.stages import scaled
-from search.store import Reader
+from search.store import Reader, Store
 from search.trainings import META, Request, flat_settings
 
 PURPOSE = "meta"  # of the jobs, and of their rows in the store
 FIRST_SEED = 7_000
+KEY = "meta-validation"  # of the curves and onsets in the store, as JSON by repeat
 
 
 @dataclass(frozen=True)
@@ -163,13 +166,14 @@ def curves(store: Reader, settings: MetaValidationSettings) -> dict[int, list[Po
 
 
 def summary(store: Reader, settings: MetaValidationSettings) -> list[str]:
-    """The curves and their onsets as lines of text."""
-    lines = []
-    for repeat, points in curves(store, settings).items():
-        found = onset(points, settings.level)
+    """The curves and their onsets as lines of text; nothing if there are none."""
+    found = curves(store, settings)
+    lines = [f"Meta-validation at {settings.scale:g} times the compute:"] if found else []
+    for repeat, points in found.items():
+        begin = onset(points, settings.level)
         said = "no meta-overfitting seen"
-        if found is not None:
-            said = f"meta-overfitting begins at child {found.child} (fall {found.fall:.4g})"
+        if begin is not None:
+            said = f"meta-overfitting begins at child {begin.child:,} (fall {begin.fall:.4g})"
         lines.append(f"repeat {repeat}: {said}")
         lines += [
             f"  after {p.child:,} children: search {p.search:.5g}, meta-validation "
@@ -177,6 +181,19 @@ def summary(store: Reader, settings: MetaValidationSettings) -> list[str]:
             for p in points
         ]
     return lines
+
+
+def record(store: Store, settings: MetaValidationSettings) -> None:
+    """Puts curves and onsets into the store, if there are any."""
+    found = {}
+    for repeat, points in curves(store, settings).items():
+        begin = onset(points, settings.level)
+        meta = [[value if math.isfinite(value) else None for value in p.meta] for p in points]
+        described = [asdict(p) | {"meta": values} for p, values in zip(points, meta)]
+        found[repeat] = {"onset": begin and asdict(begin), "points": described}
+    if found:
+        store.set_meta(KEY, json.dumps(found))
+        store.commit()
 
 
 def _evaluate(

@@ -148,7 +148,8 @@ class MetaValidationSettings(Part):
     """Children of a repeat between two points of the curve; 0: no meta-validation."""
     scale: float = Field(default=10.0, gt=0)
     """Compute of the tasks, as a multiple of the search's."""
-    seeds: int = Field(default=3, ge=2)
-    """Trainings per point and task, with the same seeds for all points."""
+    seeds: int = Field(default=8, ge=2)
+    """Trainings per point and task, with the same seeds for all points. Of ten points, 8 seeds show
+    a fall by 2 standard deviations (of a seed's difference) 4 times in 5; 3 seeds almost never."""
     level: Level = 0.05
     """Chance of an onset where there is none."""

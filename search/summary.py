@@ -31,10 +31,8 @@ def summary(
     yield "Hall of fame (best fitness in the search for each number of live statements):"
     yield from (f"  {entry.live:3d}  {entry.fitness:.6g}" for entry in hall_of_fame(store))
     yield ""
-    if config.meta_validation.every:
-        yield f"Meta-validation at {config.meta_validation.scale:g} times the compute:"
-        yield from meta_summary(store, config.meta_validation)
-        yield ""
+    if meta := meta_summary(store, config.meta_validation):
+        yield from [*meta, ""]
     run_dir = store.run_dir
     yield f"Everything is in {run_dir}; look around with: python -m search.inspect {run_dir}"
 

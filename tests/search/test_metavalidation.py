@@ -1,28 +1,35 @@
 """Meta-validation: the rule for the onset, its false alarms, and the points of a search."""
 
+import json
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import toys
 from scipy import stats
 
 from programs import analyse, load
 from search.jobs import Job
 from search.metavalidation import (
     FIRST_SEED,
+    KEY,
     PURPOSE,
     MetaValidation,
     Onset,
     Point,
     curves,
     onset,
+    record,
     routed,
     summary,
 )
 from search.scores import Evaluation, Outcome, evaluation_row
 from search.selection import MetaValidationSettings
 from search.settings import EvaluationSettings
-from search.store import Store
+from search.store import Reader, Store
 
 SETTINGS = MetaValidationSettings(every=10, seeds=3)
 
@@ -71,6 +78,28 @@ def test_a_flat_curve_gives_a_false_onset_at_most_at_the_level():
     assert alarms <= stats.binom.ppf(1 - 1e-4, 1_000, level)
 
 
+@pytest.mark.parametrize(("fall", "least"), [(4.0, 0.98), (2.0, 0.7)])
+def test_a_fall_is_seen_with_the_default_seeds(fall, least):
+    """Ten points; after the fifth meta-validation falls by so many standard deviations of a seed's
+    difference between two points."""
+    rng, seeds = np.random.default_rng(2), MetaValidationSettings().seeds
+    meta = [0.1 * min(i, 4) - 0.1 * fall * (i > 4) for i in range(10)]
+    curves = [points(range(10), meta, seeds, 0.1 / math.sqrt(2), rng) for _ in range(200)]
+    found = [begin for begin in map(onset, curves) if begin is not None]
+    assert len(found) >= least * 200
+    assert np.mean([begin.child <= 5000 for begin in found]) > 0.95
+
+
+@pytest.mark.parametrize("rising", [0.0, 0.02])
+def test_the_default_seeds_give_a_false_onset_at_most_at_the_level(rising):
+    rng, settings, alarms = np.random.default_rng(3), MetaValidationSettings(), 0
+    for _ in range(1_000):
+        meta = [rising * i for i in range(10)]
+        curve = points(range(10), meta, settings.seeds, 0.1, rng)
+        alarms += onset(curve, settings.level) is not None
+    assert alarms <= stats.binom.ppf(1 - 1e-4, 1_000, settings.level)
+
+
 def fill(store: Store, children: int, start: int = 0):
     """Two repeats side by side; fitness rises at children 3, 14 and 25 of repeat 0 alone."""
     programs = [load(f"library:{name}") for name in ("adamw", "lion", "signum", "sgd")]
@@ -111,10 +140,15 @@ def test_points_are_asked_for_once_and_again_after_a_kill(tmp_path):
         assert found[0][0].mean == pytest.approx(0.7001)
         assert found[0][1].meta == (-math.inf,) * 3 and found[0][2].meta == ()
         assert [point.number for point in found[1]] == [1, 1, 1]
+        record(store, SETTINGS)
+        stored = json.loads(store.meta(KEY))
+        assert [p["child"] for p in stored["0"]["points"]] == [10, 20, 30]
+        assert stored["0"]["points"][1]["meta"] == [None] * 3 and stored["0"]["onset"] is None
         lines = "\n".join(summary(store, SETTINGS))
         assert "repeat 0: no meta-overfitting seen" in lines and "not scored" in lines
         assert MetaValidation(store, MetaValidationSettings()).due() == []
         assert curves(store, MetaValidationSettings()) == {}
+        assert summary(store, MetaValidationSettings()) == []
 
 
 def test_workers_do_both():
@@ -128,10 +162,49 @@ def test_workers_do_both():
     assert len(asked) == 1
 
 
+TOY_SEARCH = """\
+evolution: {children: 250, population: 40, repeats: 2, rounds: 1, window: 40}
+evaluation: {tasks: [vision_mlp], settings: {vision_mlp: {steps: 5}}}
+rescore: {programs: 0}
+workers: {address: in_process}
+funnel: null
+"""
+
+
+def test_it_changes_no_history_and_its_last_point_is_not_lost(tmp_path):
+    """Points are real trainings, of a few steps; the search's fitness is the toy's."""
+    config, environment = tmp_path / "toy.yaml", {**os.environ, "TOY_TASK": "vision_mlp"}
+    config.write_text(TOY_SEARCH)
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *command], capture_output=True, text=True, env=environment
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    digests = {}
+    for every in ("0", "125"):
+        options = ["--config", str(config), "--run-dir", str(tmp_path / every)]
+        for setting in (f"every={every}", "scale=1", "seeds=2"):
+            options += ["--set", f"meta_validation.{setting}"]
+        run(toys.__file__, *options)
+        with Reader(tmp_path / every) as store:
+            digests[every], stored = store.history_digest(), json.loads(store.meta(KEY) or "{}")
+    assert digests["0"] == digests["125"]
+    for repeat in "01":
+        points = stored[repeat]["points"]
+        assert [(point["child"], len(point["meta"])) for point in points] == [(125, 2), (250, 2)]
+    assert "after 250 children: search" in run("-m", "search.inspect", str(tmp_path / "125"))
+    assert run("scripts/figures", str(tmp_path / "125")).startswith("drawn")
+    assert "meta-validation" in (tmp_path / "125" / "figure.svg").read_text()
+
+
 @pytest.mark.slow
 def test_a_real_point():
     settings = MetaValidationSettings(every=1, seeds=2, scale=2)
-    evaluate = routed(lambda: lambda job: [], ["vision_mlp"], settings)()
+    evaluation = EvaluationSettings(tasks=("vision_mlp",))
+    evaluate = routed(lambda: lambda job: [], evaluation, settings)()
     found = evaluate(Job(0, PURPOSE, str(load("library:lion")), (FIRST_SEED, FIRST_SEED + 1)))
     assert [e.task for e in found] == ["vision_mlp@2"] * 2
     assert all(math.isfinite(e.fitness) for e in found)

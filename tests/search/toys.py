@@ -47,7 +47,8 @@ def evaluate(job: Job, fitness=one_max, sleep_s: float = 0.0, hostile: float = 0
     if random.SystemRandom().random() < hostile:
         os.kill(os.getpid(), 9)
     value = fitness(job)
-    return [Evaluation("toy", seed, value, Outcome.COMPLETED, 1) for seed in job.seeds]
+    task = os.environ.get("TOY_TASK", "toy")
+    return [Evaluation(task, seed, value, Outcome.COMPLETED, 1) for seed in job.seeds]
 
 
 def make(fitness=one_max, **options) -> Evaluate:
