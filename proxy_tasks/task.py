@@ -63,6 +63,12 @@ def make_task(name: str, **settings: Any) -> Task:
     if scale is not None:
         if "scale" in settings:
             raise TaskError(f"task {shown(name)}: scale is given in the name and as a setting")
+        if "scale" not in signature_of(f"task {base}", row.build):
+            raise TaskError(
+                f"task {shown(name)}: no setting 'scale'; add `scale: float = 1.0` to the "
+                f"arguments of {base}() and let model and steps grow with it, as those of "
+                "proxy_tasks/vision.py do"
+            )
         chosen["scale"] = scale
     resolved = checked(f"task {base}", row.build, chosen)
     task = row.build(**resolved)

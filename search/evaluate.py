@@ -27,7 +27,7 @@ from programs import Program, ProgramError, load, parse
 from programs.interpreter import capacity_of, encode, interpreted
 from programs.transform import as_optax
 from proxy_tasks.command import until_closed
-from proxy_tasks.task import TASKS, Task, TaskError, load_tasks_file, make_task, parse_setting
+from proxy_tasks.task import TASKS, Task, TaskError, make_task
 from proxy_tasks.train import Hurdle, StopRules, Training, TrainResult
 from search.handmade import OPTIMIZERS, PREFIX, Handmade, parse_handmade
 from search.scores import Evaluation, Outcome
@@ -45,6 +45,8 @@ def read(program: Program | Handmade | str) -> Program | Handmade:
     """A program from its text, a file, `library:NAME` or `optax:NAME(...)`. Raises ProgramError."""
     if not isinstance(program, str):
         return program
+    if not program.strip():
+        raise ProgramError(f"expected FILE, library:NAME or optax:NAME(...), got {program!r}")
     if program.startswith(PREFIX):
         return parse_handmade(program)
     return parse(program) if "\n" in program else load(program)
@@ -124,14 +126,19 @@ class Evaluator:
             for seed in seeds:
                 yield self._evaluation(task, training(hyper, seed, hurdles))
 
+    def engine_of(self, task: Task, program: Program | Handmade) -> Engine:
+        """The engine that scores a program; an optimizer made by hand is always compiled."""
+        if isinstance(program, Handmade):
+            return "compiled"
+        return engine_for(task) if self.engine == "auto" else self.engine
+
     def _training(self, place: int, program: Program | Handmade) -> tuple[Training, object]:
         """A training, and what to call it with."""
         task = self.tasks[place]
         if isinstance(program, Handmade):
             handmade = program
             return Training(task, lambda _: handmade.optimizer(task.schedule), self._stop), ()
-        engine = engine_for(task) if self.engine == "auto" else self.engine
-        if engine == "compiled":
+        if self.engine_of(task, program) == "compiled":
             return Training(task, lambda _: as_optax(program), self._stop), ()
         capacity = capacity_of(program)
         key = place, capacity
@@ -179,18 +186,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     single_threaded()
     try:
-        if options.tasks:
-            load_tasks_file(options.tasks)
-        tasks = [
-            make_task(name, **dict(parse_setting(name, text) for text in options.set))
-            for name in options.task
-        ]
+        from search.trainer import Trainer, task_settings  # which imports this file
+
         program = read(options.program)
-        evaluations = _with_progress(Evaluator(tasks, options.engine), program, options.seeds)
+        if isinstance(program, Handmade) and options.engine == "interpreted":
+            raise ProgramError(
+                f"--engine interpreted has no meaning for {PREFIX}{program.name}: only programs "
+                "are interpreted; leave it out"
+            )
+        trainer = Trainer(tasks_file=options.tasks)
+        trainer.settings = task_settings(options.task, options.set)
+        tasks = [trainer.task(name) for name in options.task]
+        evaluator = Evaluator(tasks, options.engine)
+        evaluations = _with_progress(evaluator, program, options.seeds)
     except (ProgramError, TaskError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    summaries = [_summary(task, [e for e in evaluations if e.task == task.name]) for task in tasks]
+    by_task = [
+        evaluations[i : i + options.seeds] for i in range(0, len(evaluations), options.seeds)
+    ]
+    summaries = [
+        _summary(task, evaluator.engine_of(task, program), own)
+        for task, own in zip(tasks, by_task, strict=True)
+    ]
     if options.json:
         print(json.dumps(summaries, indent=2))
     else:
@@ -224,8 +242,9 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--seeds", type=_count, default=3, help="trainings per task (default 3)")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="a task's setting"
-    )
+        "--set", action="append", default=[], metavar="KEY=VALUE",
+        help="a setting of all tasks, or NAME.KEY=VALUE of one",
+    )  # fmt: skip
     parser.add_argument("--tasks", metavar="FILE", help="Python file with tasks of your own")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -254,7 +273,7 @@ def _with_progress(evaluator: Evaluator, program, seeds: int) -> list[Evaluation
     return evaluations
 
 
-def _summary(task: Task, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+def _summary(task: Task, engine: str, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     """What is printed of one task; there is a mean only if every training completed."""
     fitness = [e.fitness for e in evaluations]
     finite = all(map(math.isfinite, fitness))
@@ -267,6 +286,7 @@ def _summary(task: Task, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     return {
         "task": task.name,
         "measure": task.settings.get("fitness", "fitness"),
+        "engine": engine,
         "mean": mean if finite else None,
         "interval": interval,
         "seeds": [

@@ -237,7 +237,7 @@ def test_a_user_s_task(tmp_path, monkeypatch):
         (result,) = train(task, optax.adam(0.1))
         assert -0.02 < result.fitness < 0
         assert task.source and task.source not in ("", make_task("vision_mlp").source)
-        with pytest.raises(TaskError, match="no setting 'scale'"):
+        with pytest.raises(TaskError, match=r"'scale'; add `scale: float = 1.0`.* of plane\(\)"):
             make_task("plane@10")
     finally:
         TASKS.pop("plane", None)

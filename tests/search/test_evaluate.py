@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -29,6 +30,7 @@ from search.threads import SINGLE_THREADED
 from tests.strategies import random_programs
 
 STEPS = 60
+LION = load("library:lion")
 DIVERGES = "def train(w, g, lr):\n  update = g * 1e30\n  return update\n"
 
 
@@ -236,6 +238,34 @@ def test_json(capsys):
     np.testing.assert_allclose(result["interval"], [low, high])
     assert result["mean"] == pytest.approx(np.mean(fitness))
     assert result["compile_seconds"] > 0 and result["run_seconds"] > 0
+    assert result["engine"] == "compiled"
+
+
+def _json(capsys, *command):
+    assert main(["--engine", "compiled", "--set", "steps=30", "--json", *command]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_same_task_twice_gives_the_same_rows_twice(capsys):
+    names = ["--task", "vision_mlp", "--task", "vision_mlp@1"]
+    one, other = _json(capsys, "library:lion", *names, "--set", "shifts=0")
+    for result in (one, other):
+        assert [row["seed"] for row in result["seeds"]] == [0, 1, 2]
+    assert one["interval"] == other["interval"] and one["mean"] == other["mean"]
+
+
+def test_a_setting_of_one_task(capsys):
+    names = ["--task", "language_mlp", "--task", "vision_mlp"]
+    own = ["--set", "vision_mlp.steps=20", "--set", "language_mlp.text_limit=60000"]
+    results = _json(capsys, "library:lion", *names, "--seeds", "1", *own)
+    assert [result["seeds"][0]["steps"] for result in results] == [30, 20]
+
+
+@pytest.mark.parametrize("engine", ["auto", "interpreted", "compiled"])
+def test_which_engine_runs(task, engine):
+    made = Evaluator([task], engine)
+    assert made.engine_of(task, LION) == ("compiled" if engine == "compiled" else "interpreted")
+    assert made.engine_of(task, parse_handmade("optax:sgd(learning_rate=1)")) == "compiled"
 
 
 def test_text(capsys, tmp_path):
@@ -263,12 +293,26 @@ def test_text(capsys, tmp_path):
         ("library:lion --task vision_mlp --engine fast", "invalid choice"),
         ("library:lion --task vision_mlp --tasks missing.py", "no file"),
         ("library:lion", "--task"),
+        (
+            "library:lion --task vision_mlp --set vision_mlp.steps=x",
+            "steps: expected a whole number",
+        ),
+        (
+            "library:lion --task vision_mlp --set vision_mpl.steps=9",
+            "no setting 'vision_mpl.steps'",
+        ),
+        ("'' --task vision_mlp", "expected FILE, library:NAME or optax:NAME(...), got ''"),
+        ("' ' --task vision_mlp", "expected FILE, library:NAME or optax:NAME(...), got ' '"),
+        (
+            "optax:sgd(learning_rate=1) --task vision_mlp --engine interpreted",
+            "--engine interpreted has no meaning for optax:sgd",
+        ),
         ("optax:adamw(learning_rate=) --task vision_mlp", "expected optax:NAME"),
     ],
 )
 def test_bad_input_is_one_line(command, message, capsys):
     try:
-        code = main(command.split())
+        code = main(shlex.split(command))
     except SystemExit as error:
         code = error.code
     captured = capsys.readouterr()
@@ -286,7 +330,7 @@ def test_help_teaches(capsys):
 
 
 def test_programs_are_read_from_text_and_library():
-    assert read("library:lion") == load("library:lion")
+    assert read("library:lion") == LION
     assert behaviour(read(DIVERGES)).conduct in Conduct
     with pytest.raises(ProgramError):
         read("def train(w, g, lr):\n  return update\n")
