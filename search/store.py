@@ -123,7 +123,7 @@ class Reader:
         path = Path(run_dir) / FILE
         if not path.is_file():
             raise StoreError(f"{run_dir}: no search here (there is no {FILE})")
-        self._connection = _connect(f"file:{path.absolute()}?mode=ro", path)
+        self._connection = _connect(f"{path.absolute().as_uri()}?mode=ro", path)
         _check_version(self._connection, path)
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
@@ -164,17 +164,21 @@ class Store(Reader):
         """Opens a run directory, or makes it.
 
         Raises:
-          StoreError: another process searches there, or the file is of another version or damaged.
+          StoreError: another process searches there, the directory cannot be made, or the file is
+            of another version or damaged.
         """
         settings = settings or StoreSettings()
         self.run_dir = Path(run_dir)
-        self.run_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(self.run_dir)
+        try:
+            self.run_dir.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self.run_dir)
+        except OSError as error:
+            raise StoreError(f"{run_dir}: no run directory: {error.strerror}") from None
         self._commit_s = settings.commit_s
         self._committed_at = time.monotonic()
         path = self.run_dir / FILE
         try:
-            self._connection = _connect(f"file:{path.absolute()}", path)
+            self._connection = _connect(path.absolute().as_uri(), path)
             with _as_store_error(path):
                 self._connection.execute(f"PRAGMA journal_mode = {settings.journal}")
                 self._connection.execute("PRAGMA synchronous = FULL")
@@ -208,6 +212,11 @@ class Store(Reader):
     def add_event(self, kind: str, text: str) -> None:
         insert = "INSERT INTO events (at, kind, text) VALUES (?, ?, ?)"
         self._others.append((insert, (time.time(), kind, text)))
+
+    def forget(self) -> None:
+        """Clears what an attempt without results had taken over."""
+        self._others.append(("DELETE FROM known", ()))
+        self._others.append(("DELETE FROM meta WHERE key = 'taken_over'", ()))
 
     def set_meta(self, key: str, value: str) -> None:
         self._others.append(("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value)))

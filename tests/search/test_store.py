@@ -79,6 +79,15 @@ def test_one_writer_and_readers_meanwhile(tmp_path):
     Store(tmp_path).close()
 
 
+def test_a_run_directory_may_have_any_name(tmp_path):
+    for name in ("a#b", "c?mode=ro", "50%20 d", "ä ö"):
+        with Store(tmp_path / name) as store:
+            store.set_meta("name", name)
+        with Reader(tmp_path / name) as reader:
+            assert reader.meta("name") == name
+        assert (tmp_path / name / FILE).is_file()
+
+
 def test_infinite_fitness_comes_back_and_digests_differ(tmp_path):
     digests = set()
     for name, fitness in (("a", -float("inf")), ("b", 0.1 + 0.2), ("c", 0.3), ("d", 0.3)):
