@@ -13,8 +13,11 @@ from search.scores import Evaluation
 from search.settings import WorkerSettings
 
 
-class Stopped(Exception):
-    """The search was asked to stop, by this signal; all that was told is in the store."""
+class Stopped(BaseException):
+    """The search was asked to stop, by this signal; all that was told is in the store.
+
+    As KeyboardInterrupt, it is no Exception, so that nobody takes it for a failure.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,15 @@ class Pool(Protocol):
     def close(self) -> None: ...
 
 
+def attempt(evaluate: Evaluate, job: Job) -> Result:
+    """A job's result; whatever a program brings about is its own failure."""
+    try:
+        return Result(job, tuple(evaluate(job)))
+    except Exception as error:
+        text = f"{type(error).__name__}: {str(error)[:200]}".splitlines()[0]
+        return Result(job, (), text)
+
+
 class InProcess:
     """One worker in the driver's process: for tests, and to debug an evaluation."""
 
@@ -85,8 +97,7 @@ class InProcess:
         begin = time.perf_counter()
         results: list[Result] = []
         while self._queue and (not results or time.perf_counter() - begin < self._batch_s):
-            job = self._queue.popleft()
-            results.append(Result(job, tuple(self._evaluate(job))))
+            results.append(attempt(self._evaluate, self._queue.popleft()))
         self.busy_seconds += time.perf_counter() - begin if results else 0.0
         return results
 

@@ -8,13 +8,10 @@ after it failed alone more than `retries` times, so that a lost machine blames n
 from __future__ import annotations
 
 import contextlib
-import faulthandler
-import logging
 import math
 import os
-import resource
 import signal
-import socket
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -22,9 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from search.jobs import Evaluate, Factory, InProcess, Job, Pool, Result
+from search.cluster import ClusterLost, WorkerError, cause, connect, descendants, knock
+from search.jobs import Factory, InProcess, Job, Pool, Result
 from search.settings import WorkerSettings
 from search.threads import SINGLE_THREADED
+from search.worker import Worker
 
 START_S = 300.0  # a worker must be ready within this time
 GRACE_S = 4.0  # what a worker gets beyond its limit before the driver kills it
@@ -44,53 +43,11 @@ _RAY_ENVIRONMENT = {
 }
 
 
-class WorkerError(RuntimeError):
-    """No worker can run; one line that says what to do."""
-
-
-class ClusterLost(WorkerError):
-    """Ray itself has died or cannot be reached."""
-
-
 def make_pool(factory: Factory, settings: WorkerSettings) -> Pool:
     """The pool that `workers.address` names."""
     if settings.address == "in_process":
         return InProcess(factory, settings)
     return RayWorkers(factory, settings)
-
-
-class Worker:
-    """Runs in an actor's process."""
-
-    def __init__(self, environment: dict[str, str], core: int | None, memory_gb: float | None):
-        os.environ.update(environment)  # before JAX is imported
-        cores = sorted(os.sched_getaffinity(0))
-        if core is not None:
-            os.sched_setaffinity(0, {cores[core % len(cores)]})
-        if memory_gb is not None:
-            limit = int(memory_gb * 2**30)
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-        self._evaluate: Evaluate | None = None
-
-    def start(self, factory: Factory) -> int:
-        """Makes the evaluation function; returns the process id."""
-        self._evaluate = factory()
-        return os.getpid()
-
-    def run(self, jobs: Sequence[Job], timeout_s: float) -> tuple[list[Result], float]:
-        """The results in order, and the seconds they took."""
-        assert self._evaluate is not None
-        begin, results = time.perf_counter(), []
-        for job in jobs:
-            faulthandler.dump_traceback_later(timeout_s, exit=True)
-            try:
-                results.append(Result(job, tuple(self._evaluate(job))))
-            except Exception as error:  # whatever a program brings about is its own failure
-                text = f"{type(error).__name__}: {str(error)[:200]}".splitlines()[0]
-                results.append(Result(job, (), text))
-            finally:
-                faulthandler.cancel_dump_traceback_later()
-        return results, time.perf_counter() - begin
 
 
 @dataclass(slots=True)
@@ -128,10 +85,16 @@ class RayWorkers:
         self._done: list[Result] = []
         self._mean_s = 0.0  # of an evaluation; 0: none yet
         self._bad_starts = 0
+        self._seats: list[Seat] = []
         self._checked, self._lost = time.monotonic(), False
-        self._ray, self._started = _start_ray(settings)
+        self._ray = _import_ray(settings)
+        self._started = connect(self._ray, settings)
         self._gcs = self._ray.get_runtime_context().gcs_address
-        self.count = settings.count or self._room()
+        try:
+            self.count = self._fitting()
+        except WorkerError:
+            self.close()
+            raise
         self._actor_class = self._ray.remote(
             num_cpus=settings.cpus, num_gpus=settings.gpus, max_restarts=0, max_task_retries=0
         )(Worker)
@@ -139,15 +102,26 @@ class RayWorkers:
         for seat in self._seats:
             self._hire(seat)
 
-    def _room(self) -> int:
-        """How many workers the cluster has room for."""
-        resources = self._ray.cluster_resources()
-        room = [
-            resources.get(name, 0) / share
-            for name, share in (("CPU", self.settings.cpus), ("GPU", self.settings.gpus))
-            if share
-        ]
-        return max(1, int(min(room, default=1)))
+    def _fitting(self) -> int:
+        """How many workers there will be: as many as are wanted and find room."""
+        shares = {"CPU": self.settings.cpus, "GPU": self.settings.gpus}
+        shares = {name: share for name, share in shares.items() if share}
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        room = sum(
+            min(
+                (int(node.get(name, 0) / share + 1e-6) for name, share in shares.items()), default=1
+            )
+            for node in nodes
+        )
+        wanted = self.settings.count or max(room, 1)
+        if shares and room < wanted:
+            most = {name: max([0.0, *(node.get(name, 0.0) for node in nodes)]) for name in shares}
+            said = f"each needs {_listed(shares)}; the most that a machine has is {_listed(most)}"
+            if not room:
+                raise WorkerError(f"there is no room for a worker: {said}")
+            self.events.append(("worker", f"room for {room} of {wanted} workers: {said}"))
+            print(f"warning: {self.events[-1][1]}", file=sys.stderr)
+        return min(wanted, room) if shares else wanted
 
     def submit(self, job: Job) -> None:
         self.outstanding += 1
@@ -155,28 +129,35 @@ class RayWorkers:
 
     def collect(self, timeout_s: float) -> list[Result]:
         self._send()
-        calls = [seat.ready for seat in self._seats if seat.ready is not None]
-        calls += [seat.batches[0].call for seat in self._seats if seat.batches and not seat.ready]
-        if calls and not self._done:
-            try:
-                self._ray.wait(calls, num_returns=1, timeout=timeout_s, fetch_local=True)
-            except Exception as error:  # any error here is Ray's own
-                self._lost = True
-                raise ClusterLost(f"Ray is lost: {_cause(error)}") from error
-        elif not self._done:
-            time.sleep(timeout_s)
+        ready = self._ready(0.0 if self._done else timeout_s)
         self._check_cluster()
         for seat in self._seats:
-            self._look_after(seat)
+            self._look_after(seat, ready)
         self._send()
         done, self._done = self._done, []
         self.outstanding -= len(done)
         return done
 
+    def _ready(self, timeout_s: float) -> set[Any]:
+        """The calls that have ended, at least one if one does within the time."""
+        calls = [seat.ready for seat in self._seats if seat.ready is not None]
+        calls += [seat.batches[0].call for seat in self._seats if seat.batches and not seat.ready]
+        if not calls:
+            time.sleep(timeout_s)
+            return set()
+        try:
+            ready, waiting = self._ray.wait(calls, num_returns=1, timeout=timeout_s)
+            if ready and waiting:
+                ready += self._ray.wait(waiting, num_returns=len(waiting), timeout=0)[0]
+        except Exception as error:  # any error here is Ray's own
+            self._lost = True
+            raise ClusterLost(f"Ray is lost: {cause(error)}") from error
+        return set(ready)
+
     def close(self) -> None:
         """Ends the workers and, if it was started here, Ray."""
         if self._lost:  # a call to Ray may wait for ever, and its agents outlive it by a minute
-            for process in _descendants(os.getpid()) if self._started else ():
+            for process in descendants(os.getpid()) if self._started else ():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
             return
@@ -188,9 +169,7 @@ class RayWorkers:
     # Seats
 
     def _hire(self, seat: Seat) -> None:
-        pinned = (
-            seat.index if self.settings.address == "local" and self.settings.cpus == 1 else None
-        )
+        pinned = seat.index if self._fills_the_machine else None
         environment = _environment(self.settings)
         seat.actor = self._actor_class.remote(environment, pinned, self.settings.memory_gb)
         seat.ready = seat.actor.start.remote(self.factory)
@@ -202,44 +181,50 @@ class RayWorkers:
         except Exception as error:  # it may be dead already, or Ray may be
             self.events.append(("worker", f"could not be killed: {type(error).__name__}"))
 
-    def _look_after(self, seat: Seat) -> None:
+    @property
+    def _fills_the_machine(self) -> bool:
+        """Fewer workers are not pinned: another search would choose the same cores."""
+        alone = self.settings.address == "local" and self.settings.cpus == 1
+        return alone and self.count >= len(os.sched_getaffinity(0))
+
+    def _look_after(self, seat: Seat, ready: set[Any]) -> None:
         """Takes in what has arrived; replaces a worker that died or is late."""
         now = time.monotonic()
         if seat.ready is not None:
-            self._look_after_start(seat, now)
-            return
-        while seat.batches:
-            batch = seat.batches[0]
+            self._look_after_start(seat, seat.ready in ready, now)
+        elif seat.batches and seat.batches[0].call in ready:
             try:
-                results, seconds = self._ray.get(batch.call, timeout=0)
-            except self._ray.exceptions.GetTimeoutError:
-                if now > batch.deadline:
-                    self._lose(seat, f"over its limit of {batch.limit_s:.0f} s")
-                return
+                results, seconds = self._ray.get(seat.batches[0].call)
             except self._ray.exceptions.RayError as error:
-                self._lose(seat, _cause(error))
+                self._lose(seat, cause(error))
                 return
-            seat.batches.popleft()
+            batch = seat.batches.popleft()
             self._begin(seat)
             self._take(batch, results, seconds)
+        elif seat.batches and now > seat.batches[0].deadline:
+            self._lose(seat, f"over its limit of {seat.batches[0].limit_s:.0f} s")
 
-    def _look_after_start(self, seat: Seat, now: float) -> None:
-        try:
-            self._ray.get(seat.ready, timeout=0)
-        except self._ray.exceptions.GetTimeoutError:
-            if now < seat.ready_by:
+    def _look_after_start(self, seat: Seat, is_ready: bool, now: float) -> None:
+        error: Exception = TimeoutError(f"no worker was ready within {START_S:.0f} s")
+        if is_ready:
+            try:
+                self._ray.get(seat.ready)
+            except self._ray.exceptions.RayError as caught:
+                error = caught
+            else:
+                seat.ready = None
+                self._bad_starts = 0
                 return
-            error: Exception = TimeoutError(f"no worker was ready within {START_S:.0f} s")
-        except self._ray.exceptions.RayError as caught:
-            error = caught
-        else:
-            seat.ready = None
-            self._bad_starts = 0
+        elif now < seat.ready_by:
+            return
+        elif any(other.ready is None for other in self._seats):
+            seat.ready_by = now + START_S
+            self.events.append(("worker", "waits for room, while others work"))
             return
         self._bad_starts += 1
-        self.events.append(("worker", f"did not start: {_cause(error)}"))
+        self.events.append(("worker", f"did not start: {cause(error)}"))
         if self._bad_starts >= START_FAILURES:
-            raise WorkerError(f"workers cannot start: {_cause(error)}")
+            raise WorkerError(f"workers cannot start: {cause(error)}")
         self._kill(seat)
         self._hire(seat)
 
@@ -253,26 +238,26 @@ class RayWorkers:
             else:
                 self._done.append(result)
 
-    def _lose(self, seat: Seat, cause: str) -> None:
+    def _lose(self, seat: Seat, why: str) -> None:
         """The worker is gone: the batch that ran is suspect, those that waited are not."""
-        self.events.append(("worker", f"lost: {cause}"))
+        self.events.append(("worker", f"lost: {why}"))
         self._kill(seat)
         running, *waiting = seat.batches
         for batch in reversed(waiting):
             self._queue.extendleft(reversed(batch.jobs))
         for job in running.jobs:
-            self._suspect(job, cause, alone=len(running.jobs) == 1)
+            self._suspect(job, why, alone=len(running.jobs) == 1)
         seat.batches.clear()
         self._hire(seat)
 
-    def _suspect(self, job: Job, cause: str, alone: bool) -> None:
+    def _suspect(self, job: Job, why: str, alone: bool) -> None:
         key = (job.number, job.purpose, job.seeds)
         self._failures[key] += alone
         if self._failures[key] > self.settings.retries:
-            self.events.append(("failed", f"individual {job.number}: {cause}"))
-            self._done.append(Result(job, (), cause))
+            self.events.append(("failed", f"individual {job.number}: {why}"))
+            self._done.append(Result(job, (), why))
         else:
-            self.events.append(("retry", f"individual {job.number}: {cause}"))
+            self.events.append(("retry", f"individual {job.number}: {why}"))
             self._suspects.append(job)
 
     # Batches
@@ -307,10 +292,9 @@ class RayWorkers:
         if time.monotonic() - self._checked < 5.0:
             return
         self._checked = time.monotonic()
-        host, _, port = self._gcs.rpartition(":")
         try:
-            socket.create_connection((host, int(port)), timeout=5.0).close()
-        except OSError as error:
+            knock(self._gcs)
+        except (OSError, ValueError) as error:
             self._lost = True
             raise ClusterLost(f"Ray's control service at {self._gcs} is gone: {error}") from error
 
@@ -320,53 +304,15 @@ def _environment(settings: WorkerSettings) -> dict[str, str]:
     return {**SINGLE_THREADED, **platform, **_COMPILED}
 
 
-def _start_ray(settings: WorkerSettings) -> tuple[Any, bool]:
-    """Ray's module, connected, and whether it was started here.
-
-    A local Ray listens on loopback only and has no dashboard.
-    """
+def _import_ray(settings: WorkerSettings) -> Any:
+    """Ray's modules; what it reads from the environment is set before."""
     for name, value in {**_environment(settings), **_RAY_ENVIRONMENT}.items():
         os.environ.setdefault(name, value)
     import ray
     import ray.exceptions
 
-    if ray.is_initialized():
-        return ray, False
-    options: dict[str, Any] = {"address": settings.address, "log_to_driver": False}
-    if settings.address == "local":
-        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        wanted = math.ceil((settings.count or 0) * settings.cpus)
-        options["num_cpus"] = max(wanted, len(os.sched_getaffinity(0)))
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for attempt in range(3):  # Ray's start has fixed waits that a very busy machine exceeds
-        try:
-            ray.init(logging_level=logging.ERROR, **options)
-            for number, handler in handlers.items():  # Ray takes SIGTERM for itself
-                signal.signal(number, handler)
-            return ray, True
-        except Exception as error:  # whatever it is: again, then say so
-            ray.shutdown()
-            if attempt == 2:
-                raise WorkerError(
-                    f"Ray did not start at '{settings.address}': {_cause(error)}; "
-                    "is the address right, and is there memory and /tmp space left?"
-                ) from error
-            time.sleep(2.0)
-    raise AssertionError
+    return ray
 
 
-def _descendants(process: int) -> list[int]:
-    """The processes that a process started, and those that they started (Linux)."""
-    found = []
-    with contextlib.suppress(OSError):  # it has just ended
-        for task in Path(f"/proc/{process}/task").glob("*/children"):
-            for child in map(int, task.read_text().split()):
-                found += [child, *_descendants(child)]
-    return found
-
-
-def _cause(error: BaseException) -> str:
-    """The first line that says what went wrong."""
-    inner = getattr(error, "cause", None) or error
-    lines = [line.strip() for line in str(inner).splitlines() if line.strip()]
-    return f"{type(inner).__name__}: {lines[0][:200]}" if lines else type(inner).__name__
+def _listed(resources: dict[str, float]) -> str:
+    return " and ".join(f"{amount:g} {name}" for name, amount in resources.items())

@@ -10,9 +10,12 @@ import psutil
 import pytest
 import toys
 
+from search import workers
 from search.jobs import InProcess, Job
 from search.settings import WorkerSettings
 from search.workers import RayWorkers, WorkerError, make_pool
+
+CORES = len(os.sched_getaffinity(0))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -90,16 +93,48 @@ def test_a_frozen_worker_costs_its_limit_and_a_few_seconds():
         pool.close()
 
 
-def test_workers_are_pinned_and_single_threaded():
-    pool = pool_of()
+@pytest.mark.parametrize("count, pinned", [(CORES, True), (1, CORES == 1)])
+def test_workers_are_single_threaded_and_pinned_when_they_fill_the_machine(count, pinned):
+    """Two searches of one worker each would else share a core."""
+    pool = pool_of(count=count)
     try:
         for job in jobs(*["process"] * 20):
             pool.submit(job)
         seen = {tuple(map(str, r.evaluations)) for r in collected(pool, 20).values()}
         for process, cores, flags in seen:
             assert int(process) != os.getpid()
-            assert len(cores.strip("[]").split(",")) == 1
+            assert len(cores.strip("[]").split(",")) == (1 if pinned else CORES)
             assert "multi_thread_eigen=false" in flags
+    finally:
+        pool.close()
+
+
+def test_what_the_machine_lacks_is_told_at_once(capsys):
+    with pytest.raises(WorkerError, match="no room for a worker: each needs 1 CPU and 64 GPU; the"):
+        pool_of(gpus=64)
+    with pytest.raises(WorkerError, match=f"1000 CPU; the most that a machine has is {CORES} CPU"):
+        pool_of(cpus=1000)
+    pool = pool_of(count=CORES + 3)
+    try:
+        assert pool.count == CORES
+        assert f"warning: room for {CORES} of {CORES + 3} workers: " in capsys.readouterr().err
+    finally:
+        pool.close()
+
+
+@pytest.mark.skipif(CORES == 1, reason="needs room for one worker beside another")
+def test_a_worker_that_waits_for_room_does_not_end_the_search(monkeypatch):
+    """The worker of `ray_started` keeps one core."""
+    monkeypatch.setattr(workers, "START_FAILURES", 1)
+    pool = pool_of(count=CORES)
+    try:
+        for job in jobs(*["fine"] * 50):
+            pool.submit(job)
+        assert len(collected(pool, 50)) == 50
+        [waiting] = [seat for seat in pool._seats if seat.ready is not None]
+        waiting.ready_by = 0.0
+        assert pool.collect(0.0) == [] and waiting.ready_by > time.monotonic()
+        assert [text for _, text in pool.events] == ["waits for room, while others work"]
     finally:
         pool.close()
 
@@ -132,4 +167,6 @@ def test_the_same_interface_in_process():
     for job in jobs("fine", "fine"):
         pool.submit(job)
     assert {n: r.evaluations[0].fitness for n, r in collected(pool, 2).items()} == {0: 0.0, 1: 1.0}
+    pool.submit(jobs("raise")[0])
+    assert collected(pool, 1)[0].failure == "ValueError: no fitness for you"
     pool.close()
