@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
-from collections.abc import Iterable
+import signal
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from programs import load as load_program
 from search.jobs import Evaluate, Factory, Job
 from search.scores import Evaluation
 from search.settings import Config, EvaluationSettings
+from search.store import Reader, StoreError
 from search.threads import single_threaded
 from search.wording import KeyPath, nearest
 
@@ -32,6 +34,16 @@ class Fitness(Protocol):
     def mistakes(self, config: Config) -> Iterable[tuple[KeyPath, str]]:
         """What is wrong with a config whose types are right, by key path."""
         ...
+
+
+def wrong_files(config: Config) -> Iterable[tuple[KeyPath, str]]:
+    """What a config names and cannot be read: programs and earlier runs."""
+    yield from wrong_programs(config)
+    for place, run in enumerate(config.cache.runs):
+        try:
+            Reader(run).close()
+        except StoreError as error:
+            yield ("cache", "runs", place), str(error)
 
 
 def wrong_programs(config: Config) -> Iterable[tuple[KeyPath, str]]:
@@ -72,7 +84,7 @@ class ProxyTasks:
         return self._look(config.evaluation).fingerprints
 
     def mistakes(self, config: Config) -> Iterable[tuple[KeyPath, str]]:
-        yield from wrong_programs(config)
+        yield from wrong_files(config)
         settings = config.evaluation
         for name in settings.settings:
             if name not in settings.tasks:
@@ -84,12 +96,25 @@ class ProxyTasks:
     def _look(self, settings: EvaluationSettings) -> Seen:
         key = settings.model_dump_json()
         if key not in self._seen:
-            spawn = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(1, mp_context=spawn) as process:
-                self._seen[key] = process.submit(
-                    _look_at_tasks, settings, self._tasks_file
-                ).result()
+            self._seen[key] = _in_a_process(_look_at_tasks, settings, self._tasks_file)
         return self._seen[key]
+
+
+def _in_a_process(look: Callable[..., Seen], *arguments: Any) -> Seen:
+    """The call's result. Ctrl-C reaches this process alone, which then ends the other."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as process:
+        try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the child inherits it
+            try:
+                coming = process.submit(look, *arguments)
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            return coming.result()
+        except BaseException:
+            for child in multiprocessing.active_children():
+                child.kill()
+            raise
 
 
 @dataclass(frozen=True)
@@ -150,4 +175,4 @@ class Function:
         return {}
 
     def mistakes(self, config: Config) -> Iterable[tuple[KeyPath, str]]:
-        return wrong_programs(config)
+        return wrong_files(config)

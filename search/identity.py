@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import shlex
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from search.config import dumps
 from search.settings import Config
-from search.store import Store, StoreError
+from search.store import Reader, Store, StoreError
 
 PACKAGES = ("jax", "jaxlib", "numpy", "optax", "ray")
 
@@ -34,6 +36,8 @@ def _processor() -> str:
 def identify(store: Store, config: Config, fingerprints: dict[str, str], resume: bool) -> list[str]:
     """Writes what a new run is, or checks that an old one is the same; returns warnings.
 
+    A directory whose search has no results yet is as good as new.
+
     fingerprints: of the tasks, settings and data, by name.
 
     Raises:
@@ -44,7 +48,8 @@ def identify(store: Store, config: Config, fingerprints: dict[str, str], resume:
         "tasks": json.dumps(fingerprints),
         "versions": json.dumps(versions()),
     }
-    if store.meta("history") is None:
+    if not _has_results(store):  # or an earlier attempt ended before it had any: begin anew
+        store.forget()
         for key, value in described.items():
             store.set_meta(key, value)
         store.set_meta("config", dumps(config))
@@ -61,8 +66,14 @@ def identify(store: Store, config: Config, fingerprints: dict[str, str], resume:
             raise StoreError(f"{store.run_dir}: holds another search: {'; '.join(differences)}")
     store.set_meta("config", dumps(config))
     store.add_event("resume", described["versions"])
-    before = json.loads(store.meta("versions") or "{}")
+    changed = changed_versions(store)
     store.commit()
+    return changed
+
+
+def changed_versions(store: Reader) -> list[str]:
+    """Warnings: what a run was scored with that is not what runs now."""
+    before = json.loads(store.meta("versions") or "{}")
     changed = _differences(before, versions())
     return [f"fitness may differ in its last bits: {change}" for change in changed]
 
@@ -75,6 +86,18 @@ def _differences(before: Any, now: Any, key: str = "") -> list[str]:
     return [] if before == now else [f"{key.lstrip('.')} was {said[0]}, now {said[1]}"]
 
 
+def _has_results(store: Reader) -> bool:
+    found = "SELECT EXISTS (SELECT 1 FROM individuals) OR EXISTS (SELECT 1 FROM evaluations)"
+    return store.rows(found) == [(1,)]
+
+
+def is_begun(run_dir: Path) -> bool:
+    """Whether there is a search that can be continued."""
+    with contextlib.suppress(StoreError), Reader(run_dir) as store:
+        return store.meta("history") is not None
+    return False
+
+
 def resume_command(
     config_path: str, run_dir: Path, overrides: list[str], tasks_file: str | None = None
 ) -> str:
@@ -82,4 +105,10 @@ def resume_command(
     sets = "".join(f" --set {shlex.quote(override)}" for override in overrides)
     paths = f"--config {shlex.quote(config_path)} --run-dir {shlex.quote(str(run_dir))}"
     tasks = f" --tasks {shlex.quote(tasks_file)}" if tasks_file else ""
-    return f"python -m search.run {paths}{sets}{tasks} --resume"
+    return f"{shlex.quote(_python())} -m search.run {paths}{sets}{tasks} --resume"
+
+
+def _python() -> str:
+    """This Python, by a path from here if it is below."""
+    path = Path(sys.executable)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from search.identity import changed_versions
 from search.resume import restored_cache
 from search.settings import Config
 from search.store import Reader, Store, StoreError
@@ -12,8 +13,8 @@ from search.store import Reader, Store, StoreError
 _SAME = ("tasks", "settings", "weights", "seeds", "engine")  # what a fitness depends on
 
 
-def take_over(store: Store, config: Config) -> None:
-    """Copies the scores of `cache.runs` into a new run, once.
+def take_over(store: Store, config: Config) -> list[str]:
+    """Copies the scores of `cache.runs` into a new run, once; returns warnings.
 
     Only what was trained to its end or diverged: the rest depends on the population of its time.
 
@@ -21,12 +22,15 @@ def take_over(store: Store, config: Config) -> None:
       StoreError: such a run does not exist, or its tasks, seeds or hurdles are others.
     """
     if not config.cache.runs or store.meta("taken_over") is not None:
-        return
+        return []
+    warnings = []
     for run in config.cache.runs:
         with Reader(run) as other:
             store.add_known(_scores(other, run, store, config))
+            warnings += [f"cache.runs: {run}: {change}" for change in changed_versions(other)]
     store.set_meta("taken_over", json.dumps(config.cache.runs))
     store.commit()
+    return warnings
 
 
 def _scores(other: Reader, run: str, store: Store, config: Config) -> Iterator[tuple[bytes, str]]:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
+
+if __name__ == "__main__":  # the imports that follow take a second or two
+
+    def _leave(*_: object) -> None:
+        os.write(2, b"Stopped; nothing was run.\n")
+        os._exit(128 + signal.SIGINT)
+
+    signal.signal(signal.SIGINT, _leave)
+
+import argparse
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -19,16 +28,17 @@ from search.driver import Driver
 from search.evolution import Repeats
 from search.finalists import rescored
 from search.fitness import Fitness, ProxyTasks
-from search.identity import identify, resume_command
+from search.identity import identify, is_begun, resume_command
 from search.jobs import Stopped
 from search.known import take_over
 from search.metavalidation import routed
 from search.settings import Config
 from search.statistics import Statistics
-from search.store import Store, StoreError
+from search.stopping import Stopping
+from search.store import Reader, Store, StoreError
 from search.summary import summary
 from search.threads import single_threaded
-from search.view import KINDS, View
+from search.view import KINDS, View, say
 from search.workers import ClusterLost, WorkerError, make_pool
 
 
@@ -37,9 +47,9 @@ def search(
 ) -> None:
     """Runs or resumes a search to its end, and prints its summary."""
     with Store(run_dir, config.store) as store:
-        for warning in identify(store, config, fitness.fingerprints(config), options.resume):
-            print(f"warning: {warning}")
-        take_over(store, config)
+        warnings = identify(store, config, fitness.fingerprints(config), options.resume)
+        for warning in warnings + take_over(store, config):
+            say(options.view, "warning", f"warning: {warning}")
         statistics = Statistics.of(store, config.evolution)
         factory = routed(
             fitness.factory(config), config.evaluation, config.meta_validation, options.tasks
@@ -48,6 +58,7 @@ def search(
             closing(make_pool(factory, config.workers)) as pool,
             View(options.view, statistics, pool) as view,
         ):
+            stopping.orderly()
             driver = Driver(config, store, pool, statistics, view.show, stopping)
             starts = [load_program(name) for name in config.evolution.warm_start]
             born = 0
@@ -57,25 +68,9 @@ def search(
                 born = repeats.told
                 finalists = rescored(driver, born)
                 starts = [finalists[0].leader.program]
-        print("\n".join(summary(store, config, statistics, finalists)), flush=True)
-        print("\n".join(conclude(config, store, finalists, stopping, options.tasks)))
-
-
-class Stopping:
-    """The signal that has asked to stop, SIGINT or SIGTERM; a second one ends the process."""
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._receive)
-
-    def __call__(self) -> int | None:
-        return self.received
-
-    def _receive(self, number: int, _: object) -> None:
-        if self.received is not None:
-            raise SystemExit(128 + number)
-        self.received = number
+        say(options.view, "summary", "\n".join(summary(store, config, statistics, finalists)))
+        done = conclude(config, store, finalists, stopping, options.tasks)
+        say(options.view, "conclusion", "\n".join(done))
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -91,8 +86,9 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None, fitness: Fitness | None = None) -> int:
-    """Returns the exit code: 0 done; 2 a mistake, nothing was run; 75 Ray is lost: resume;
-    128 + n: stopped by signal n."""
+    """Returns the exit code: 0 done; 1 no worker can run; 2 a mistake, nothing was run; 75 Ray is
+    lost: resume; 128 + n: stopped by signal n."""
+    stopping = Stopping()
     options = arguments(argv)
     single_threaded()
     fitness = fitness or ProxyTasks(options.tasks)
@@ -101,8 +97,10 @@ def main(argv: Sequence[str] | None = None, fitness: Fitness | None = None) -> i
     try:
         if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not run_dir.is_absolute():
             raise StoreError(f"{run_dir}: in a Ray job, give an absolute --run-dir")
+        if options.resume:
+            Reader(run_dir).close()
         config = load(options.config, options.set, fitness.mistakes)
-        search(config, run_dir, fitness, options, Stopping())
+        search(config, run_dir, fitness, options, stopping)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -110,14 +108,18 @@ def main(argv: Sequence[str] | None = None, fitness: Fitness | None = None) -> i
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Stopped as stopped:
-        print(f"Stopped; nothing that was told is lost. To continue:\n{resume}")
-        return 128 + (stopped.args[0] if stopped.args else signal.SIGINT)
+        if is_begun(run_dir):
+            say(options.view, "stopped", "Stopped; nothing that was told is lost. To continue:")
+            say(options.view, "resume", resume)
+        else:
+            say(options.view, "stopped", "Stopped; nothing was run.")
+        return 128 + stopped.args[0]
     except ClusterLost as error:
         print(f"error: {error}. To continue:\n{resume}", file=sys.stderr)
         sys.stdout.flush()
         os._exit(75)  # Ray's own exit hooks would wait for what is gone; the store is closed
     except WorkerError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error}. To continue:\n{resume}", file=sys.stderr)
         return 1
     return 0
 

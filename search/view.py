@@ -66,6 +66,11 @@ class View:
             print(line, file=self._file, flush=True)
 
 
+def say(view: str, what: str, text: str) -> None:
+    """Prints a text; in the view `json` as a JSON line, so that there is nothing else."""
+    print(json.dumps({what: text}) if view == "json" else text, flush=True)
+
+
 def _finite(figures: Figures) -> Figures:
     """JSON has no infinities."""
     return {

@@ -8,7 +8,9 @@ import json
 import os
 import random
 import shlex
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,10 +20,11 @@ import psutil
 import pytest
 import toys
 
+from search.identity import resume_command
 from search.inspect import main as inspect
 from search.jobs import InProcess
 from search.statistics import Statistics
-from search.store import Reader, StoreError
+from search.store import Reader, Store, StoreError
 from search.view import View
 
 TOY = [sys.executable, str(Path(__file__).parent / "toys.py")]
@@ -167,8 +170,9 @@ def test_a_signal_ends_cleanly_and_the_last_line_resumes(config, reference, tmp_
     assert done.returncode == 128 + number, done.stderr
     assert "Traceback" not in done.stderr
     assert not psutil.wait_procs(family, timeout=5)[1]
-    command = shlex.split(done.stdout.splitlines()[-1])
-    assert command[:3] == ["python", "-m", "search.run"] and command[-1] == "--resume"
+    command = shlex.split(json.loads(done.stdout.splitlines()[-1])["resume"])
+    assert Path(command[0]).samefile(sys.executable)
+    assert command[1:3] == ["-m", "search.run"] and command[-1] == "--resume"
     again = [part.replace("address=local", "address=in_process") for part in command[3:]]
     assert finished(subprocess.Popen([*TOY, *again], stdout=-1, stderr=-1)).returncode == 0
     assert digest(run_dir) == reference
@@ -209,6 +213,18 @@ def test_earlier_runs_spare_trainings_and_change_nothing_else(config, run_dir, t
     assert done.returncode == 2 and "differs in evaluation.seeds" in done.stderr
 
 
+def test_scores_from_another_machine_are_taken_over_with_a_warning(config, run_dir, tmp_path):
+    shutil.copytree(run_dir, tmp_path / "one")
+    with Store(tmp_path / "one") as store:
+        versions = json.loads(store.meta("versions")) | {"processor": "another"}
+        store.set_meta("versions", json.dumps(versions))
+    options = ["--set", f"cache.runs={tmp_path / 'one'}", "--set", "evolution.children=20"]
+    done = finished(start(config, tmp_path / "two", *options))
+    assert done.returncode == 0, done.stderr
+    warning = json.loads(done.stdout.splitlines()[0])["warning"]
+    assert 'fitness may differ in its last bits: processor was "another", now ' in warning
+
+
 def test_mistakes_are_printed_before_anything_starts(config, tmp_path):
     options = ["--set", "evolution.warm_start=library:adamv", "--set", "workers.cuont=3"]
     done = finished(start(config, tmp_path / "run", *options))
@@ -219,14 +235,88 @@ def test_mistakes_are_printed_before_anything_starts(config, tmp_path):
     assert "adamw" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("moment", ["importing", "checking"])
+def test_ctrl_c_before_anything_runs_is_one_line(config, tmp_path, moment):
+    """The terminal sends it to the whole group of processes."""
+    options = ["--config", str(config), "--run-dir", str(tmp_path / "run")]
+    tasks = "evaluation.tasks=vision_mlp"
+    process = subprocess.Popen([sys.executable, "-m", "search.run", *options, "--set", tasks],
+                               stdout=-1, stderr=-1, text=True, start_new_session=True)  # fmt: skip
+    here = psutil.Process(process.pid)
+    maps = Path(f"/proc/{process.pid}/maps")
+    if moment == "importing":
+        wait_for(lambda: "numpy" in maps.read_text())
+    else:
+        wait_for(lambda: any("spawn_main" in " ".join(c.cmdline()) for c in here.children()))
+    os.killpg(process.pid, signal.SIGINT)
+    done = finished(process, 10)
+    assert done.returncode == 130 and not (tmp_path / "run").exists()
+    assert done.stdout + done.stderr == "Stopped; nothing was run.\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_wait_for_a_ray_that_does_not_answer(config, tmp_path, number):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"workers.address=127.0.0.1:{silent.getsockname()[1]}"
+        process = start(config, tmp_path / "run", "--set", address)
+        connection, _ = silent.accept()  # the knock
+        connection.close()
+        connection, _ = silent.accept()  # Ray
+        process.send_signal(number)
+        begin = time.monotonic()
+        done = finished(process)
+        connection.close()
+    assert time.monotonic() - begin < 10
+    assert done.returncode == 128 + number and done.stderr.count("Traceback") == 0
+    assert json.loads(done.stdout.splitlines()[-1])["resume"].endswith(" --resume")
+
+
+def test_the_resume_command_names_this_python(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "my env" / "python"))
+    command = resume_command("c.yaml", Path("runs/c"), ["seed=1"])
+    assert command == (
+        "'my env/python' -m search.run --config c.yaml --run-dir runs/c --set seed=1 --resume"
+    )
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+    assert resume_command("c.yaml", Path("c"), []).startswith("/usr/bin/python3 -m search.run ")
+
+
+def test_what_keeps_a_search_from_starting_leaves_the_directory_free(config, tmp_path):
+    """A mistake is corrected and the same command works."""
+    bad = "--set", "workers.address=127.0.0.1:9"
+    refused = finished(start(config, tmp_path / "run", *bad))
+    assert refused.returncode == 1 and refused.stderr.count("Traceback") == 0
+    assert "no Ray cluster answers at workers.address '127.0.0.1:9'" in refused.stderr
+    assert refused.stderr.splitlines()[-1].endswith(" --resume")
+    options = "--set", "evolution.children=20"
+    assert finished(start(config, tmp_path / "run", *options)).returncode == 0
+    refused = finished(start(config, tmp_path / "two", "--set", f"cache.runs={tmp_path / 'no'}"))
+    assert refused.returncode == 2 and not (tmp_path / "two").exists()
+    assert f"cache.runs[0]: {tmp_path / 'no'}: no search here" in refused.stderr
+
+
+def test_directories_that_cannot_hold_a_search_are_one_line(config, tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        done = finished(start(config, place))
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith(f"error: {place}: no run directory: ")
+        assert done.stderr.count("\n") == 1
+    done = finished(start(config, tmp_path / "new", "--resume"))
+    assert done.returncode == 2 and not (tmp_path / "new").exists()
+    assert done.stderr == f"error: {tmp_path / 'new'}: no search here (there is no search.db)\n"
+
+
 def test_views_and_the_summary_say_what_happened(config, tmp_path):
     done = finished(start(config, tmp_path / "run"))
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert lines[-1]["told"] == lines[-1]["target"] == 502
-    assert 0 < lines[-1]["functional_hits"] <= lines[-1]["canonical_hits"] < 1
+    *_, last, summary, conclusion = map(json.loads, done.stdout.splitlines())
+    assert [*summary, *conclusion] == ["summary", "conclusion"]
+    assert last["told"] == last["target"] == 502
+    assert 0 < last["functional_hits"] <= last["canonical_hits"] < 1
     for words in ("502 individuals", "cache hits", "redundant statements", "Leading programs",
                   "Hall of fame", "rejected by the fingerprint"):  # fmt: skip
-        assert words in done.stdout
+        assert words in summary["summary"]
 
 
 @pytest.mark.parametrize("kind, words", [("plain", "8/10 told"), ("rich", "8 of 10 told")])
