@@ -95,7 +95,8 @@ class Ledger:
     """A `Scorer` by way of a pool of workers that pays for each training once.
 
     What has arrived is committed to the store under its key (program, task, seed, split) before
-    anyone uses it, so a killed process that starts again asks only for the rest.
+    anyone uses it, so a killed process that starts again asks only for the rest, and once more for
+    what failed for a lost worker or a time limit: that may have been the machine's doing.
 
     Args:
       fingerprint: task name -> what a fitness on it depends on; part of the key.
@@ -119,8 +120,9 @@ class Ledger:
         for key, value in store.rows(
             "SELECT key, value FROM meta WHERE key >= ? AND key < ?", (prefix, prefix + "~")
         ):
-            fitness = json.loads(value)["fitness"]
-            self._known[key] = -math.inf if fitness is None else fitness
+            found = json.loads(value)
+            if found["outcome"] != Outcome.FAILED.name:
+                self._known[key] = -math.inf if found["fitness"] is None else found["fitness"]
 
     def __call__(self, requests: Sequence[Request]) -> list[float]:
         """Raises Stopped when asked to stop; what has been paid for is in the store."""
