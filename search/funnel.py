@@ -31,6 +31,7 @@ from search.config import ConfigError, loads
 from search.config import load as load_config
 from search.families import Candidate, families
 from search.finalists import leaders
+from search.jobs import Stopped
 from search.selection import FunnelSettings
 from search.settings import Config, Engine, EvaluationSettings, WorkerSettings
 from search.stages import (
@@ -44,6 +45,7 @@ from search.stages import (
     stage_json,
     table,
 )
+from search.stopping import Stopping
 from search.store import Reader, Store, StoreError
 from search.threads import single_threaded
 from search.trainings import Ledger, Progress, factory, flat_settings
@@ -52,6 +54,7 @@ from search.wording import nearest
 from search.workers import ClusterLost, WorkerError, make_pool
 
 REPORT = "funnel.md"
+KEY = "funnel"  # of the stages so far in the store, as JSON
 EVERY_S = 10.0  # between two lines of progress
 
 
@@ -129,9 +132,14 @@ def run_funnel(
         for task in stage.tasks or setup.tasks:
             ledger.fingerprint(scaled(task, stage.scale))
 
-    def keep(stage: Stage) -> None:
-        ledger.store.set_meta(f"funnel {stage.name}", stage_json(stage))
+    kept: list[Stage] = []
+
+    def keep(*stages: Stage) -> None:
+        kept.extend(stages)
+        ledger.store.set_meta(KEY, f"[{', '.join(map(stage_json, kept))}]")
         ledger.store.commit()
+
+    keep()  # what an earlier funnel left
 
     ledger.progress.expected = expected_trainings(
         len(candidates), len(baselines), len(setup.tasks), settings, searched
@@ -197,14 +205,12 @@ class Lines:
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + EVERY_S
-        left = progress.left_s()
-        ahead = f"at most {duration(left)} left" if left == left else "time left unknown"
-        print(
-            f"funnel: {progress.done} trainings done, {progress.reused} known before, of at most "
-            f"{progress.expected}; {ahead}",
-            file=self._file,
-            flush=True,
-        )
+        line = f"{progress.done} trainings done, {progress.reused} known before"
+        if progress.expected:
+            left = progress.left_s()
+            ahead = f"at most {duration(left)} left" if left == left else "time left unknown"
+            line += f", of at most {progress.expected}; {ahead}"
+        print(line, file=self._file, flush=True)
 
 
 def overridden(settings: FunnelSettings, overrides: Sequence[str]) -> FunnelSettings:
@@ -269,7 +275,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--task-set", action="append", default=[], metavar="KEY=VALUE",
         help="a setting of all tasks, or NAME.KEY=VALUE of one")  # fmt: skip
     add("--tasks", metavar="FILE", help="Python file with tasks of your own")
-    add("--run-dir", type=Path, default=Path("runs/funnel"), help="with --program: its records")
+    add("--run-dir", type=Path, help="with --program: its records (default runs/funnel)")
     add("--config", metavar="FILE", help="take the section `funnel` of this config")
     add("--set", action="append", default=[], metavar="KEY=VALUE",
         help="a setting of the funnel, such as stages.B.keep=3")  # fmt: skip
@@ -278,20 +284,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0 done; 2 a mistake, nothing was run; 75 Ray is lost: run it again;
-    130: stopped, run it again."""
+def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) -> int:
+    """Returns the exit code: 0 done; 1 no worker can run; 2 a mistake, nothing was run; 75 Ray is
+    lost: run it again; 128 + n: stopped by signal n, run it again.
+
+    stopping: catches signals from here on.
+    """
     options = _parser().parse_args(argv)
     single_threaded()
     try:
         setup, settings = _set_up(options)
-        run_dir = options.run or options.run_dir
+        run_dir = options.run or options.run_dir or Path("runs/funnel")
         given: list[Named] = [(name, load(name)) for name in dict.fromkeys(options.program)]
         with Store(run_dir) as store:
             candidates = given or candidates_of(store, settings)
             if not candidates:
                 raise ValueError(f"{run_dir}: no program of this search has a fitness")
-            with ledger_of(store, setup, settings.timeout_s, Lines(sys.stderr)) as ledger:
+            asked, lines = stopping or (lambda: None), Lines(sys.stderr)
+            with ledger_of(store, setup, settings.timeout_s, lines, asked) as ledger:
+                if stopping:
+                    stopping.orderly()
                 done = run_funnel(candidates, ledger, setup, settings, searched=not given)
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -299,9 +311,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ProgramError, TaskError, StoreError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped) as stopped:
         print("Stopped; what was trained is kept: the same command goes on.", file=sys.stderr)
-        return 130
+        return 128 + (stopped.args[0] if stopped.args else signal.SIGINT)
     except ClusterLost as error:
         print(f"error: {error}. The same command goes on.", file=sys.stderr)
         return 75
@@ -319,6 +331,10 @@ def _set_up(options: argparse.Namespace) -> tuple[Setup, FunnelSettings]:
     """What the command line says. Raises ValueError, ConfigError, StoreError, TaskError."""
     if bool(options.run) == bool(options.program):
         raise ValueError("expected either RUN_DIR or --program; --help explains")
+    for option in ("task", "task_set", "run_dir"):
+        if options.run and getattr(options, option):
+            name = option.replace("_", "-")
+            raise ValueError(f"--{name} goes with --program: {options.run} has its own")
     config = load_config(options.config) if options.config else None
     if options.run:
         with Reader(options.run) as store:
@@ -353,5 +369,4 @@ def _workers(text: str, workers: WorkerSettings) -> WorkerSettings:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
-    sys.exit(main())
+    sys.exit(main(stopping=Stopping()))

@@ -48,21 +48,19 @@ class Validation:
         if self.clearly_worse(program):
             return "clearly worse than the winner"
         if self.less(program, 0).low > -self.tolerance:
-            return "not worse than the winner by the tolerance"
+            return "not worse than the winner by more than the tolerance"
         return "not clearly worse than the winner, nor shown to be as good: the seeds are too few"
 
     def rows(self) -> list[tuple[str, ...]]:
         """A table: fitness, and the difference to the winner and to each baseline."""
         size = len(self.names)
-        others = (0, *range(size - self.baselines, size))
-        head = ("program", "fitness", *(f"less {self.names[other]}" for other in others))
-        return [
-            head,
-            *(
-                (name, _mean(fitness), *("" if i == o else str(self.less(i, o)) for o in others))
-                for i, (name, fitness) in enumerate(zip(self.names, self.fitness))
-            ),
-        ]
+        first = size - self.baselines
+        others = (0, *range(first, size))
+        rows = [("program", "fitness", *(f"less {self.names[other]}" for other in others))]
+        for i, (name, fitness) in enumerate(zip(self.names, self.fitness)):
+            cells = ("" if i == o or i >= first else str(self.less(i, o)) for o in others)
+            rows.append((name, _mean(fitness), *cells))
+        return rows
 
     def table(self) -> str:
         return columns(self.rows())

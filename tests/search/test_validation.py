@@ -37,7 +37,7 @@ def validated(worth, tolerance=0.1):
 @pytest.mark.parametrize(
     ("worth", "said"),
     [
-        (0.0, "not worse than the winner by the tolerance"),
+        (0.0, "not worse than the winner by more than the tolerance"),
         (-0.09, "nor shown to be as good"),
         (-0.3, "clearly worse"),
         (-math.inf, "clearly worse"),
