@@ -9,8 +9,14 @@ magnitudes (see SETTINGS); each program carries its own states. Three comparison
               step. So x - x + y may differ from y where x is huge, but sqrt(x) never from x.
     guards    for a step that claims equality only away from the 1e-8 guards, the float64
               comparison is made with a guard of 1e-300 in both programs.
-    float32   with the executor and the guards of the real thing, at ordinary magnitudes; for a step
+    float32   with the executor and the guards of the real thing: a share of the numbers must agree
+              to a part in a thousand. A step that claims equality but for the guards is held to it
+              too, for weights of about 1 and gradients from 1e-3 up: there the guards do not
+              matter, unless the program itself makes small numbers and divides by them. For a step
               that changes no arithmetic the results must be the same bits.
+
+Rounding explains only so much (`Setting.excused`): where all numbers of ordinary size would be
+rounding errors, as in z / z with z = n / n - 1, the real result is one of them and must be kept.
 
 Where the program before the step gives infinity or NaN nothing is compared; where only the program
 after it does, the check fails.
@@ -18,8 +24,8 @@ after it does, the check fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -34,29 +40,51 @@ from programs.simplify.rules import Claim
 STEPS = 50
 NEGLIGIBLE = 1e-7  # relative; half a unit in float32's last place is 6e-8
 _NOISE, _SAMPLES, _FACTOR = 1e-9, 8, 100.0
-_FLOAT32_SHARE = 0.99  # of the numbers must agree to within float32's rounding
 _SINGLE = 1e-3  # relative; float32's rounding after 50 steps of up to some 100 operations
+_NOTHING = 1e-18  # absolute; what underflow may leave of a number, far below any use
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One tree of parameters: shapes of its arrays, and the magnitude of its numbers."""
+    """One tree of parameters, and what is asked of the programs that run on it.
+
+    shapes: of its arrays.
+    draw: the weights and the gradient, (generator, shape) -> numbers.
+    gradient: what the gradient is multiplied by.
+    float32: the share of the numbers that must agree in float32, for each claim that says anything
+      at these magnitudes.
+    excused: the share of the numbers that may differ by more than a part in a thousand where
+      rounding explains it.
+    """
 
     name: str
     shapes: tuple[tuple[int, ...], ...]
     draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+    gradient: float = 1.0
+    float32: Mapping[Claim, float] = field(default_factory=dict, hash=False)
+    excused: float = 1.0
 
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.standard_normal(shape)
+
+
+def _decades(low: float, high: float) -> Callable:
+    """Numbers of either sign whose magnitudes are spread evenly from 10^low to 10^high."""
+    return lambda r, s: r.choice([-1.0, 1.0], s) * 10.0 ** r.uniform(low, high, s)
+
+
+_EXTREME = _decades(-30, 30)  # in float64 only
+_USUAL = {Claim.EXACT: 0.99, Claim.GUARD: 0.75}  # a mean of gradients of 1e-3 is often near 1e-5
 
 SETTINGS = (
-    Setting("ordinary", ((2, 3), (), (4,)), lambda r, s: r.standard_normal(s)),
-    Setting("small", ((5,),), lambda r, s: 1e-9 * r.standard_normal(s)),
-    Setting("large", ((1, 3),), lambda r, s: 1e9 * r.standard_normal(s)),
+    Setting("ordinary", ((2, 3), (), (4,)), _normal, 1.0, _USUAL, 0.1),
+    Setting("training", ((3, 2), (4,)), _normal, 1e-3, _USUAL, 0.1),
+    # The squares of these are still float32 numbers, their cubes are not.
+    Setting("small", ((5,),), _decades(-18, -6), 1.0, {Claim.EXACT: 0.9}),
+    Setting("large", ((1, 3),), _decades(6, 18), 1.0, {Claim.EXACT: 0.9}),
     Setting(
-        "extreme",
-        ((8,),),
-        lambda r, s: (
-            r.choice([-1.0, 0.0, 1.0], s, p=[0.45, 0.1, 0.45]) * 10.0 ** r.uniform(-30, 30, s)
-        ),
+        "extreme", ((8,),), lambda r, s: r.choice([0.0, 1.0], s, p=[0.1, 0.9]) * _EXTREME(r, s)
     ),
 )
 
@@ -68,7 +96,7 @@ class Check:
     passed: whether the step may stand.
     compared: how many numbers were compared, in float64.
     worst: the largest relative difference among them in the ordinary setting, in float64.
-    float32: the share of the numbers that agree in float32, in the ordinary setting; None if not
+    float32: the smallest share of the numbers of a setting that agree in float32; None if not
       compared.
     note: what was run, and what failed.
     """
@@ -121,7 +149,7 @@ def _inputs(setting: Setting) -> list[tuple[list, list, float]]:
     return [
         (
             [setting.draw(rng, shape) for shape in setting.shapes],
-            [setting.draw(rng, shape) for shape in setting.shapes],
+            [setting.gradient * setting.draw(rng, shape) for shape in setting.shapes],
             float(lr),
         )
         for lr in lrs
@@ -185,7 +213,9 @@ def check(
             wrong = finite & ~_close(old[a], new[b])
             if setting is SETTINGS[0] and finite.any():
                 worst = max(worst, float(_relative(old[a], new[b])[finite].max()))
-            if wrong.any() and not _explained(before, setting, guard, a, new[b], wrong):
+            clear = wrong & (_relative(old[a], new[b]) > _SINGLE)
+            few = clear.sum() <= setting.excused * finite.sum()
+            if wrong.any() and not (few and _explained(before, setting, guard, a, new[b], wrong)):
                 row, column = np.argwhere(wrong)[0]
                 return Check(
                     False,
@@ -195,13 +225,21 @@ def check(
                     f"{a} differs at step {row + 1} in the {setting.name} setting: "
                     f"{old[a][row, column]:.9g} before, {new[b][row, column]:.9g} after",
                 )
-    share = _float32_share(before, after, pairs)
+    shares = {
+        setting.name: (_float32_share(before, after, setting, pairs), setting.float32[claim])
+        for setting in SETTINGS
+        if claim in setting.float32
+    }
     note = (
         f"{STEPS} steps, {len(SETTINGS)} trees, float64"
         f"{'' if claim is Claim.EXACT else ' with a guard of 1e-300'}: {compared} numbers agree; "
-        f"float32 with guards: {share:.2%} agree to {_SINGLE:g}"
+        f"float32 with guards, to {_SINGLE:g}: "
+        + ", ".join(f"{share:.2%} {name}" for name, (share, _) in shares.items())
     )
-    return Check(claim is Claim.GUARD or share >= _FLOAT32_SHARE, compared, worst, share, note)
+    missed = [f"{need:.0%} {name}" for name, (share, need) in shares.items() if share < need]
+    if missed:
+        note += f", where {' and '.join(missed)} are needed"
+    return Check(not missed, compared, worst, min(share for share, _ in shares.values()), note)
 
 
 def _relative(old: np.ndarray, new: np.ndarray) -> np.ndarray:
@@ -240,21 +278,22 @@ def _distance(old: np.ndarray, new: np.ndarray) -> np.ndarray:
         return np.abs(old - new)
 
 
-def _float32_share(before: Program, after: Program, pairs: Sequence[tuple[str, str]]) -> float:
+def _float32_share(
+    before: Program, after: Program, setting: Setting, pairs: Sequence[tuple[str, str]]
+) -> float:
     """The share of numbers that agree in float32 to three digits, or as far as rounding allows."""
-    setting = SETTINGS[0]
     old, new = (_run(p, setting, np.float32) for p in (before, after))
-    agree = total = 0
+    near = excused = total = 0
     for a, b in pairs:
         finite = np.isfinite(old[a])
         distance = _distance(old[a], new[b])
-        near = distance <= _SINGLE * np.abs(old[a])
-        if (finite & ~near).any():
-            spread = np.maximum.reduce([_spread(before, setting, EPS, a, i) for i in (0, 1)])
-            near |= distance <= 10 * spread * (2.0**-24 / _NOISE)
-        agree += int((near & finite).sum())
+        far = finite & ~(distance <= _SINGLE * np.abs(old[a]) + _NOTHING)
+        near += int((finite & ~far).sum())
         total += int(finite.sum())
-    return agree / total if total else 1.0
+        if far.any():
+            spread = np.maximum.reduce([_spread(before, setting, EPS, a, i) for i in (0, 1)])
+            excused += int((far & (distance <= 10 * spread * (2.0**-24 / _NOISE))).sum())
+    return (near + min(excused, setting.excused * total)) / total if total else 1.0
 
 
 def _same_bits(before: Program, after: Program, pairs: Sequence[tuple[str, str]]) -> Check:

@@ -21,6 +21,7 @@ EQUAL = [
     (["t = g * lr", "update = t / lr"], ["update = g * 1"], Claim.GUARD),
     (["update = g / 3"], ["update = g * 0.3333333333333333"], Claim.EXACT),
     (["t = log(g)", "update = exp(t)"], ["update = abs(g)"], Claim.EXACT),
+    (["t = cube(g)", "update = sign(t)"], ["update = sign(g)"], Claim.GUARD),
 ]
 DIFFERENT = [
     (["update = g * 1"], ["update = g * 1.000001"], Claim.EXACT),
@@ -45,6 +46,54 @@ def test_different(before, after, claim):
     result = check(program(*before), program(*after), claim)
     assert not result.passed
     assert "differs at step" in result.note
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "claim", "where"),
+    [
+        (["t = cube(g)", "update = sign(t)"], ["update = sign(g)"], Claim.EXACT, "small"),
+        (["t = cube(g)", "update = cbrt(t)"], ["update = g * 1"], Claim.EXACT, "small"),
+        (["t = g * 1e-30", "update = sign(t)"], ["update = sign(g)"], Claim.EXACT, "small"),
+        (
+            ["n = dot(w, w)", "t = clip(n, 0.1)", "t = sign(t)", "update = g * t"],
+            ["n = dot(w, w)", "t = sign(n)", "update = g * t"],
+            Claim.EXACT,
+            "large",
+        ),
+        (
+            ["a = g * 1e-9", "b = abs(a)", "update = a / b"],
+            ["update = sign(g)"],
+            Claim.GUARD,
+            "ordinary",
+        ),
+        (
+            ["a = g * 1e-5", "b = abs(a)", "update = a / b"],
+            ["update = sign(g)"],
+            Claim.GUARD,
+            "training",
+        ),
+    ],
+)
+def test_float32_shows_what_float64_does_not(before, after, claim, where):
+    """Underflow, overflow, and guards that matter because the program makes small numbers."""
+    result = check(program(*before), program(*after), claim)
+    assert not result.passed
+    assert f"{where} are needed" in result.note or f"{where} and" in result.note
+
+
+def test_the_sign_of_a_mean_of_gradients_passes():
+    """m / sqrt(m * m) = sign(m), the step from Program 8 to Lion, also where gradients are 1e-3."""
+    mean = "m = interp(g, m, 0.9)"
+    before = program(mean, "a = m * m", "a = sqrt(a)", "update = m / a", states="m")
+    after = program(mean, "update = sign(m)", states="m")
+    assert check(before, after, Claim.GUARD, [("m", "m")]).passed
+    assert not check(before, after, Claim.EXACT, [("m", "m")]).passed
+
+
+def test_rounding_does_not_explain_everything():
+    """0 / 0 is 0 with the guard, whatever noise in n would make of it."""
+    before = program("n = dot(w, w)", "z = n / n", "z = z - 1", "a = z / z", "update = g + a")
+    assert not check(before, program("update = g + 1"), Claim.GUARD).passed
 
 
 def test_a_difference_that_shows_late_is_seen():

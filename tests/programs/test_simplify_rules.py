@@ -89,7 +89,10 @@ def _constants(rule: Rule, count: int):
             {name: rng.choice([-1, 1]) * 10 ** rng.uniform(-1, 1) for name in names}
             for _ in range(300)
         ),
-        ({name: 10 ** rng.uniform(-6, -3) for name in names} for _ in range(300)),
+        (
+            {name: rng.choice([-1, 1]) * 10 ** rng.uniform(-9, -3) for name in names}
+            for _ in range(300)
+        ),
     )
     for values in draws:
         if any("a + b - 1" in condition for condition in rule.when):
