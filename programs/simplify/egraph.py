@@ -14,12 +14,13 @@ the tree cost cannot see that lr * c may be there already for another output. Se
 
 from __future__ import annotations
 
+import enum
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from programs.kinds import Kind
@@ -28,7 +29,18 @@ from programs.simplify.rules import RULES, Claim, Stage
 from programs.simplify.terms import Node, Terms, is_call
 
 MAX_SIZE = 2_500  # an e-graph is not grown further from here; see `_size`
+SHRINKING = 12  # rounds of shrinking rules before the exploring ones, at most
 _NUMBER = {rule.name: i for i, rule in enumerate(RULES)}
+
+
+class Stop(enum.Enum):
+    """Why an e-graph was not grown further."""
+
+    COMPLETE = "the rules had nothing left to add"
+    ROUNDS = "the rounds of rewriting were up"
+    SIZE = f"the e-graph reached its size of {MAX_SIZE:,}"
+    TIME = "time ran out"
+    CONFLICT = "rules began to disagree, as where a divisor is 0"
 
 
 @dataclass
@@ -39,14 +51,16 @@ class Classes:
     kinds: the kind of each class [C].
     roots: the classes of the terms' outputs.
     fired: names of the rules that matched.
-    complete: whether the rules had nothing left to add.
+    rounds: how many rounds were run.
+    stop: why there was no further one.
     """
 
     nodes: list[list[Node]] = field(default_factory=list)
     kinds: list[Kind] = field(default_factory=list)
     roots: list[int] = field(default_factory=list)
     fired: set[str] = field(default_factory=set)
-    complete: bool = False
+    rounds: int = 0
+    stop: Stop = Stop.COMPLETE
 
 
 def saturate(
@@ -60,6 +74,9 @@ def saturate(
 ) -> Classes:
     """Grows the e-graph of `terms` by the rules.
 
+    The rules with the claim GUARD are wrong within the guards: s / s = 1 and 0 / s = 0 together
+    prove 0 = 1 where s is 0. When that shows, the e-graph is given as it was a round before.
+
     Args:
       claims: which rules may be used.
       explore: rounds of exploring rules; shrinking rules run before and between them.
@@ -68,25 +85,78 @@ def saturate(
       also: more terms put into the same e-graph; their outputs come after those of `terms`.
       known: constants that the program was given with.
     """
+    grow = partial(_grow, terms, claims, explore, deadline, names, also, known)
+    classes = grow()
+    if classes.stop is Stop.CONFLICT:
+        classes = replace(grow(classes.rounds - 1), stop=Stop.CONFLICT)
+    return classes
+
+
+def _grow(
+    terms: Terms,
+    claims: Collection[Claim],
+    explore: int,
+    deadline: float,
+    names: Collection[str] | None,
+    also: Terms | None,
+    known: Iterable[Fraction],
+    most: int = 1_000,
+) -> Classes:
+    """`saturate` with at most so many rounds, and no way back from a conflict."""
     with _scratch() as egraph:
         sets = _rulesets(egraph, claims, names)
         _commands(egraph, "".join(f"(known {number(c)})" for c in known if c))
         variables = _enter(egraph, terms, "t")
         if also is not None:
             variables += _enter(egraph, also, "u")
+        _run(egraph, "")
         fired: set[str] = set()
-        complete = False
-        for stages, rounds in (((Stage.SHRINK,), 12), ((Stage.EXPLORE, Stage.SHRINK), explore)):
-            for _ in range(rounds):
+        done, stop = 0, Stop.COMPLETE
+        for stages, rounds in (
+            ((Stage.SHRINK,), SHRINKING),
+            ((Stage.EXPLORE, Stage.SHRINK), explore),
+        ):
+            for _ in range(min(rounds, most - done)):
                 report = _run(egraph, " ".join(f"(run {sets[s]}) {_ANALYSE}" for s in stages))
+                done += 1
                 fired |= {n for n, count in report.num_matches_per_rule.items() if count}
-                complete = not report.updated
-                if complete or time.monotonic() > deadline or _size(egraph) > MAX_SIZE:
+                stop = _stop(egraph, report.updated, deadline)
+                if stop is not Stop.ROUNDS:
                     break
+            if stop not in (Stop.ROUNDS, Stop.COMPLETE):
+                break
         classes = _read(egraph, variables)
-        classes.fired = fired & _NUMBER.keys()
-        classes.complete = complete
+        classes.fired, classes.rounds, classes.stop = fired & _NUMBER.keys(), done, stop
         return classes
+
+
+def _stop(egraph: Any, updated: bool, deadline: float) -> Stop:
+    """Why the round that was run should be the last; ROUNDS if nothing but their number says so."""
+    functions = egraph.freeze().functions
+    if _conflict(egraph, functions):
+        return Stop.CONFLICT
+    if not updated:
+        return Stop.COMPLETE
+    if time.monotonic() > deadline:
+        return Stop.TIME
+    return Stop.SIZE if _size(functions) > MAX_SIZE else Stop.ROUNDS
+
+
+def _conflict(egraph: Any, functions: Any) -> bool:
+    """Whether two inputs, an input and a number, or clearly different numbers were found equal.
+
+    Nearly equal numbers are, where a guard of 1e-8 was left out of a constant.
+    """
+    inputs = [row.output for row in functions["In"].rows]
+    numbers = [(row.output, row.inputs[0]) for row in functions["Num"].rows]
+    numbers += [tuple(row.inputs) for row in functions["is"].rows]
+    first: dict[Any, float] = {}
+    for i, value in numbers:
+        number = float(egraph.value_to_bigrat(value))
+        known = first.setdefault(i, number)
+        if abs(number - known) > 1e-4 * abs(known) + 1e-12:
+            return True
+    return len({*inputs, *first}) < len(inputs) + len(first)
 
 
 def _commands(egraph: Any, text: str) -> list[Any]:
@@ -98,12 +168,11 @@ def _run(egraph: Any, schedule: str) -> Any:
     return output.report
 
 
-_ANALYSE = "(saturate (run analysis))"
+_ANALYSE = "(saturate (run analysis)) (run settle)"
 
 
-def _size(egraph: Any) -> int:
+def _size(functions: Any) -> int:
     """Nodes; constants count tenfold, since rules that make new ones from old make the most."""
-    functions = egraph.freeze().functions
     nodes = sum(len(f.rows) for name, f in functions.items() if name[:2] == "f-")
     return nodes + 10 * len(functions["Num"].rows)
 
@@ -177,10 +246,10 @@ def _read(egraph: Any, outputs: list[str]) -> Classes:
         if found is None:
             found = numbers[value] = len(numbers)
             result.nodes.append([])
-            result.kinds.append(Kind.SCALAR)
         return found
 
     constants: dict[int, Fraction] = {}
+    kinds: dict[int, Kind] = {}
     for name, function in functions.items():
         for row in function.rows:
             if name == "Num":
@@ -196,11 +265,13 @@ def _read(egraph: Any, outputs: list[str]) -> Classes:
                 node = (name[2:], *map(number_of, row.inputs))
                 result.nodes[number_of(row.output)].append(node)
             elif name == "kind":
-                result.kinds[number_of(row.inputs[0])] = Kind(egraph.value_to_i64(row.output))
+                kinds[number_of(row.inputs[0])] = Kind(egraph.value_to_i64(row.output))
     for i, value in constants.items():
         result.nodes[i] = [("constant", value)]
     for i, nodes in enumerate(result.nodes):
         leaves = [node for node in nodes if not is_call(node)]
         result.nodes[i] = leaves[:1] or nodes
+    assert len(kinds) == len(result.nodes), "a class without a kind"
+    result.kinds = [kinds[i] for i in range(len(kinds))]
     result.roots = [number_of(functions[name].rows[0].output) for name in outputs]
     return result

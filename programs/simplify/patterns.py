@@ -4,7 +4,8 @@ In egglog each function is a constructor `f-name`, a constant is `(Num rational)
 `(In "w")`. Four analyses are kept beside every class of equal values:
 
     kind    what it holds; egglog stops with an error should two kinds ever be equated
-    val     the one number that all its numbers are, if they are
+    val     the one number that all its numbers are, if they are; `is` keeps every number that was
+            found, so that a proof of 0 = 1 is noticed
     const   the same for scalars: what the letters a, b, c match
     nonneg  its numbers are nonnegative or NaN
 
@@ -196,8 +197,10 @@ def declarations() -> Iterator[str]:
     yield "(function val (E) BigRat :merge old)"
     yield "(function const (E) BigRat :merge old)"
     yield "(relation nonneg (E))"
+    yield "(relation is (E BigRat))"
     yield "(relation known (BigRat))"
     yield "(ruleset analysis)"
+    yield "(ruleset settle)"
 
 
 def analyses() -> Iterator[str]:
@@ -206,7 +209,10 @@ def analyses() -> Iterator[str]:
     def rule(facts: str, actions: str) -> str:
         return f"(rule ({facts}) ({actions}) :ruleset analysis)"
 
-    yield rule("(= e (Num n))", "(set (kind e) 0) (set (val e) n)")
+    def holds(number: str) -> str:
+        return f"(set (val e) {number}) (is e {number})"
+
+    yield rule("(= e (Num n))", f"(set (kind e) 0) {holds('n')}")
     yield rule('(= e (In "lr"))', "(set (kind e) 0)")
     yield rule('(= e (In name)) (!= name "lr")', "(set (kind e) 2)")
     yield rule("(= n (val e)) (= 0 (kind e))", "(set (const e) n) (union e (Num n))")
@@ -225,23 +231,24 @@ def analyses() -> Iterator[str]:
     for name, formula in _VALUES.items():
         names = ["x", "y", "z"][: FUNCTIONS[name].arity]
         facts = " ".join(f"(= {n}v (val {n}))" for n in names)
-        yield rule(f"(= e (f-{name} {' '.join(names)})) {facts}", f"(set (val e) {formula})")
-    yield rule("(= e (f-subtract x x))", f"(set (val e) {number(Fraction(0))})")
+        yield rule(f"(= e (f-{name} {' '.join(names)})) {facts}", holds(formula))
+    yield rule("(= e (f-subtract x x))", holds(number(Fraction(0))))
     yield rule(
         f"(= e (f-multiply x y)) (= {number(Fraction(0))} (val y))",
-        f"(set (val e) {number(Fraction(0))})",
+        holds(number(Fraction(0))),
     )
     guarded = "(= e (f-divide x y)) (= xv (val x)) (= yv (val y))"
     quarter, guard = number(Fraction(1, 4)), number(Fraction(repr(EPS)))
-    yield rule(f"{guarded} (>= (abs yv) {quarter})", "(set (val e) (/ xv yv))")
+    yield rule(f"{guarded} (>= (abs yv) {quarter})", holds("(/ xv yv)"))
     yield rule(
         f"{guarded} (< (abs yv) {quarter}) (!= (+ yv {guard}) {number(Fraction(0))})",
-        f"(set (val e) (/ xv (+ yv {guard})))",
+        holds(f"(/ xv (+ yv {guard}))"),
     )
-    # What is one number needs no more rewriting: 0 = 0 * c = 0 * (c * c) would never end.
+    # What is one number needs no more rewriting: 0 = 0 * c = 0 * (c * c) would never end. This is
+    # said when all kinds and values are known: what is subsumed takes no part in finding them.
     for name in (*_VALUES, "divide"):
         call = f"(f-{name} {' '.join(['x', 'y', 'z'][: FUNCTIONS[name].arity])})"
-        yield rule(f"(= e {call}) (= n (val e))", f"(subsume {call})")
+        yield f"(rule ((= e {call}) (= n (val e))) ((subsume {call})) :ruleset settle)"
     # A tree of one number next to another tree is that number.
     for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum"):
         facts = "(= n (val y)) (= yk (kind y)) (= xk (kind x)) (> yk 0) (<= yk xk)"
