@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from programs.program import Program
-from programs.simplify.check import Check
-from programs.simplify.egraph import saturate
+from programs.simplify.check import Check, check
+from programs.simplify.egraph import Stop, saturate
 from programs.simplify.rules import RULES, Claim, Stage
 from programs.simplify.terms import Terms
 
@@ -90,22 +90,42 @@ class Step:
         return reason.responsible() if isinstance(reason, Rewriting) else reason
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Simplification:
     """What `simplify` gives.
 
     Attributes:
       original, program: what went in and what came out.
       certificate: the steps between them.
-      complete: False if time ran out, so that the program may not be the shortest.
+      kept: states whose values are still there, by their names before and after.
+      stops: what ended the search for a shorter program; none if the rules had nothing left to add
+        and the passes nothing left to try.
       seconds: how long it took.
     """
 
     original: Program
     program: Program
     certificate: tuple[Step, ...]
-    complete: bool
+    kept: tuple[tuple[str, str], ...]
+    stops: tuple[str, ...]
     seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether it ended before the time did."""
+        return Stop.TIME.value not in self.stops
+
+    @property
+    def claim(self) -> Claim:
+        """In what sense the outputs stay the same, over all steps."""
+        guard = any(step.claim is Claim.GUARD for step in self.certificate if step.applied)
+        return Claim.GUARD if guard else Claim.EXACT
+
+    @cached_property
+    def check(self) -> Check:
+        """The comparison of what went in with what came out: each step may be wrong by a little.
+        Worked out when it is first read."""
+        return check(self.original, self.program, self.claim, self.kept)
 
 
 _BY_NAME = {rule.name: rule for rule in RULES}
@@ -119,6 +139,9 @@ def as_dict(result: Simplification) -> dict[str, Any]:
         "statements": {"before": len(result.original), "after": len(result.program)},
         "states": {"before": len(result.original.states), "after": len(result.program.states)},
         "complete": result.complete,
+        "stops": list(result.stops),
+        "claim": result.claim.value,
+        "check": _check_as_dict(result.check),
         "seconds": round(result.seconds, 3),
         "steps": [
             {
@@ -128,16 +151,20 @@ def as_dict(result: Simplification) -> dict[str, Any]:
                 "before": str(step.before),
                 "after": str(step.after),
                 "applied": step.applied,
-                "check": {
-                    "passed": step.check.passed,
-                    "compared": step.check.compared,
-                    "worst_relative_difference": step.check.worst,
-                    "float32_agreement": step.check.float32,
-                    "note": step.check.note,
-                },
+                "check": _check_as_dict(step.check),
             }
             for step in result.certificate
         ],
+    }
+
+
+def _check_as_dict(check: Check) -> dict[str, Any]:
+    return {
+        "passed": check.passed,
+        "compared": check.compared,
+        "worst_relative_difference": check.worst,
+        "float32_agreement": check.float32,
+        "note": check.note,
     }
 
 
@@ -149,14 +176,12 @@ def as_markdown(result: Simplification) -> str:
         "",
         f"{len(before)} statements and {_states(before)} before, "
         f"{len(after)} statements and {_states(after)} after; {result.seconds:.2f} s. "
-        + (
-            "No rule and no pass makes it shorter."
-            if result.complete
-            else "Time ran out: this is the best so far, and it may not be the shortest."
-        ),
+        + _end(result),
         "",
         "*exact*: the outputs are equal up to float rounding. *guard*: equal except where a "
-        "divisor is not large against the guard of 1e-8.",
+        "divisor is not large against the guard of 1e-8, or a number leaves float32's range.",
+        "",
+        f"From the first program to the last: {result.claim.value}. {_outcome(result.check)}",
         "",
         *_code(after),
     ]
@@ -169,13 +194,25 @@ def as_markdown(result: Simplification) -> str:
             "",
             *(f"- {_described(rule)}" for rule in step.rules),
             "",
-            f"Check: {'passed' if step.check.passed else 'FAILED'}; {step.check.note}.",
+            _outcome(step.check),
             "",
             *_code(step.after),
         ]
     if not result.certificate:
         lines += ["Nothing to simplify.", ""]
     return "\n".join(lines)
+
+
+def _end(result: Simplification) -> str:
+    """Why it was not made shorter still."""
+    if not result.stops:
+        return "No rule and no pass makes it shorter."
+    stops = "; ".join(sorted(result.stops, key=lambda stop: stop != Stop.TIME.value))
+    return f"{stops[0].upper()}{stops[1:]}: this is the best so far, and may not be the shortest."
+
+
+def _outcome(check: Check) -> str:
+    return f"Check: {'passed' if check.passed else 'FAILED'}; {check.note}."
 
 
 def _described(name: str) -> str:

@@ -14,33 +14,42 @@ from programs.parse import library, load
 from programs.program import Program
 from programs.simplify.certificate import Rewriting, Simplification, Step
 from programs.simplify.check import check
-from programs.simplify.egraph import saturate
+from programs.simplify.egraph import Stop, saturate
 from programs.simplify.extract import cost_of, extract
 from programs.simplify.naming import to_program
-from programs.simplify.rules import Claim
+from programs.simplify.rules import RULES, Claim
 from programs.simplify.states import Proposal, other_forms, superfluous
 from programs.simplify.terms import Terms, from_program
 
 _EXACT, _BOTH = (Claim.EXACT,), (Claim.EXACT, Claim.GUARD)
-# Which rules, and how many rounds of those that explore: cheap and sure ones first.
-_ROUNDS = ((_EXACT, 0), (_EXACT, 3), (_BOTH, 0), (_BOTH, 4))
+# Which rules, and how many rounds of those that explore: cheap ones first, then sure ones.
+# Exploring by exact rules keeps the guard of x * 0.1 / 0.1 in x * 0.9999999, so it comes late.
+_ROUNDS = ((_EXACT, 0), (_BOTH, 0), (_EXACT, 3), (_BOTH, 4))
 _TRIED_FORMS = 6  # forms of states that get exploring rounds
 
 
 @dataclass
 class _Run:
-    """One simplification under way: the program, and the same as terms with exact constants."""
+    """One simplification under way: the program, and the same as terms with exact constants.
+
+    stops: what ended the search for a shorter program, apart from having nothing left to try.
+    kept: states of the original program whose values are still there -> their names now.
+    barred: rules that took part in a step whose check failed.
+    """
 
     program: Program
     terms: Terms
     deadline: float
     known: frozenset[Fraction]
     steps: list[Step] = field(default_factory=list)
-    cut: bool = False
+    stops: set[str] = field(default_factory=set)
+    kept: dict[str, str] = field(default_factory=dict)
+    barred: frozenset[str] = frozenset()
 
     def out_of_time(self) -> bool:
-        self.cut = self.cut or time.monotonic() > self.deadline
-        return self.cut
+        if time.monotonic() > self.deadline:
+            self.stops.add(Stop.TIME.value)
+        return Stop.TIME.value in self.stops
 
     def propose(
         self,
@@ -65,6 +74,8 @@ class _Run:
         reason = reason if isinstance(reason, Rewriting) else tuple(reason)
         self.steps.append(Step(name, reason, self.program, program, claim, result, result.passed))
         if result.passed:
+            now = dict(states)
+            self.kept = {old: now[name] for old, name in self.kept.items() if name in now}
             self.program = program
             self.terms = from_program(program) if isinstance(after, Program) else after
         return result.passed
@@ -87,15 +98,21 @@ def simplify(program: Program, seconds: float = 10.0) -> Simplification:
     analyse(program)
     terms = from_program(program)
     known = frozenset(node[1] for node in terms.nodes if node[0] == "constant")
-    run = _Run(program, terms, start + seconds, known)
+    run = _Run(program, terms, start + seconds, known, kept={s: s for s in program.states})
     _remove_dead(run)
     _share(run)
     _rewrite(run)
     while not run.out_of_time() and (_drop_state(run) or _reform_state(run)):
         _rewrite(run)
     _name(run)
-    took = time.monotonic() - start
-    return Simplification(program, run.program, tuple(run.steps), not run.cut, took)
+    return Simplification(
+        program,
+        run.program,
+        tuple(run.steps),
+        tuple(run.kept.items()),
+        tuple(sorted(run.stops)),
+        time.monotonic() - start,
+    )
 
 
 def _remove_dead(run: _Run) -> None:
@@ -124,7 +141,10 @@ def _cost(terms: Terms, known: frozenset[Fraction]) -> tuple[int, int, int]:
 
 def _better(run: _Run, terms: Terms, claims: tuple[Claim, ...], explore: int) -> Rewriting | None:
     """The best terms that these rules reach, if they are better than those they start from."""
-    classes = saturate(terms, claims, explore, run.deadline, known=run.known)
+    names = [rule.name for rule in RULES if rule.name not in run.barred]
+    classes = saturate(terms, claims, explore, run.deadline, names, known=run.known)
+    if (claims, bool(explore)) == (_BOTH, True) and classes.stop is not Stop.COMPLETE:
+        run.stops.add(classes.stop.value)  # with fewer rules or rounds it is no matter
     best = extract(classes, terms, run.known, run.deadline)
     if best == terms or _cost(best, run.known) >= _cost(terms, run.known):
         return None
@@ -135,12 +155,26 @@ def _rewrite(run: _Run) -> None:
     """Algebra until no round of rules makes the program better."""
     level = 0
     while level < len(_ROUNDS) and not run.out_of_time():
+        run.stops.clear()
         claims, explore = _ROUNDS[level]
         found = _better(run, run.terms, claims, explore)
         if found and run.propose("algebra", found, found.after, claims[-1]):
             level = 0 if explore else level
-        else:
+        elif not (found and _bar(run, found)):
             level += 1
+
+
+def _bar(run: _Run, failed: Rewriting) -> bool:
+    """Does without the rules behind a step whose check failed; False if that changes nothing.
+
+    A rule that may be wrong within the guards is suspected first.
+    """
+    names = failed.responsible(min(2.0, max(0.0, run.deadline - time.monotonic())))
+    guard = {rule.name for rule in RULES if rule.claim is Claim.GUARD}
+    barred = run.barred | (guard & set(names) or set(names))
+    grown = barred > run.barred
+    run.barred = barred
+    return grown
 
 
 def _drop_state(run: _Run) -> bool:
@@ -163,6 +197,8 @@ def _reform_state(run: _Run) -> bool:
         tried.append((_within_reach(run, proposal.terms, 0), len(tried), proposal))
     tried.sort(key=lambda entry: entry[:2])
     if tried and tried[0][0] >= now:
+        if len(tried) > _TRIED_FORMS:
+            run.stops.add(f"of the {len(tried)} forms of states {_TRIED_FORMS} were explored")
         tried = [
             (_within_reach(run, proposal.terms, 3), i, proposal)
             for _, i, proposal in tried[:_TRIED_FORMS]

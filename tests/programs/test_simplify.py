@@ -20,8 +20,9 @@ from programs import (
 )
 from programs.canonical import canonical_hash
 from programs.mutate import mutate, random_program
-from programs.simplify import as_dict, as_markdown, line, simplify
+from programs.simplify import as_dict, as_markdown, egraph, line, simplify
 from programs.simplify.check import check
+from programs.simplify.egraph import Stop, saturate
 from programs.simplify.rules import RULES, Claim, Rule, Stage
 from tests.programs.obfuscate import KINDS, obfuscate
 
@@ -137,6 +138,31 @@ def test_certificate_tells_every_step(simplified):
     data = json.loads(json.dumps(as_dict(result)))
     assert data["statements"] == {"before": 21, "after": 9} and data["complete"]
     assert all(step["check"]["passed"] for step in data["steps"])
+    assert data["check"]["passed"] and data["claim"] == "guard"
+    assert "From the first program to the last: guard. Check: passed; 50 steps" in page
+
+
+def test_certificate_compares_the_first_program_with_the_last():
+    """Also where each step has passed."""
+    result = simplify(
+        update_only("a = g + 0", "m = interp(a, m, 0.9)", "update = m * lr", states="m")
+    )
+    assert result.kept == (("m", "m"),) and result.check.passed and result.claim is Claim.EXACT
+    other = update_only("m = interp(g, m, 0.91)", "update = m * lr", states="m")
+    wrong = replace(result, program=other)
+    assert not wrong.check.passed and "differs at step" in wrong.check.note
+    assert "Check: FAILED" in as_markdown(wrong) and not as_dict(wrong)["check"]["passed"]
+
+
+def test_certificate_says_what_ended_the_search(monkeypatch):
+    assert "No rule and no pass makes it shorter." in as_markdown(
+        simplify(update_only("update = g * lr"))
+    )
+    lion = simplify(load("library:lion"))
+    assert lion.complete and lion.stops == (Stop.ROUNDS.value,)
+    assert "The rounds of rewriting were up: this is the best so far" in as_markdown(lion)
+    monkeypatch.setattr(egraph, "MAX_SIZE", 10)
+    assert Stop.SIZE.value in as_dict(simplify(load("library:lion")))["stops"]
 
 
 def test_a_wrong_rule_is_caught_and_reported(monkeypatch):
@@ -177,6 +203,52 @@ def test_kinds_are_kept():
     assert len(result) == 2 and check(program, result, Claim.EXACT).passed
     sum_of_kinds = update_only("a = lr + g", "b = a - g", "update = b * g")
     assert check(sum_of_kinds, simplify(sum_of_kinds).program, Claim.EXACT).passed
+
+
+@pytest.mark.parametrize(
+    ("statements", "length"),
+    [
+        (["y = g - g", "update = y + g"], 1),
+        (["z = g * 1.5", "y = z - z", "update = g + y"], 1),
+        (["z = sin(g)", "y = z * 0", "update = y + z"], 1),
+        (["z = sin(g)", "z = square(z)", "y = z - z", "y = y * lr", "update = g + y"], 1),
+    ],
+)
+def test_nothing_may_be_added(statements, length):
+    """x - x and x * 0 are 0 however x was computed."""
+    assert len(simplify(update_only(*statements)).program) == length
+
+
+def test_nothing_added_to_lion():
+    lion = load("library:lion")
+    zero = Statement("z", "subtract", ("update", "update"))
+    more = (*lion.statements, zero, Statement("update", "add", ("update", "z")))
+    assert simplify(replace(lion, statements=more)).program == lion
+
+
+def test_a_wrong_proof_within_the_guards_is_not_used():
+    """n / n = 1 makes z zero; z / z = 1 and 0 / (0 + 1e-8) = 0 would prove 1 = 0."""
+    program = update_only("n = dot(w, w)", "z = n / n", "z = z - 1", "a = z / z", "update = g + a")
+    terms = line.from_program(program)
+    classes = saturate(terms, tuple(Claim), 2, time.monotonic() + 9)
+    assert classes.stop is Stop.CONFLICT
+    result = simplify(program)
+    assert len(result.program) == len(program) and result.check.passed
+    assert Stop.CONFLICT.value in result.stops
+
+
+def test_a_failed_step_does_not_stop_the_others():
+    """a / |a| is not sign(a) where a is 1e-9 * g; s / s is still 1."""
+    a = ["a = g * 1e-9", "b = abs(a)", "a = a / b"]
+    result = simplify(update_only(*a, "s = lr / lr", "update = a * s"))
+    assert str(result.program).count("/") == 1 and len(result.program) == 3
+    assert any(not step.applied for step in result.certificate)
+    assert result.check.passed
+
+
+def test_a_tree_is_not_cancelled():
+    """(g * w) / w is 0 where w is, so a bias that starts at 0 stays there."""
+    assert len(simplify(update_only("a = g * w", "update = a / w")).program) == 2
 
 
 @pytest.mark.parametrize(
@@ -260,6 +332,7 @@ def test_500_obfuscated_programs(simplified):
 
 def test_obfuscation_is_sound_and_covers_its_kinds():
     made: set[str] = set()
+    reused = 0
     for case in range(26):
         name, program, kinds = obfuscated(case)
         made |= set(kinds)
@@ -267,7 +340,11 @@ def test_obfuscation_is_sound_and_covers_its_kinds():
         assert len(program) >= len(original) + 5
         result = check(original, program, Claim.GUARD)
         assert result.passed, f"case {case}, {name}: {result.note}"
+        live = {program.statements[i].target for i in analyse(program).live}
+        redundant = set(range(len(program))) - set(analyse(program).live)
+        reused += sum(program.statements[i].target in live for i in redundant)
     assert made == set(KINDS)
+    assert reused > 50, "redundant statements on the program's own names"
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -281,7 +358,8 @@ def test_evolved_and_random_programs(seed):
             program = mutate(program, rng).program
     result = simplify(program)
     assert len(result.program) <= len(live_across_steps(program))
-    assert all(step.applied for step in result.certificate)
+    # float32 may lose all of a small x in log(exp(x)); a step to x is rightly refused then.
+    assert all(step.applied or "are needed" in step.check.note for step in result.certificate)
     same = check(program, result.program, Claim.GUARD)
     assert same.passed, same.note
 
