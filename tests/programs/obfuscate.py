@@ -1,7 +1,8 @@
 """Makes programs longer without changing what they compute, to be undone by simplification.
 
 An edit is one of KINDS. Redundant statements come on top, as evolution leaves them: on anything
-that is defined, into new variables, read by nothing but each other.
+that is defined, into new variables or into old ones that are overwritten before they are read, read
+by nothing but each other.
 """
 
 from __future__ import annotations
@@ -91,6 +92,17 @@ class _Draft:
             if not functions or statement.function in functions
         ]
 
+    def varying(self) -> list[int]:
+        """The statements whose results are not constants."""
+        names, found = set(self.program.inputs), []
+        for i, statement in enumerate(self.statements):
+            if names.isdisjoint(statement.arguments):
+                names.discard(statement.target)
+            else:
+                names.add(statement.target)
+                found.append(i)
+        return found
+
 
 def _neat(number: float) -> float:
     return float(f"{number:.12g}")
@@ -104,7 +116,19 @@ def _redundant(draft: _Draft, rng: random.Random) -> None:
     for slot in range(row.arity):
         names = [n for n, k in kinds.items() if k is Kind.SCALAR or slot not in row.scalar_slots]
         arguments.append(rng.choice([*names, _neat(rng.gauss(0, 1))]))
-    draft.insert(place, Statement(draft.fresh(), row.name, tuple(arguments)))
+    unread = sorted(kinds.keys() - _read_from(draft, place))
+    target = rng.choice(unread) if unread and rng.random() < 0.3 else draft.fresh()
+    draft.insert(place, Statement(target, row.name, tuple(arguments)))
+
+
+def _read_from(draft: _Draft, place: int) -> set[str]:
+    """The variables whose values before a statement are still read, by it, a later one or no one
+    but the training loop."""
+    read = set(draft.program.outputs)
+    for statement in reversed(draft.statements[place:]):
+        read.discard(statement.target)
+        read.update(a for a in statement.arguments if isinstance(a, str))
+    return read
 
 
 def _split_factor(draft: _Draft, rng: random.Random) -> bool:
@@ -129,12 +153,15 @@ def _split_factor(draft: _Draft, rng: random.Random) -> bool:
 
 
 def _split_constant(draft: _Draft, rng: random.Random) -> bool:
-    """A constant as the sum, difference or product of two, in a statement of its own."""
+    """A constant as the sum, difference or product of two, in a statement of its own.
+
+    The parts of a sum are of the constant's size, so that float32 loses nothing of it.
+    """
     places = [
         (i, k)
         for i, statement in enumerate(draft.statements)
         for k, argument in enumerate(statement.arguments)
-        if isinstance(argument, float)
+        if isinstance(argument, float) and argument
     ]
     if not places:
         return False
@@ -142,12 +169,14 @@ def _split_constant(draft: _Draft, rng: random.Random) -> bool:
     old = draft.statements[i]
     c = old.arguments[k]
     assert isinstance(c, float)
-    part = _neat(rng.uniform(0.3, 3))
-    forms = [("add", c - part), ("multiply", c / part)]
-    if abs(c) > 0.3:
-        forms.append(("subtract", part - c))
-        if abs(part / c) > 0.3:  # float32 loses the guard of the division
-            forms.append(("divide", part / c))
+    ratio = _neat(rng.uniform(0.3, 3))
+    part = _neat(c * ratio)
+    forms = [
+        ("add", c - part),
+        ("subtract", part - c),
+        ("multiply", c / part),
+        ("divide", part / c),  # float32 loses the guard of the division
+    ]
     function, other = rng.choice(forms)
     name = draft.fresh()
     arguments = (*old.arguments[:k], name, *old.arguments[k + 1 :])
@@ -200,12 +229,23 @@ def _commute(draft: _Draft, rng: random.Random) -> bool:
     return bool(places)
 
 
-def _around(draft: _Draft, rng: random.Random, forms: list[tuple[tuple, ...]]) -> bool:
-    """Puts statements behind one that compute its result again; "_" stands for what came before."""
-    if not draft.statements:
+def _around(
+    draft: _Draft,
+    rng: random.Random,
+    forms: list[tuple[tuple, ...]],
+    places: list[int] | None = None,
+) -> bool:
+    """Puts statements behind one that compute its result again; "_" stands for what came before.
+
+    No form reads lr where the program has made something else of it by then.
+    """
+    places = draft.places() if places is None else places
+    if not places:
         return False
-    i = rng.randrange(len(draft.statements))
+    i = rng.choice(places)
     old = draft.statements[i]
+    if any(statement.target == "lr" for statement in draft.statements[:i]):
+        forms = [form for form in forms if all("lr" not in step for step in form)]
     form = rng.choice(forms)
     names = [draft.fresh() for _ in form] + [old.target]
     new = [replace(old, target=names[0])]
@@ -217,15 +257,43 @@ def _around(draft: _Draft, rng: random.Random, forms: list[tuple[tuple, ...]]) -
 
 
 def _multiply_divide(draft: _Draft, rng: random.Random) -> bool:
-    """x = (x * k) / k, for a constant, a power of two, or the schedule value."""
-    k = rng.choice([_neat(rng.uniform(0.3, 4)), 2.0 ** rng.randint(-1, 6)])
+    """x = (x * k) / k, for a constant large or small, a power of two, or the schedule value.
+
+    Not for an x that is a constant: x * k / (k + 1e-8) is another one then, and stays it.
+    """
+    sizes = [rng.uniform(0.3, 4), 2.0 ** rng.randint(-1, 6), 10 ** rng.uniform(-2.9, 3)]
+    k = _neat(rng.choice(sizes))
     forms: list[tuple[tuple, ...]] = [
         (("multiply", "_", k), ("divide", "_", k)),
         (("divide", "_", k), ("multiply", k, "_")),
+        (("multiply", "lr", "_"), ("divide", "_", "lr")),
+        (("divide", "_", "lr"), ("multiply", "lr", "_")),
     ]
-    if all(statement.target != "lr" for statement in draft.statements):
-        forms.append((("multiply", "lr", "_"), ("divide", "_", "lr")))
-    return _around(draft, rng, forms)
+    return _around(draft, rng, forms, draft.varying())
+
+
+def _add_nothing(draft: _Draft, rng: random.Random) -> bool:
+    """x = x + (y - y) and x = x + y * 0, for x itself or what it is computed from."""
+    if not draft.statements:
+        return False
+    i = rng.randrange(len(draft.statements))
+    old = draft.statements[i]
+    kinds = draft.kinds_before(i + 1)
+    result, nothing = draft.fresh(), draft.fresh()
+    sources = [a for a in old.arguments if isinstance(a, str) and kinds[a] <= kinds[old.target]]
+    source = rng.choice([result, *(a for a in sources if a != old.target)])
+    forms: list[tuple[str, tuple[str | float, ...]]] = [
+        ("subtract", (source, source)),
+        ("multiply", (source, 0.0)),
+        ("multiply", (0.0, source)),
+    ]
+    draft.put(
+        i,
+        replace(old, target=result),
+        Statement(nothing, *rng.choice(forms)),
+        Statement(old.target, "add", rng.choice([(result, nothing), (nothing, result)])),
+    )
+    return True
 
 
 def _neutral(draft: _Draft, rng: random.Random) -> bool:
@@ -249,13 +317,14 @@ def _dead_state(draft: _Draft, rng: random.Random) -> bool:
         return False
     name = f"dead_{len(draft.program.states)}"
     draft.program = replace(draft.program, states=(*draft.program.states, name))
-    kinds = draft.kinds_before(len(draft.statements))
+    place = rng.randint(0, len(draft.statements))
+    kinds = draft.kinds_before(place)
     tensors = [n for n, k in kinds.items() if k is Kind.TENSOR]
     function, *rest = rng.choice(
         [("interp", 0.5), ("add",), ("multiply",), ("maximum",), ("subtract",)]
     )
     statement = Statement(name, function, (rng.choice(tensors), name, *rest))
-    draft.insert(len(draft.statements), statement)
+    draft.insert(place, statement)
     return True
 
 
@@ -332,6 +401,7 @@ KINDS: dict[str, Edit] = {
     "compose interp": _compose_interp,
     "commute": _commute,
     "multiply and divide": _multiply_divide,
+    "add nothing": _add_nothing,
     "neutral": _neutral,
     "dead state": _dead_state,
     "twin state": _twin_state,
