@@ -29,6 +29,7 @@ from search.settings import Config, EvaluationSettings, WorkerSettings
 from search.store import Reader, Store
 
 ADAMW, SGD = load("library:adamw"), load("library:sgd")
+ADAMW_RETUNED = parse(str(ADAMW).replace("lr * 0.001", "lr * 0.004"))
 TUNING = TuningSettings(draws=4, keep=2, seeds=2)
 CONFIG = Config(
     evaluation=EvaluationSettings(tasks=("vision_mlp",)),
@@ -55,14 +56,16 @@ def planted(r) -> float:
 
 @pytest.fixture
 def concluded(tmp_path, monkeypatch):
-    """Concludes a search whose best is EVOLVED, then SGD."""
+    """Concludes a search with these programs, the best first."""
 
-    def run(worth=planted, workers=None, stopping=lambda: None, name="run"):
+    def run(
+        worth=planted, workers=None, stopping=lambda: None, name="run", programs=(EVOLVED, SGD)
+    ):
         workers = workers or Workers(Noisy(worth, luck=0.02))
         monkeypatch.setattr(funnel, "factory", workers.factory)
         with Store(tmp_path / name) as store:
             if not store.meta("config"):
-                fill_search(store, CONFIG, [EVOLVED, SGD])
+                fill_search(store, CONFIG, list(programs))
             finalists = [Finalist(leader, (), ()) for leader in leaders(store, 2)]
             lines = conclude(CONFIG, store, finalists, stopping)
         return "\n".join(lines), tmp_path / name
@@ -177,3 +180,10 @@ def test_texts_are_programs(concluded):
     _, run_dir = concluded()
     blocks = re.findall(r"```python\n(.*?)```", (run_dir / CERTIFICATE).read_text(), re.DOTALL)
     assert len(blocks) > 5 and all(parse(block) for block in blocks)
+
+
+def test_a_search_that_found_the_baselines_constants_alone_has_no_candidate(concluded):
+    said, run_dir = concluded(programs=(ADAMW_RETUNED, ADAMW))
+    assert "is a baseline with other constants" in said and "there is no candidate" in said
+    assert "The same on vision_mlp, on fresh seeds" in said
+    assert all((run_dir / name).read_text() for name in FILES)
