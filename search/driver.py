@@ -15,7 +15,7 @@ from programs.behaviour import Conduct, behaviour
 from search.cache import Lookup
 from search.evolution import Child, Repeats
 from search.hurdles import may_be_audited, thresholds
-from search.jobs import Job, Pool, Result, Stopped
+from search.jobs import Failing, Job, Pool, Result, Stopped
 from search.lineage import edit_between
 from search.metavalidation import MetaValidation, record
 from search.resume import arrived, restore_round, restored_cache, restored_programs, unaudited
@@ -27,6 +27,7 @@ from search.store import Store
 CHUNK = 50  # children asked between two looks at the workers
 POLL_S = 0.02  # least time between two looks while there are children to ask for
 WAIT_S = 0.1  # longest wait for a worker, so that a signal is noticed
+FAILURES = 20  # in a row are not the programs' own
 
 
 @dataclass(slots=True)
@@ -60,6 +61,8 @@ class Driver:
         self._seeds = tuple(range(config.evaluation.seeds))
         self._waiting: deque[Waiting] = deque()
         self._evaluated: dict[int, Lookup] = {}  # by number, being evaluated
+        self._failing: list[Result] = []  # not yet charged
+        self._failures = 0  # in a row
         self._polled = 0.0
         self.cache = restored_cache(store, config)
         self._programs = restored_programs(store)  # rows of programs by functional hash
@@ -68,12 +71,17 @@ class Driver:
             self.pool.submit(Job(number, "audit", text, self._seeds))
 
     def run(self, repeats: Repeats) -> None:
-        """Runs a round to its end. Raises Stopped when asked to stop."""
+        """Runs a round to its end.
+
+        Raises:
+          Stopped: asked to stop. Failing: a warm start or too many programs in a row fail.
+        """
         restore_round(repeats, self.store, self.cache)
         while not repeats.finished or self.pool.outstanding:
             moved = self._ask(repeats)
             moved |= self._tell(repeats)
             self._collect(0.0 if moved else WAIT_S)
+            self.statistics.target = repeats.expected
             self.step()
         self.drain()
 
@@ -149,20 +157,44 @@ class Driver:
             for result in self.pool.collect(timeout_s):
                 self._take(result)
             self._polled = now
+        if not self.pool.outstanding:
+            self._charge()
 
     def _take(self, result: Result) -> None:
-        """Stores what has arrived from a worker; a search's result waits to be told."""
+        """Takes in what has arrived from a worker."""
+        if not result.failure or result.job.purpose != "search":
+            self._charge()
+            self._failures = 0
+            self._keep(result)
+            return
+        self._failing.append(result)
+        self._failures += 1
+        number = result.job.number
+        if any(w.child.number == number and w.child.index < 0 for w in self._waiting):
+            raise Failing(f"the warm start cannot be evaluated: {result.failure}")
+        if self._failures == FAILURES:
+            raise Failing(f"{FAILURES} programs in a row failed, the last: {result.failure}")
+
+    def _charge(self) -> None:
+        """Failures count as the programs' own once others succeed, or when there are no others."""
+        for result in self._failing:
+            self._keep(result)
+        self._failing.clear()
+
+    def _keep(self, result: Result) -> None:
+        """Stores a result; a search's waits to be told."""
         job, evaluations = result.job, result.evaluations
         if result.failure:
             evaluations = (Evaluation("", job.seeds[0], float("-inf"), Outcome.FAILED, 0),)
         for evaluation in evaluations:
             self.store.add_evaluation(evaluation_row(job.number, job.purpose, evaluation))
         if job.purpose == "search":
-            self._settle(self._evaluated.pop(job.number), evaluations)
-            self.statistics.count_evaluation(evaluations)
+            score = self._settle(self._evaluated.pop(job.number), evaluations)
+            self.statistics.count_evaluation(evaluations, score.outcome)
 
-    def _settle(self, lookup: Lookup, evaluations: tuple[Evaluation, ...]) -> None:
-        lookup.entry.score = score_of(evaluations, self.config.evaluation)
+    def _settle(self, lookup: Lookup, evaluations: tuple[Evaluation, ...]) -> Score:
+        score = lookup.entry.score = score_of(evaluations, self.config.evaluation)
+        return score
 
     def _tell(self, repeats: Repeats) -> bool:
         """Tells what is next in order of birth and has a score."""

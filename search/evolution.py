@@ -168,7 +168,8 @@ class Repeats:
         """first_number: number of the round's first individual."""
         self.settings, self.seed = settings, seed
         self.numbers = range(round_number * settings.repeats, (round_number + 1) * settings.repeats)
-        self.asked = self.told = first_number
+        self.asked = self.told = self._first = first_number
+        self._later_rounds = settings.rounds - 1 - round_number
         self.evolutions: dict[int, Evolution] = {}
         self._unborn = deque(
             (repeat, Mutation(start, analyse(start), "start", 1))
@@ -186,6 +187,16 @@ class Repeats:
             evolution.ended for evolution in self.evolutions.values()
         )
         return ended and self.told == self.asked
+
+    @property
+    def expected(self) -> int:
+        """Individuals at the end of the search; a repeat that ends early makes it fewer."""
+        each = self.settings.children
+        children = len(self.numbers) * each - sum(
+            each - evolution.asked for evolution in self.evolutions.values() if evolution.ended
+        )
+        later = self._later_rounds * len(self.numbers) * (each + 1)
+        return self._first + len(self.numbers) * self._starts_each + children + later
 
     @property
     def best(self) -> float:

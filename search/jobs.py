@@ -20,6 +20,10 @@ class Stopped(BaseException):
     """
 
 
+class Failing(RuntimeError):
+    """What fails is not the programs: one line with the cause."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One program to evaluate."""

@@ -29,7 +29,7 @@ from search.evolution import Repeats
 from search.finalists import rescored
 from search.fitness import Fitness, ProxyTasks
 from search.identity import identify, is_begun, resume_command
-from search.jobs import Stopped
+from search.jobs import Failing, Stopped
 from search.known import take_over
 from search.metavalidation import routed
 from search.settings import Config
@@ -86,8 +86,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None, fitness: Fitness | None = None) -> int:
-    """Returns the exit code: 0 done; 1 no worker can run; 2 a mistake, nothing was run; 75 Ray is
-    lost: resume; 128 + n: stopped by signal n."""
+    """Returns the exit code: 0 done; 1 no worker, or no program, can run; 2 a mistake, nothing was
+    run; 75 Ray is lost: resume; 128 + n: stopped by signal n."""
     stopping = Stopping()
     options = arguments(argv)
     single_threaded()
@@ -118,7 +118,7 @@ def main(argv: Sequence[str] | None = None, fitness: Fitness | None = None) -> i
         print(f"error: {error}. To continue:\n{resume}", file=sys.stderr)
         sys.stdout.flush()
         os._exit(75)  # Ray's own exit hooks would wait for what is gone; the store is closed
-    except WorkerError as error:
+    except (WorkerError, Failing) as error:
         print(f"error: {error}. To continue:\n{resume}", file=sys.stderr)
         return 1
     return 0

@@ -26,7 +26,7 @@ class Statistics:
     outcomes: Counter[str] = field(default_factory=Counter)  # programs by outcome
     seconds: defaultdict[str, float] = field(
         default_factory=lambda: defaultdict(float)
-    )  # by outcome
+    )  # by outcome of the program
     evaluations: int = 0  # programs evaluated on workers
     failures: Counter[str] = field(default_factory=Counter)  # workers lost, retries, ...
     best: float = float("-inf")
@@ -39,9 +39,9 @@ class Statistics:
     @classmethod
     def of(cls, store: Reader, settings: EvolutionSettings) -> Statistics:
         """Counts what earlier processes of the run stored."""
-        each = settings.children + len(settings.warm_start)
+        starts = len(settings.warm_start) + settings.rounds - 1  # of each repeat in all rounds
         statistics = cls.counted(store)
-        statistics.target = settings.rounds * settings.repeats * each
+        statistics.target = settings.repeats * (settings.rounds * settings.children + starts)
         return statistics
 
     @classmethod
@@ -60,8 +60,9 @@ class Statistics:
         counted = store.rows("SELECT outcome, count(*) FROM programs GROUP BY 1")
         self.outcomes = Counter(dict(counted))
         spent = store.rows(
-            "SELECT outcome, sum(compile_seconds + run_seconds) FROM evaluations"
-            " WHERE purpose = 'search' GROUP BY 1"
+            "SELECT outcome, sum(seconds) FROM (SELECT sum(compile_seconds + run_seconds) AS"
+            " seconds, coalesce(max(nullif(outcome, 'COMPLETED')), 'COMPLETED') AS outcome"
+            " FROM evaluations WHERE purpose = 'search' GROUP BY individual) GROUP BY 1"
         )
         self.seconds.update(spent)
         [(self.evaluations,)] = store.rows(
@@ -93,12 +94,12 @@ class Statistics:
         if score.fitness > self.best:
             self.best, self.best_text = score.fitness, text
 
-    def count_evaluation(self, evaluations: Sequence[Evaluation]) -> None:
-        """Counts a program's evaluations as they arrive."""
+    def count_evaluation(self, evaluations: Sequence[Evaluation], outcome: Outcome) -> None:
+        """Counts a program's evaluations as they arrive; a first task that completed is in vain
+        when the program then fails."""
         self.evaluations += 1
         for evaluation in evaluations:
-            spent = evaluation.compile_seconds + evaluation.run_seconds
-            self.seconds[evaluation.outcome.name] += spent
+            self.seconds[outcome.name] += evaluation.compile_seconds + evaluation.run_seconds
 
     @property
     def elapsed_s(self) -> float:
@@ -168,4 +169,5 @@ class Statistics:
             "workers_busy": round(busy, 4),
             "start_fitness": self.start_fitness,
             "best_fitness": self.best,
+            "best_program": self.best_text,
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import textwrap
 import time
 from typing import TextIO
 
@@ -38,7 +39,7 @@ class View:
         file = file or sys.stdout
         self.statistics, self._pool, self._file = statistics, pool, file
         self.kind = ("rich" if file.isatty() else "plain") if kind == "auto" else kind
-        self._due = 0.0
+        self._due, self._best = 0.0, ""
         console = Console(file=file, force_terminal=self.kind == "rich" or None)
         self._live = Live(console=console, auto_refresh=False, transient=True)
 
@@ -61,9 +62,13 @@ class View:
         figures = self.statistics.figures(busy)
         if self.kind == "rich":
             self._live.update(_panel(figures, self.statistics.best_text), refresh=True)
+        elif self.kind == "json":
+            print(json.dumps(_finite(figures)), file=self._file, flush=True)
         else:
-            line = json.dumps(_finite(figures)) if self.kind == "json" else plain_line(figures)
-            print(line, file=self._file, flush=True)
+            print(plain_line(figures), file=self._file, flush=True)
+            if self._best != self.statistics.best_text:
+                self._best = self.statistics.best_text
+                print(textwrap.indent(self._best.rstrip(), "    "), file=self._file, flush=True)
 
 
 def say(view: str, what: str, text: str) -> None:
@@ -88,7 +93,9 @@ def plain_line(figures: Figures) -> str:
         f"evaluations/s, workers {figures['workers_busy']:.0%} busy | "
         f"hits {figures['functional_hits']:.1%} functional, {figures['canonical_hits']:.1%} "
         f"canonical, {figures['behavioural_hits']:.1%} behavioural | "
-        f"redundant {figures['redundant']:.0%} | best {figures['best_fitness']:.5g} "
+        f"redundant {figures['redundant']:.0%}, invalid {figures['invalid']:.0%}, diverged "
+        f"{figures['diverged']:.0%}, time without a fitness {figures['wasted_time']:.0%} | "
+        f"best {figures['best_fitness']:.5g} "
         f"(start {figures['start_fitness']:.5g})"
     )
 

@@ -11,7 +11,7 @@ from programs import analyse, load, parse
 from programs.mutate import child_rng, mutate
 from search.driver import Driver, Stopped
 from search.evolution import Evolution, Individual, Repeats, tournament
-from search.jobs import InProcess, Job
+from search.jobs import Failing, InProcess, Job
 from search.lineage import Written, edit_between, individual, rebuilt
 from search.scores import Outcome, Score
 from search.settings import Config, EvolutionSettings, WorkerSettings
@@ -122,8 +122,9 @@ def test_random_programs_have_no_parent_and_lengths_in_range():
 
 
 def test_repeats_take_turns_and_end_when_flat():
-    options = settings(repeats=3, children=40, window=8, flat_children=10)
+    options = settings(repeats=3, children=40, window=8, flat_children=10, rounds=3)
     repeats = Repeats(options, 0, 1, [ADAMW, load("library:lion")], first_number=100)
+    assert repeats.expected == 100 + 3 * 42 + 3 * 41
     told = []
     while not repeats.finished:
         child = repeats.ask()
@@ -132,6 +133,7 @@ def test_repeats_take_turns_and_end_when_flat():
             told.append(child)
         for waiting in told[repeats.told - 100 :]:
             repeats.tell(waiting, Score(1.0, Outcome.COMPLETED))
+    assert repeats.expected == repeats.told + 3 * 41  # one more round
     assert [child.number for child in told] == list(range(100, 100 + len(told)))
     assert [(c.repeat, c.index) for c in told[:6]] == [(r, -1) for r in (3, 3, 4, 4, 5, 5)]
     assert [c.repeat for c in told[6:]] == [3, 4, 5] * ((len(told) - 6) // 3)
@@ -225,6 +227,46 @@ def test_hurdles_and_both_caches_leave_the_history_to_the_config(tmp_path, key):
             query = "SELECT count(*) FROM evaluations WHERE purpose = 'search'"
             [(evaluated[other],)] = store.rows(query)
     assert evaluated["canonical"] < evaluated["functional"]
+
+
+def failing(job, spoilt):
+    if spoilt(job):
+        raise OSError("no space left on the device")
+    return toys.evaluate(job)
+
+
+def failing_factory(spoilt):
+    return lambda: lambda job: failing(job, spoilt)
+
+
+@pytest.mark.parametrize(
+    "spoilt, message",
+    [
+        (lambda job: True, "the warm start cannot be evaluated: OSError: no space left"),
+        (lambda job: job.number > 5, "20 programs in a row failed, the last: OSError: no space"),
+    ],
+)
+def test_when_everything_fails_the_search_stops_and_charges_no_program(tmp_path, spoilt, message):
+    whole = run(tmp_path / "whole", window=64)
+    with pytest.raises(Failing, match=message):
+        run(tmp_path / "parts", failing_factory(spoilt), window=64)
+    assert run(tmp_path / "parts", window=64) == whole
+    with pytest.raises(Failing, match=message):
+        run(tmp_path / "narrow", failing_factory(spoilt), window=2)
+
+
+def test_programs_that_fail_among_others_are_charged_themselves(tmp_path):
+    spoilt = lambda job: "sin(" in job.program or job.program.count("\n") > 20
+    whole = run(tmp_path / "whole", failing_factory(spoilt), window=1)
+    with Store(tmp_path / "whole") as store:
+        rows = store.rows("SELECT text, outcome FROM programs WHERE evaluated IS NOT NULL")
+        assert all((outcome == "FAILED") == spoilt(Job(0, "", text, ())) for text, outcome in rows)
+        assert 5 < sum(outcome == "FAILED" for _, outcome in rows) < len(rows)
+    stop = 0
+    parts = {"factory": failing_factory(spoilt), "window": 1}
+    while (got := run(tmp_path / "parts", stop_after=stop, **parts)) is None:
+        stop += 97
+    assert got == whole
 
 
 def test_one_max_reaches_many_functions(tmp_path):
