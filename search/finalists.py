@@ -50,6 +50,11 @@ class Finalist:
         return fmean(self.fresh) if self.fresh else self.leader.fitness
 
     @property
+    def mean_interval(self) -> tuple[float, float]:
+        """The same of its fitness."""
+        return interval(self.fresh)
+
+    @property
     def gain_interval(self) -> tuple[float, float]:
         """Least and greatest plausible gain, at 95 % (Student's t over paired seeds)."""
         return interval(self.gain)
@@ -84,7 +89,7 @@ def leaders(store: Reader, count: int, before: int | None = None) -> list[Leader
 
 
 def hall_of_fame(store: Reader) -> list[Leader]:
-    """The fittest program of each live length that beats all shorter ones, the shortest first."""
+    """The fittest program of each live length that occurs, the shortest first."""
     best = store.rows(
         "SELECT min(number), programs.live, fitness, text FROM programs JOIN individuals"
         " ON program = programs.id WHERE fitness > -1e999 GROUP BY programs.id"
@@ -92,7 +97,7 @@ def hall_of_fame(store: Reader) -> list[Leader]:
     )
     fame: list[Leader] = []
     for row in best:
-        if not fame or row[2] > fame[-1].fitness:
+        if not fame or row[1] > fame[-1].live:
             fame.append(Leader(*row))
     return fame
 

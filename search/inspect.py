@@ -25,12 +25,12 @@ if __name__ == "__main__":  # before the imports, which take seconds
 from programs import analyse
 from proxy_tasks.command import until_closed
 from search.config import ConfigError, loads
-from search.finalists import hall_of_fame, leaders
+from search.finalists import leaders
 from search.lineage import ancestors, individual
 from search.metavalidation import summary as meta_validation
 from search.statistics import Statistics
 from search.store import Reader, StoreError
-from search.summary import figures
+from search.summary import fame, figures
 
 POINTS = 300  # of a curve
 
@@ -43,7 +43,7 @@ def overview(store: Reader, _: argparse.Namespace) -> Iterator[str]:
     for leader in leaders(store, 5):
         yield f"  {leader.fitness:.6g}  individual {leader.number}, {leader.live} live statements"
     yield "Best for each number of live statements:"
-    yield from (f"  {entry.live:3d}  {entry.fitness:.6g}" for entry in hall_of_fame(store))
+    yield from fame(store)
     config = loads((store.meta("config") or "").encode(), "the run's config")
     yield from meta_validation(store, config.meta_validation)
 

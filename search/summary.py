@@ -27,9 +27,11 @@ def summary(
     )
     yield ""
     yield from leading(finalists)
+    yield f"All others: python -m search.inspect {store.run_dir} leaders"
     yield ""
     yield "Hall of fame (best fitness in the search for each number of live statements):"
-    yield from (f"  {entry.live:3d}  {entry.fitness:.6g}" for entry in hall_of_fame(store))
+    yield from fame(store, finalists)
+    yield f"Their texts: python -m search.inspect {store.run_dir} show INDIVIDUAL"
     yield ""
     if meta := meta_summary(store, config.meta_validation):
         yield from [*meta, ""]
@@ -89,25 +91,42 @@ def audits(store: Reader):
             )
 
 
-def leading(finalists: Sequence[Finalist]):
-    """The leading programs with their live statements."""
+TEXTS = 3  # leading programs that are printed
+
+
+def fame(store: Reader, finalists: Sequence[Finalist] = ()) -> Iterator[str]:
+    """The best program of each live length; with its interval if it was scored again."""
+    again = {finalist.leader.number: finalist for finalist in finalists if finalist.fresh}
+    for entry in hall_of_fame(store):
+        line = f"  {entry.live:3d}  {entry.fitness:.6g}  individual {entry.number}"
+        if entry.number in again:
+            line += f", on fresh seeds {_measured(again[entry.number])}"
+        yield line
+
+
+def leading(finalists: Sequence[Finalist]) -> Iterator[str]:
+    """The leading programs, the first of them with their live statements."""
     scored_again = bool(finalists and finalists[0].fresh)
     where = "in the search"
     if scored_again:
         last = FIRST_SEED + len(finalists[0].fresh) - 1
-        where = f"on fresh seeds {FIRST_SEED} to {last}, with the gain over the warm start (95 %)"
+        where = f"on fresh seeds {FIRST_SEED} to {last}, with 95 % intervals"
     yield f"Leading programs, by fitness {where}:"
     for place, finalist in enumerate(finalists, start=1):
         leader = finalist.leader
-        line = f"  {place:2d}. individual {leader.number}, {leader.live} live: {finalist.mean:.6g}"
+        line = f"  {place:2d}. individual {leader.number}, {leader.live} live: "
         if scored_again:
             low, high = finalist.gain_interval
             gain = sum(finalist.gain) / len(finalist.gain)
             line += (
-                f", gain {gain:+.4g} [{low:+.4g}, {high:+.4g}], in the search {leader.fitness:.6g}"
+                f"{_measured(finalist)}, gain over the warm start {gain:+.4g} "
+                f"[{low:+.4g}, {high:+.4g}], in the search "
             )
-        yield line
-    if finalists:
-        yield ""
-        yield "The best of them:"
-        yield from (f"  {line}" for line in finalists[0].leader.text.rstrip().splitlines())
+        yield f"{line}{leader.fitness:.6g}"
+        if place <= TEXTS:
+            yield from (f"      {line}" for line in leader.text.rstrip().splitlines())
+
+
+def _measured(finalist: Finalist) -> str:
+    low, high = finalist.mean_interval
+    return f"{finalist.mean:.6g} [{low:.6g}, {high:.6g}]"

@@ -328,6 +328,36 @@ def test_views_for_people_draw_what_is_known(kind, words):
     assert words in file.getvalue() and "-0.5" in file.getvalue()
 
 
+def test_plain_lines_carry_the_best_program_when_it_changes():
+    file = io.StringIO()
+    statistics = Statistics(target=10, told=8, attempts=10, best_text="def train(w, g, lr):")
+    with View("plain", statistics, InProcess(toys.factory()), file) as view:
+        view.show(now=True)
+        view.show(now=True)
+        statistics.best_text = "def train(w, g, m, lr):"
+    figures = "invalid 20%, diverged 0%, time without a fitness 0%"
+    line, first, again, last, second = file.getvalue().splitlines()
+    assert figures in line and figures in again and figures in last
+    assert [first, second] == ["    def train(w, g, lr):", "    def train(w, g, m, lr):"]
+
+
+def test_the_target_follows_repeats_that_end_early_and_several_starts(config, tmp_path):
+    starts = "evolution.warm_start=[library:adamw, library:lion]"
+    options = [
+        "--set",
+        "evolution.flat_children=60",
+        "--set",
+        "evolution.rounds=2",
+        "--set",
+        starts,
+    ]
+    done = finished(start(config, tmp_path / "run", *options))
+    assert done.returncode == 0, done.stderr
+    last = [json.loads(line) for line in done.stdout.splitlines()][-3]
+    assert last["told"] == last["target"] < 2 * (2 * 250 + 3) and last["left_s"] == 0
+    assert last["best_program"].startswith("def train(")
+
+
 @pytest.mark.parametrize(
     "what, words",
     [

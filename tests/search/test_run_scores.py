@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from search.finalists import Finalist, Leader, interval
+from search.finalists import Finalist, Leader, hall_of_fame, interval
 from search.hurdles import may_be_audited, thresholds
 from search.scores import (
     NOT_TRAINED,
@@ -20,8 +20,9 @@ from search.scores import (
     score_of,
 )
 from search.settings import Config, EvaluationSettings, HurdleSettings
+from search.statistics import Statistics
 from search.store import Store
-from search.summary import audits
+from search.summary import audits, fame
 
 
 def evaluation(task="a", seed=0, fitness=1.0, outcome=Outcome.COMPLETED, checkpoints=(0.5,)):
@@ -121,3 +122,38 @@ def test_intervals_are_students():
     assert interval((1.0,)) == interval((1.0, -math.inf)) == (-math.inf, math.inf)
     finalist = Finalist(Leader(0, 1, 0.5, ""), (1.0, 3.0), (0.0, 1.0))
     assert finalist.mean == 2.0 and finalist.gain_interval == interval((0.0, 1.0))
+
+
+def test_the_hall_of_fame_has_every_live_length_that_occurs(tmp_path):
+    with Store(tmp_path) as store:
+        fitness = {0: (3, 0.5), 1: (3, 0.7), 2: (5, 0.6), 3: (9, 0.9), 4: (7, -math.inf)}
+        for number, (live, value) in fitness.items():
+            key = number.to_bytes(16, "big")
+            store.add_program((number, key, key, key, number, live, value, "COMPLETED", "text"))
+            row = (10 + number, 0, number, None, "insert", 1, live, live, number, "new", "edit")
+            store.add_individual(row)
+        store.commit()
+        best = [(entry.live, entry.fitness, entry.number) for entry in hall_of_fame(store)]
+        assert best == [(3, 0.7, 11), (5, 0.6, 12), (9, 0.9, 13)]
+        again = Finalist(Leader(13, 9, 0.9, "text"), (0.7, 0.8, 0.9), (0.0, 0.1, 0.2))
+        lines = list(fame(store, [again]))
+    assert lines[0] == "    3  0.7  individual 11"
+    assert lines[2].startswith("    9  0.9  individual 13, on fresh seeds 0.8 [0.55")
+
+
+def test_time_is_wasted_on_programs_not_on_tasks(tmp_path):
+    """The task that a program completes before it fails on the next one is in vain, too."""
+    good = [evaluation("a"), evaluation("b")]
+    bad = [evaluation("a"), evaluation("b", fitness=-math.inf, outcome=Outcome.DIVERGED)]
+    counted = Statistics()
+    with Store(tmp_path) as store:
+        for number, found in enumerate((good, bad, bad)):
+            outcome = score_of(found, EvaluationSettings(tasks=("a", "b"))).outcome
+            counted.count_evaluation(found, outcome)
+            for one in found:
+                store.add_evaluation(evaluation_row(number, "search", one))
+        store.commit()
+        restored = Statistics.counted(store)
+    for statistics in (counted, restored):
+        assert statistics.wasted_share == pytest.approx(2 / 3)
+        assert dict(statistics.seconds) == pytest.approx({"COMPLETED": 0.2, "DIVERGED": 0.4})
