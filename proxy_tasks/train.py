@@ -42,7 +42,9 @@ class StopRules:
     """When a training ends before its last step."""
 
     hurdles: tuple[Hurdle, ...] = ()
-    explosion: float = 100.0  # a loss above this many times the first step's has diverged
+    # A loss above this many times the first step's has diverged. Of 800 mutated AdamW on the cheap
+    # tasks, 10 would end 15 more that complete, one of which learns, and save no steps on average.
+    explosion: float = 100.0
     curve: tuple[float, ...] = (0.1, 0.3, 0.6)  # fractions of the steps at which to validate, too
 
     def __post_init__(self) -> None:

@@ -1,8 +1,10 @@
 """The evaluator, hand-made optimizers and the command line."""
 
+import itertools
 import json
 import math
 import os
+import random
 import shlex
 import subprocess
 import sys
@@ -18,9 +20,10 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from programs import ProgramError, load
+from programs import Program, ProgramError, Statement, live_across_steps, load
 from programs.behaviour import Conduct, behaviour
 from programs.interpreter import CAPACITIES, capacity_of
+from programs.mutate import child_rng, mutate
 from proxy_tasks.task import make_task
 from proxy_tasks.train import train
 from search.evaluate import Evaluator, engine_for, main, read
@@ -31,6 +34,7 @@ from tests.strategies import random_programs
 
 STEPS = 60
 LION = load("library:lion")
+SLOW = pytest.mark.slow
 DIVERGES = "def train(w, g, lr):\n  update = g * 1e30\n  return update\n"
 
 
@@ -67,6 +71,36 @@ def test_a_bad_program_costs_little(evaluator):
     assert evaluation.fitness == -math.inf
     assert evaluation.steps <= 0.1 * STEPS
     assert evaluation.compile_seconds == 0
+
+
+def _mutants(count, seed):
+    """AdamW under 1 to 30 mutations, worth training by their conduct."""
+    for chain in itertools.count():
+        rng = child_rng(seed, 0, chain)
+        program = load("library:adamw")
+        for _ in range(1 + int(rng.random() * 30)):
+            program = mutate(program, rng).program
+        if capacity_of(program) == CAPACITIES[0] and behaviour(program).conduct is Conduct.FINE:
+            yield program
+            count -= 1
+        if not count:
+            return
+
+
+@pytest.mark.parametrize("name", ["vision_mlp", pytest.param("language_mlp", marks=SLOW)])
+def test_diverging_programs_cost_under_a_tenth_on_average(name):
+    task = make_task(name)
+    evaluator = Evaluator([task], "interpreted")
+    evaluations = [evaluator.evaluate(program)[0] for program in _mutants(150, seed=1)]
+    shares = [e.steps / task.steps for e in evaluations if e.outcome is Outcome.DIVERGED]
+    quantiles = np.quantile(shares, [0.5, 0.75, 0.9, 0.95, 1])
+    print(
+        f"\n{name}: {len(shares)} of 150 programs diverge, after a share of {task.steps} steps of "
+        f"{np.mean(shares):.1%} on average; median, 75 %, 90 %, 95 %, largest: {quantiles}; "
+        f"{np.mean(np.array(shares) > 0.1):.0%} of them after more than a tenth"
+    )
+    assert len(shares) > 20
+    assert np.mean(shares) < 0.1
 
 
 def test_hurdles_end_a_training(evaluator):
@@ -119,6 +153,36 @@ def test_other_programs_compile_nothing(evaluator):
     _check_no_compilation(evaluator, 100)
 
 
+def _long(live, rng):
+    """AdamW with averages of its own values added to the update, `live` live statements in all."""
+    statements = [*load("library:adamw").statements, Statement("t", "multiply", ("g", 1e-6))]
+    while len(statements) < live - 2:
+        function = rng.choice(["maximum", "minimum", "add", "subtract", "interp"])
+        arguments = ("t", rng.choice(["m", "v", "g", "update", "t"]))
+        rest = (rng.random(),) if function == "interp" else ()
+        statements += [Statement("t", function, arguments + rest)]
+    statements += [Statement("t", "clip", ("t", 1e-6)), Statement("update", "add", ("update", "t"))]
+    program = Program(load("library:adamw").states, tuple(statements))
+    assert len(live_across_steps(program)) == live
+    return program
+
+
+def test_programs_of_all_sizes_compile_once_per_capacity(task):
+    rng = random.Random(0)
+    found = [_long(live, rng) for live in (20, 30, 50, 100, 300, 500, 600, 800, 1000)]
+    by_capacity = {capacity_of(program): program for program in found}
+    assert set(by_capacity) == set(CAPACITIES)
+    evaluator = Evaluator([task], "interpreted")
+    for program in by_capacity.values():
+        evaluator.evaluate(program)
+    evaluations = []
+    found = [*found, *_mutants(10, seed=2)]
+    rng.shuffle(found)
+    assert _compilations(lambda: evaluations.extend(map(evaluator.evaluate, found))) == 0
+    assert _compilations(lambda: jax.jit(lambda x: x * 5)(1.0)) == 1, "the counter counts"
+    assert sum(e.outcome is Outcome.COMPLETED for (e,) in evaluations) >= 9
+
+
 @pytest.mark.slow
 def test_a_thousand_programs_compile_nothing():
     _check_no_compilation(Evaluator(["vision_mlp"], "interpreted"), 1000)
@@ -129,9 +193,11 @@ import sys
 from search.threads import single_threaded
 single_threaded()
 from programs.behaviour import Conduct, behaviour
+from proxy_tasks.task import make_task
 from search.evaluate import Evaluator
 from tests.strategies import random_programs
-evaluator = Evaluator(["vision_mlp"], "interpreted")
+settings = dict(steps=int(sys.argv[3])) if sys.argv[3:] else {}
+evaluator = Evaluator([make_task(sys.argv[2], **settings)], "interpreted")
 programs = [p for p in random_programs(60, 8) if behaviour(p).conduct is Conduct.FINE][:5]
 for i in range(int(sys.argv[1])):
     for program in ["library:adamw", *programs]:
@@ -140,11 +206,16 @@ for i in range(int(sys.argv[1])):
 """
 
 
-def _check_repeats(processes, repeats):
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "task",  # few steps where they are dear
+    ["vision_mlp", "language_mlp", "vision_vit 5", "language_transformer 5"],
+)
+def test_the_same_bits_in_100_runs_of_3_processes(task, processes=3, repeats=34):
     lines = set()
     for _ in range(processes):
         run = subprocess.run(
-            [sys.executable, "-c", _REPEAT, str(repeats)],
+            [sys.executable, "-c", _REPEAT, str(repeats), *task.split()],
             capture_output=True,
             text=True,
             env={**os.environ, **SINGLE_THREADED, "PYTHONPATH": "."},
@@ -154,11 +225,6 @@ def _check_repeats(processes, repeats):
         assert len(rows) == 6 * repeats
         lines |= {(i % 6, row) for i, row in enumerate(rows)}
     assert len(lines) == 6, sorted(lines)
-
-
-@pytest.mark.slow
-def test_the_same_bits_in_100_runs_of_3_processes():
-    _check_repeats(3, 34)
 
 
 def test_the_engine_follows_from_the_task_alone(task):
