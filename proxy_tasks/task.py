@@ -36,9 +36,9 @@ class Row:
 
 
 TASKS: dict[str, Row] = {
-    "vision_mlp": Row(vision.vision_mlp),
+    "vision_mlp": Row(vision.vision_mlp, {"long": vision.LONG_MLP}),
     "vision_vit": Row(vision.vision_vit, {"paper": vision.PAPER_VIT}),
-    "language_mlp": Row(language.language_mlp),
+    "language_mlp": Row(language.language_mlp, {"long": language.LONG_MLP}),
     "language_transformer": Row(
         language.language_transformer,
         {

@@ -76,6 +76,8 @@ def vision_vit(
     return _classification(model, images, fitness, steps, batch_size, warmup)
 
 
+# Long trainings at small batches, on which weight decay makes a difference that can be measured.
+LONG_MLP = {"steps": 2000, "batch_size": 64, "shifts": 1}
 PAPER_VIT = {
     "data": "hf:ILSVRC/imagenet-1k", "fraction": 0.1, "image_size": 64, "patch": 16,
     "layers": 3, "width": 96, "heads": 3, "batch_size": 64, "steps": 30_000, "shifts": 0,

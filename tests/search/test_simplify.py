@@ -126,14 +126,12 @@ def test_mistakes_are_one_clear_line(argv, said, capsys):
 
 
 @pytest.mark.slow
-def test_program8_becomes_lion_on_real_tasks(tmp_path, capsys):
-    """About two minutes: clip and arcsin go by measurement, all else has to stay."""
+@pytest.mark.parametrize("name", ["program8", "program4"])
+def test_the_papers_programs_become_lion_on_real_tasks(name, tmp_path, capsys):
+    """Minutes: clip and arcsin go by measurement, all else has to stay."""
     out = tmp_path / "final.py"
-    argv = ["library:program8", "--task", "vision_mlp", "--task", "language_mlp", "--tune", "48"]
-    for setting in (
-        "vision_mlp.steps=2000", "language_mlp.steps=1000", "language_mlp.text_limit=8000"
-    ):  # fmt: skip
-        argv += ["--set", setting]
-    assert command.main([*argv, "--out", str(out)]) == 0
+    argv = [f"library:{name}", "--tune", "48", "--out", str(out)]
+    argv += ["--task", "vision_mlp:long", "--task", "language_mlp:long"]
+    assert command.main(argv) == 0
     final = load(str(out))
     assert structure(final) == structure(LION) and len(final) == 7
