@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from programs import Program
+from programs import Program, library, load
 from programs.export import to_optax
 from programs.simplify import Simplification, simplify
 from search.ablate import Untrainable
+from search.families import is_variant
 from search.finalists import Finalist
 from search.funnel import REPORT, Lines, Setup, candidates_of, ledger_of, outcome, run_funnel
 from search.settings import Config
@@ -107,30 +108,40 @@ def finished(
 ) -> Final:
     """The winner made short, as far as it stays as good as it was where the funnel ended."""
 
+    rules = config.funnel
+    assert rules is not None
+
     def validated(*made: Named) -> Validation:
-        assert config.funnel is not None
         programs = [("winner", winner.program), *made]
         tasks, weights, baselines = _last(funnelled, setup)
-        finals, ablation = config.funnel.finals, config.ablation
-        return validate(programs, baselines, ledger, tasks, weights, finals, ablation)
+        scored = programs, baselines, ledger, tasks, weights
+        return validate(*scored, rules.finals, config.ablation)
 
     def exact_only(exact: Simplification, why: str, tried: Shortened | None, *made: Named) -> Final:
         said = f"By exact passes alone: {why}."
         found = validated(*made, ("exact passes alone", exact.program))
         page = exact_certificate(exact, said, tried)
-        return Final(exact.program, said, _page(page, winner, found), found)
+        return Final(exact.program, said, _page(page, winner, said, found), found)
 
     try:
         done = shorten(winner.program, ledger, setup.tasks, config.ablation, config.tuning)
     except Untrainable as error:
         return exact_only(simplify(winner.program), str(error), None)
-    made = ("final program", done.program)
-    found = validated(made)
+    found = validated(("final program", done.program))
     if found.clearly_worse(1):
         why = f"after the ablation it was clearly worse on {', '.join(found.tasks)}"
         return exact_only(done.exact, why, done, ("after the ablation", done.program))
     said = f"{done.constants} It is {found.verdict(1)}."
-    return Final(done.program, said, _page(certificate(done), winner, found), found)
+    if like := known_structure(done.program, rules.baselines):
+        said += f" But for its constants it is {like}"
+        said += ", a baseline: any gain is the constants'." if like in rules.baselines else "."
+    return Final(done.program, said, _page(certificate(done), winner, said, found), found)
+
+
+def known_structure(program: Program, baselines: Sequence[str]) -> str | None:
+    """The baseline, or else the library's program, that a program is but for its constants."""
+    names = (*baselines, *(f"library:{name}" for name in library()))
+    return next((name for name in names if is_variant(program, of=load(name))), None)
 
 
 def _last(
@@ -143,8 +154,8 @@ def _last(
     return last.tasks, last.weights, [(entry.name, entry.program) for entry in last.baselines]
 
 
-def _page(steps: str, winner: Winner, found: Validation) -> str:
-    return f"{steps}\n{found.markdown()}\n\nFrom {winner.name}: {winner.verdict}.\n"
+def _page(steps: str, winner: Winner, said: str, found: Validation) -> str:
+    return f"{steps}\n{found.markdown()}\n\nFrom {winner.name}: {winner.verdict}. {said}\n"
 
 
 def _write(run_dir: Path, final: Final) -> None:

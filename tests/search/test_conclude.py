@@ -13,7 +13,7 @@ from toys import Noisy, Workers, fill_search
 from programs import load, parse
 from search import funnel
 from search import simplify as simplifying
-from search.conclude import CERTIFICATE, FINAL, FINAL_OPTAX, conclude
+from search.conclude import CERTIFICATE, FINAL, FINAL_OPTAX, conclude, known_structure
 from search.families import structure
 from search.finalists import Finalist, leaders
 from search.funnel import KEY
@@ -94,6 +94,7 @@ def test_the_files_are_written_and_can_be_used(concluded):
         assert "vision_mlp@10" in text and "less library:adamw" in text
         assert "not worse than the winner by more than the tolerance" in text
         assert "Its constants are those that it came with" in text
+        assert "But for its constants it is library:lion." in text
     assert "## Validation of the result" in page and "(90 %, 8 seeds)" in page
     assert "| finals | individual 0 (of 1) |" in (run_dir / "funnel.md").read_text()
 
@@ -136,6 +137,13 @@ def test_it_is_said_which_constants_are_delivered(concluded, monkeypatch):
     said, run_dir = concluded()
     for text in (said, (run_dir / CERTIFICATE).read_text()):
         assert "Its constants are the ones tuned to the tasks" in text
+
+
+def test_a_gain_of_constants_alone_is_said_to_be_that():
+    """What the ablation leaves may be a baseline."""
+    assert known_structure(ADAMW_RETUNED, ["library:lion", "library:adamw"]) == "library:adamw"
+    assert known_structure(SGD, ["library:adamw"]) == "library:sgd"
+    assert known_structure(EVOLVED, ["library:adamw"]) is None
 
 
 def test_stopped_anywhere_and_resumed_nothing_is_trained_twice(concluded):
