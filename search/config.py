@@ -8,14 +8,15 @@ keys.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from search.settings import Config
 from search.wording import KeyPath, described, expected, field_at, nearest, nearest_key
@@ -71,19 +72,14 @@ def loads(
     data = reader.document(raw, name)
     for override in overrides:
         reader.override(data, override)
-    if reader.problems:
-        problems = reader.problems + [
-            p for p in _model_problems(data, reader, name) if p[1] not in reader.reported
-        ]
-        raise ConfigError(_sorted_lines(problems))
-    problems = list(_model_problems(data, reader, name))
-    if not problems:
-        config = Config.model_validate_json(json.dumps(data))
-        problems = [
-            (reader.place(path, name), path, message)
-            for path, message in (check(config) if check else ())
-        ]
-    if problems:
+    config, problems, left_out = _validated(data, reader, name)
+    if {("evaluation", "tasks"), ("evaluation", "settings")} & left_out:
+        left_out.add(("evaluation",))  # what is said of tasks would be of others
+    for path, message in check(config) if check and config else ():
+        if not _touches(path, left_out):
+            problems.append((reader.place(path, name), path, message))
+    problems += reader.problems
+    if problems or config is None:
         raise ConfigError(_sorted_lines(problems))
     return config
 
@@ -241,16 +237,45 @@ class _Reader:
         except ConfigError as error:
             self.problem(place, (), error.lines[0].removeprefix(f"--set {text}:"))
             return
-        inner = data
-        for depth, key in enumerate(keys[:-1], start=1):
-            if not isinstance(inner.get(key), dict):
-                inner[key] = {}
-                self.places[keys[:depth], "key"] = self.places[keys[:depth], "value"] = place
-            inner = inner[key]
-        for written in [path for path, _ in self.places if path[: len(keys)] == keys]:
+        inner: Any = data
+        path: KeyPath = ()
+        for key in keys:
+            part = _named(inner, key) if isinstance(inner, list) else key
+            if part is None:
+                self.problem(place, path, f"has no item {key!r}")
+                return
+            path = (*path, part)
+            if len(path) == len(keys):
+                break
+            if isinstance(inner, list) or isinstance(inner.get(key), (dict, list)):
+                inner = inner[part]
+            else:
+                inner[key] = _default(path)
+                self.places[path, "key"] = self.places[path, "value"] = place
+                inner = inner[key]
+            if not isinstance(inner, (dict, list)):
+                self.problem(place, path, f"has no part {keys[len(path)]!r}")
+                return
+        for written in [there for there, _ in self.places if there[: len(path)] == path]:
             self.places.pop((written, "key"), None), self.places.pop((written, "value"), None)
-        inner[keys[-1]] = None if node is None else self.value(node, keys, lambda mark: place)
-        self.places[keys, "key"] = self.places[keys, "value"] = place
+        inner[path[-1]] = None if node is None else self.value(node, path, lambda mark: place)
+        self.places[path, "key"] = self.places[path, "value"] = place
+
+
+def _named(items: list[Any], name: str) -> int | None:
+    """The place of the item with a name, or with a number."""
+    names = [item.get("name") if isinstance(item, dict) else None for item in items]
+    if name in names:
+        return names.index(name)
+    return int(name) if name.isdecimal() and int(name) < len(items) else None
+
+
+def _default(path: KeyPath) -> Any:
+    """What an override of a part begins with: the default list, or nothing yet."""
+    default = getattr(field_at(path), "default", None)
+    if isinstance(default, tuple) and all(isinstance(item, BaseModel) for item in default):
+        return [item.model_dump(mode="json") for item in default]
+    return {}
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:
@@ -271,29 +296,80 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     return text
 
 
-def _model_problems(data: dict[str, Any], reader: _Reader, name: str) -> Iterator[Problem]:
-    try:
-        Config.model_validate_json(json.dumps(data))
-    except ValidationError as error:
-        for detail in error.errors(include_url=False, include_context=True):
-            path = _written_path(detail["loc"], data)
-            kind, got = detail["type"], detail["input"]
-            if kind == "extra_forbidden":
-                yield reader.place(path, name, "key"), path, f"unknown key{nearest_key(path)}"
-            elif kind == "missing":
-                yield (
-                    reader.place(path, name),
-                    path,
-                    f"missing; expected {expected(field_at(path))}",
-                )
-            elif kind == "value_error":
-                yield reader.place(path, name), path, str(detail["ctx"]["error"])
-            else:
-                yield (
-                    reader.place(path, name),
-                    path,
-                    f"expected {expected(field_at(path))}, got {described(got)}",
-                )
+def _validated(
+    data: dict[str, Any], reader: _Reader, name: str
+) -> tuple[Config | None, list[Problem], set[KeyPath]]:
+    """The config of all that is right, what is wrong, and the keys left out for it.
+
+    Rules over several keys are checked once each of these keys is right, so what is wrong is left
+    out and the rest looked at again; a rule that meets a key left out says nothing.
+    """
+    rest, left_out = copy.deepcopy(data), set[KeyPath]()
+    problems: list[Problem] = []
+    while True:
+        try:
+            return Config.model_validate_json(json.dumps(rest)), problems, left_out
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+        before = set(left_out)
+        explained = [_explained(detail, rest) for detail in details]
+        for detail, (path, about, message) in zip(details, explained):
+            part = "key" if detail["type"] == "extra_forbidden" else "value"
+            known = path in reader.reported or any(_touches(key, before) for key in about)
+            if message and not known:
+                problems.append((reader.place(path, name, part), path, message))
+            if message:
+                left_out.add(_leave_out(rest, path))
+        if left_out == before:
+            return None, problems, left_out
+
+
+def _touches(path: KeyPath, keys: Iterable[KeyPath]) -> bool:
+    """Whether a key path is, or is part of, or has as a part, one of the keys."""
+    return any(all(a == b for a, b in zip(path, key)) for key in keys)
+
+
+def _explained(detail: Any, data: dict[str, Any]) -> tuple[KeyPath, list[KeyPath], str]:
+    """Where one of pydantic's errors is, what it is about, and what is to be said, if anything."""
+    path = _written_path(detail["loc"], data)
+    kind, got, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind == "rule":
+        keys: list[KeyPath] = [(*path, *key.split(".")) for key in context["keys"]]
+        written = [key for key in keys if _has(data, key)]
+        return (written or [path])[0], keys, context["said"]
+    if kind == "value_error":
+        return path, [path], str(context["error"])
+    if kind == "extra_forbidden":
+        return path, [path], f"unknown key{nearest_key(path)}"
+    if kind == "missing" and isinstance(detail["loc"][-1], str):
+        return path, [path], f"missing; expected {expected(field_at(path))}"
+    if kind == "too_short" and len(got) >= context["min_length"]:  # its items are wrong, too
+        return path, [path], ""
+    return path, [path], f"expected {expected(field_at(path))}, got {described(got)}"
+
+
+def _has(data: Any, path: KeyPath) -> bool:
+    for part in path:
+        parts = range(len(data)) if isinstance(data, list) else data
+        if not isinstance(data, (dict, list)) or part not in parts:
+            return False
+        data = data[part]
+    return True
+
+
+def _leave_out(data: dict[str, Any], path: KeyPath) -> KeyPath:
+    """Takes a key out of the data, or the list that has it as an item; returns what was taken."""
+    while path and (isinstance(path[-1], int) or (len(path) > 2 and not _has(data, path))):
+        path = path[:-1]
+    inner: Any = data
+    for part in path[:-1]:
+        inner = inner[part] if _has(data, path) else {}
+    if path:
+        inner.pop(path[-1], None)
+    if path in (("evaluation",), ("evaluation", "tasks")):  # there must be some
+        data.setdefault("evaluation", {})["tasks"] = "-"
+        path = ("evaluation", "tasks")
+    return path
 
 
 def _written_path(loc: tuple[str | int, ...], data: Any) -> KeyPath:

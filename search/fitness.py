@@ -59,9 +59,15 @@ def wrong_programs(config: Config) -> Iterable[tuple[KeyPath, str]]:
         ]
     for path, name in named:
         try:
-            load_program(name)
+            program = load_program(name)
         except ProgramError as error:
             yield path, str(error)
+            continue
+        constants = [
+            a for statement in program for a in statement.arguments if not isinstance(a, str)
+        ]
+        if config.evolution.mode == "tune" and path[0] == "evolution" and not constants:
+            yield path, f"{name} has no constant for the mode tune to change"
 
 
 class ProxyTasks:

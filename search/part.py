@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 
 class Part(BaseModel):
@@ -13,6 +14,11 @@ class Part(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+
+def broken_rule(message: str, *keys: str) -> PydanticCustomError:
+    """For validators: values that are right each alone, and the keys that they stand under."""
+    return PydanticCustomError("rule", "{said}", {"said": message, "keys": keys})
 
 
 def listed(value: Any) -> Any:

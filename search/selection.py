@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from search.paired import fewest_seeds
-from search.part import Names, Part
+from search.part import Names, Part, broken_rule
 
 Level = Annotated[float, Field(gt=0, lt=0.5)]
 """Chance of an error."""
@@ -59,9 +59,10 @@ class StageSettings(Part):
     def _enough_seeds(self) -> StageSettings:
         least = fewest_seeds(self.level)
         if self.beat and self.seeds < least:
-            raise ValueError(
-                f"stage {self.name}: with {self.seeds} seeds nothing can be told at level "
-                f"{self.level:g}; expected at least {least}"
+            raise broken_rule(
+                f"with {self.seeds} seeds nothing can be told at level {self.level:g}; "
+                f"expected at least {least}",
+                *("seeds", "level", "beat"),
             )
         return self
 
@@ -102,12 +103,15 @@ class FunnelSettings(Part):
     def _possible(self) -> FunnelSettings:
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names):
-            raise ValueError(f"stages: expected different names, got {', '.join(names)}")
+            raise broken_rule(
+                f"expected different names of stages, got {', '.join(names)}", "stages"
+            )
         least = fewest_seeds(self.finals.level, min(s.keep for s in self.stages))
         if self.finals.seeds < least:
-            raise ValueError(
+            raise broken_rule(
                 f"finals: with {self.finals.seeds} seeds nothing can be told at level "
-                f"{self.finals.level:g}; expected at least {least}"
+                f"{self.finals.level:g}; expected at least {least}",
+                *("finals.seeds", "finals.level", "stages"),
             )
         return self
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from search.part import Names, Part, listed
+from search.part import Names, Part, broken_rule, listed
 from search.selection import (
     AblationSettings,
     FunnelSettings,
@@ -39,7 +39,20 @@ class MutationSettings(Part):
     @model_validator(mode="after")
     def _some_weight(self) -> MutationSettings:
         if self.insert + self.delete + self.modify <= 0:
-            raise ValueError("at least one of insert, delete, modify must be above 0")
+            raise broken_rule(
+                "at least one of insert, delete, modify must be above 0",
+                *("insert", "delete", "modify"),
+            )
+        if self.insert + self.modify <= 0:
+            raise broken_rule(
+                "delete alone comes to an end: give insert or modify a weight above 0, too",
+                *("delete", "insert", "modify"),
+            )
+        if self.max_length is not None and self.delete + self.modify <= 0:
+            raise broken_rule(
+                "insert alone ends at max_length: give delete or modify a weight above 0, too",
+                *("max_length", "insert", "delete", "modify"),
+            )
         return self
 
 
@@ -75,11 +88,10 @@ class EvolutionSettings(Part):
     def _sizes(self) -> EvolutionSettings:
         if not 1 <= self.random_length[0] <= self.random_length[1]:
             got = list(self.random_length)
-            raise ValueError(f"random_length: expected two rising whole numbers >= 1, got {got}")
+            raise broken_rule(f"expected two rising numbers >= 1, got {got}", "random_length")
         if self.tournament > self.population:
-            raise ValueError(
-                f"tournament {self.tournament} is larger than population {self.population}"
-            )
+            said = f"tournament {self.tournament} is larger than population {self.population}"
+            raise broken_rule(said, "tournament", "population")
         return self
 
 
@@ -120,9 +132,13 @@ class EvaluationSettings(Part):
 
     @model_validator(mode="after")
     def _one_weight_each(self) -> EvaluationSettings:
+        if len(set(self.tasks)) < len(self.tasks):
+            raise broken_rule(f"expected different tasks, got {', '.join(self.tasks)}", "tasks")
         if self.weights is not None and len(self.weights) != len(self.tasks):
             wanted, got = len(self.tasks), len(self.weights)
-            raise ValueError(f"weights: expected {wanted} numbers, one for each task, got {got}")
+            raise broken_rule(
+                f"expected one number for each task, so {wanted}, got {got}", "weights", "tasks"
+            )
         return self
 
 

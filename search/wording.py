@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -20,26 +20,28 @@ def field_at(path: KeyPath) -> Any:
     """The field (FieldInfo), or the type of an item of a field, at a key path."""
     here: Any = Config
     for part in path:
-        if isinstance(here, FieldInfo):
-            here = here.annotation
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            here = here.model_fields.get(str(part), here)
-        else:
-            here = _item(here)
+        inside = _plain_type(here)
+        if (model := _model(inside)) is not None:
+            here = model.model_fields.get(str(part), model)
+        elif get_origin(inside) in (tuple, dict):
+            here = get_args(inside)[0 if get_origin(inside) is tuple else 1]
     return here
 
 
-def _item(annotation: Any) -> Any:
-    options = [
-        a
-        for a in (
-            get_args(annotation) if get_origin(annotation) in (Union, UnionType) else [annotation]
-        )
-        if a is not NoneType
-    ]
-    return next(
-        (get_args(option)[0] for option in options if get_origin(option) is tuple), annotation
-    )
+def _plain_type(field: Any) -> Any:
+    """A field's type without its bounds and without the null that it may be."""
+    here = field.annotation if isinstance(field, FieldInfo) else field
+    if hasattr(here, "__metadata__"):
+        return _plain_type(get_args(here)[0])
+    if get_origin(here) in (Union, UnionType):
+        options = [option for option in get_args(here) if option is not NoneType]
+        return _plain_type(options[0]) if len(options) == 1 else here
+    return here
+
+
+def _model(annotation: Any) -> type[BaseModel] | None:
+    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return annotation if is_model else None
 
 
 _PLAIN = {
@@ -80,10 +82,17 @@ def _in_words(annotation: Any, metadata: Sequence[Any]) -> str:
         words = " or ".join(_in_words(a, metadata) for a in arguments)
         bounds = []
     elif origin is tuple:
-        words = "a list, each " + _in_words(arguments[0], ())
-    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        words = "keys and values: " + ", ".join(annotation.model_fields)
+        sized = "" if Ellipsis in arguments else f" of {len(arguments)}"
+        least = [m.min_length for m in metadata if isinstance(m, MinLen)]
+        words = f"a list{sized}{' that is not empty' if any(least) else ''}, each "
+        words += _in_words(arguments[0], ())
+    elif origin is dict:
+        words = "keys and values, each " + _in_words(arguments[1], ())
+    elif (model := _model(annotation)) is not None:
+        words = "keys and values: " + ", ".join(model.model_fields)
     else:
+        patterns = [p for p in (getattr(m, "pattern", None) for m in metadata) if p]
+        bounds += [f"that matches {pattern}" for pattern in patterns]
         words = _PLAIN.get(annotation, str(annotation))
     return " ".join([words, " and ".join(bounds)]).strip() if annotation is not NoneType else words
 
@@ -98,14 +107,15 @@ def described(value: Any) -> str:
         return f"the text {value[:60]!r}"
     if isinstance(value, (int, float)):
         return str(value)[:60]
-    return "a list" if isinstance(value, list) else "keys and values"
+    if isinstance(value, list):
+        return f"a list of {len(value)}" if value else "an empty list"
+    return "keys and values"
 
 
 def nearest_key(path: KeyPath) -> str:
     """What to say after an unknown key."""
-    here = field_at(path[:-1])
-    here = here.annotation if isinstance(here, FieldInfo) else here
-    if not (isinstance(here, type) and issubclass(here, BaseModel)):
+    here = _model(_plain_type(field_at(path[:-1])))
+    if here is None:
         return ""
     suggestion = nearest(str(path[-1]), list(here.model_fields))
     if suggestion:
@@ -129,5 +139,5 @@ def key_paths(model: type[BaseModel] = Config, front: str = "") -> Iterator[str]
     """Every valid key, dotted: `seed`, `evolution.mode`, ..."""
     for name, field in model.model_fields.items():
         yield front + name
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from key_paths(field.annotation, f"{front}{name}.")
+        if (inner := _model(_plain_type(field))) is not None:
+            yield from key_paths(inner, f"{front}{name}.")

@@ -4,6 +4,7 @@ input."""
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from search.config import ConfigError, dumps, load, loads
+from search.fitness import wrong_files
 from search.settings import Config, Part
 from search.wording import expected, field_at, key_paths
 
@@ -74,7 +76,7 @@ def test_every_mistake_in_one_go():
         ),
         (b"<<: {seed: 1}\nevaluation: {tasks: a}\n", "t:1:1: expected a plain name as key, got <<"),
         (b"1: 2\nevaluation: {tasks: a}\n", "t:1:1: expected a plain name as key, got 1"),
-        (b"- 1\n", "t:1:1: expected keys and values, got a list"),
+        (b"- 1\n", "t:1:1: expected keys and values, got a list of 1"),
         (b"a: b: c\n", "t:1:5: not YAML: mapping values are not allowed here"),
         (b"a: 1\n---\nb: 2\n", "t:2:1: one document expected"),
         (b"a: " + b"[" * 50 + b"]" * 50, "t:1:23: nested deeper than 20"),
@@ -87,19 +89,62 @@ def test_every_mistake_in_one_go():
         ),
         (
             b"evaluation:\n  seeds: 2\n",
-            "t:2:3: evaluation.tasks: missing; expected a list, each a text",
+            "t:2:3: evaluation.tasks: missing; expected a list that is not empty, each a text",
         ),
         (
             MINIMAL + b"evolution: {population: 1}\n",
-            "t:2:12: evolution: tournament 2 is larger than population 1",
+            "t:2:25: evolution.population: tournament 2 is larger than population 1",
         ),
         (
             b"evaluation: {tasks: [a, b], weights: [1]}",
-            "t:1:13: evaluation: weights: expected 2 numbers, one for each task, got 1",
+            "t:1:38: evaluation.weights: expected one number for each task, so 2, got 1",
         ),
         (
             b"evaluation: {tasks: []}",
-            "t:1:21: evaluation.tasks: expected a list, each a text, got a list",
+            "t:1:21: evaluation.tasks: expected a list that is not empty, each a text, "
+            "got an empty list",
+        ),
+        (
+            b"evaluation: {tasks: [a, b, a]}",
+            "t:1:21: evaluation.tasks: expected different tasks, got a, b, a",
+        ),
+        (
+            MINIMAL + b"evolution: {random_length: [8]}",
+            "t:2:28: evolution.random_length: expected a list of 2, each a whole number, "
+            "got a list of 1",
+        ),
+        (
+            b"evaluation: {tasks: a, settings: 3}",
+            "t:1:34: evaluation.settings: expected keys and values, each keys and values, "
+            "each a whole number or a number or true or false or a text, got 3",
+        ),
+        (
+            MINIMAL + b"evolution: {mutations: {insert: 0, modify: 0}}",
+            "t:2:33: evolution.mutations.insert: delete alone comes to an end: give insert or "
+            "modify a weight above 0, too",
+        ),
+        (
+            MINIMAL + b"funnel: {finals: {seeds: 2}}",
+            "t:2:25: funnel.finals.seeds: finals: with 2 seeds nothing can be told at level 0.05; "
+            "expected at least 6",
+        ),
+        (
+            MINIMAL + b"funnel: {familis: 3}",
+            "t:2:10: funnel.familis: unknown key; did you mean 'families'?",
+        ),
+        (
+            MINIMAL + b"funnel: {families: x}",
+            "t:2:20: funnel.families: expected a whole number >= 1, got the text 'x'",
+        ),
+        (
+            MINIMAL + b"funnel:\n  stages:\n    - {name: A b, tasks: [x]}",
+            "t:4:14: funnel.stages[0].name: expected a text that matches ^[A-Za-z0-9_-]+$, "
+            "got the text 'A b'",
+        ),
+        (
+            MINIMAL + b"funnel:\n  stages:\n    - {name: A, seeds: 2}",
+            "t:4:24: funnel.stages[0].seeds: with 2 seeds nothing can be told at level 0.05; "
+            "expected at least 5",
         ),
     ],
 )
@@ -107,6 +152,86 @@ def test_each_mistake_has_its_place(text, message):
     with pytest.raises(ConfigError) as error:
         loads(text, "t")
     assert error.value.lines == (message,)
+
+
+PHASES = b"""\
+evaluation:
+  tasks: [vision_mlp, vision_mpl]
+  weights: [1]
+  seeds: x
+evolution: {tournament: 9, population: 5, window: 0, warm_start: library:adamv}
+seed: 1
+seed: 2
+funnel:
+  stages: [{name: A, seeds: 2, kep: 1}]
+  baselines: [library:lion, library:loin]
+cache: {runs: nowhere}
+"""
+
+PHASES_LINES = """\
+error: c.yaml:2:23: evaluation.tasks[1]: no task 'vision_mpl'
+error: c.yaml:3:12: evaluation.weights: expected one number for each task, so 2, got 1
+error: c.yaml:4:10: evaluation.seeds: expected a whole number >= 1, got the text 'x'
+error: c.yaml:5:25: evolution.tournament: tournament 9 is larger than population 5
+error: c.yaml:5:51: evolution.window: expected a whole number >= 1, got 0
+error: c.yaml:5:66: evolution.warm_start[0]: no library program 'adamv'; did you mean 'adam'?
+error: c.yaml:7:1: seed: given twice, first at c.yaml:6:1
+error: c.yaml:9:29: funnel.stages[0].seeds: with 2 seeds nothing can be told at level 0.05; expected at least 5
+error: c.yaml:9:32: funnel.stages[0].kep: unknown key; did you mean 'keep'?
+error: c.yaml:10:29: funnel.baselines[1]: no library program 'loin'; did you mean 'lion'?
+error: c.yaml:11:15: cache.runs[0]: nowhere: no search here (there is no search.db)
+11 errors; nothing was run."""
+
+
+def test_mistakes_of_all_kinds_are_told_together():
+    """Types, rules over several keys, programs, tasks and runs; none hides another."""
+
+    def check(config):
+        yield from wrong_files(config)
+        for place, name in enumerate(config.evaluation.tasks):
+            if name != "vision_mlp":
+                yield ("evaluation", "tasks", place), f"no task {name!r}"
+
+    with pytest.raises(ConfigError) as error:
+        loads(PHASES, "c.yaml", check=check)
+    assert re.sub("; there are: .*", "", str(error.value)) == PHASES_LINES
+
+
+def test_nothing_is_said_of_what_only_defaults_would_break():
+    """The tournament is right; the population that it would have to be compared with is wrong."""
+    check = lambda config: [(("evaluation", "tasks", 0), "no such task")]
+    with pytest.raises(ConfigError) as error:
+        loads(
+            b"evaluation: {tasks: 3}\nevolution: {tournament: 2000, population: x}", "t", (), check
+        )
+    assert [line.split(" expected")[0] for line in error.value.lines] == [
+        "t:1:21: evaluation.tasks:",
+        "t:2:43: evolution.population:",
+    ]
+
+
+def test_a_stage_of_the_funnel_is_overridden_by_name():
+    config = loads(MINIMAL, overrides=["funnel.stages.B.keep=3", "funnel.finals.seeds=30"])
+    assert [stage.keep for stage in config.funnel.stages] == [10, 3, 3]
+    text = MINIMAL + b"funnel: {stages: [{name: X, keep: 7}, {name: Y, keep: 8}]}"
+    config = loads(text, overrides=["funnel.stages.Y.tuning.draws=2", "funnel.stages.0.keep=9"])
+    assert [stage.keep for stage in config.funnel.stages] == [9, 8]
+    assert config.funnel.stages[1].tuning.draws == 2
+    with pytest.raises(ConfigError) as error:
+        loads(text, overrides=["funnel.stages.Z.keep=3", "funnel.stages.Y.kep=3"])
+    assert set(error.value.lines) == {
+        "--set funnel.stages.Z.keep=3: funnel.stages: has no item 'Z'",
+        "--set funnel.stages.Y.kep=3: funnel.stages[1].kep: unknown key; did you mean 'keep'?",
+    }
+
+
+def test_a_start_without_constants_cannot_be_tuned(tmp_path):
+    path = tmp_path / "plain.py"
+    path.write_text("def train(w, g, lr):\n    update = g * lr\n    return update\n")
+    sets = ["evolution.mode=tune", f"evolution.warm_start={path}"]
+    with pytest.raises(ConfigError, match="has no constant for the mode tune to change"):
+        loads(MINIMAL, overrides=sets, check=wrong_files)
+    assert loads(MINIMAL, overrides=sets[1:], check=wrong_files)
 
 
 def test_numbers_are_read_as_yaml_1_2():
@@ -168,6 +293,7 @@ def test_the_shipped_configs_are_valid_and_headed(path):
 
 
 def test_every_key_says_what_it_expects_and_every_part_is_closed():
+    assert {"funnel", "funnel.stages", "funnel.finals.seeds"} <= set(key_paths())
     for dotted in key_paths():
         words = expected(field_at(tuple(dotted.split("."))))
         assert words and "typing." not in words and "<class" not in words
