@@ -350,8 +350,8 @@ def _explained(detail: Any, data: dict[str, Any]) -> tuple[KeyPath, list[KeyPath
 
 def _has(data: Any, path: KeyPath) -> bool:
     for part in path:
-        parts = range(len(data)) if isinstance(data, list) else data
-        if not isinstance(data, (dict, list)) or part not in parts:
+        of_dict = data if isinstance(data, dict) else ()
+        if part not in (range(len(data)) if isinstance(data, list) else of_dict):
             return False
         data = data[part]
     return True

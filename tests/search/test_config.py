@@ -125,7 +125,7 @@ def test_every_mistake_in_one_go():
         ),
         (
             MINIMAL + b"funnel: {finals: {seeds: 2}}",
-            "t:2:25: funnel.finals.seeds: finals: with 2 seeds nothing can be told at level 0.05; "
+            "t:2:26: funnel.finals.seeds: finals: with 2 seeds nothing can be told at level 0.05; "
             "expected at least 6",
         ),
         (
