@@ -81,6 +81,15 @@ def test_float32_shows_what_float64_does_not(before, after, claim, where):
     assert f"{where} are needed" in result.note or f"{where} and" in result.note
 
 
+def test_float32_holds_for_each_output():
+    """States that agree do not make up for an update that does not."""
+    states = [f"{name} = interp(g, {name}, 0.9)" for name in "abcd"]
+    before = program(*states, "x = a * 1e-9", "y = abs(x)", "update = x / y", states="a b c d")
+    after = program(*states, "update = sign(a)", states="a b c d")
+    result = check(before, after, Claim.GUARD, [(s, s) for s in "abcd"])
+    assert not result.passed and result.float32 == 0
+
+
 def test_the_sign_of_a_mean_of_gradients_passes():
     """m / sqrt(m * m) = sign(m), the step from Program 8 to Lion, also where gradients are 1e-3."""
     mean = "m = interp(g, m, 0.9)"
