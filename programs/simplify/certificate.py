@@ -206,7 +206,7 @@ def as_markdown(result: Simplification) -> str:
 def _end(result: Simplification) -> str:
     """Why it was not made shorter still."""
     if not result.stops:
-        return "No rule and no pass makes it shorter."
+        return "The rules had nothing left to add, and no shorter program was found."
     stops = "; ".join(sorted(result.stops, key=lambda stop: stop != Stop.TIME.value))
     return f"{stops[0].upper()}{stops[1:]}: this is the best so far, and may not be the shortest."
 
