@@ -37,6 +37,10 @@ class TuningSettings(Part):
         return self.draws + min(self.keep, self.draws) * (self.seeds - 1) if self.draws > 1 else 0
 
 
+FINAL_TUNING = TuningSettings(draws=192, rounds=6, keep=8, seeds=3)
+"""Before an ablation: a part of a program can only show its use where the program trains well."""
+
+
 class StageSettings(Part):
     """One stage of the funnel: who comes in is tuned, scored on fresh seeds and compared."""
 

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from search.part import Names, Part, broken_rule, listed
 from search.selection import (
+    FINAL_TUNING,
     AblationSettings,
     FunnelSettings,
     MetaValidationSettings,
@@ -207,7 +208,7 @@ class Config(Part):
     meta_validation: MetaValidationSettings = MetaValidationSettings()
     funnel: FunnelSettings | None = FunnelSettings()
     """What the search's best must pass; none: the search ends with its summary."""
-    tuning: TuningSettings = TuningSettings(draws=48)
+    tuning: TuningSettings = FINAL_TUNING
     """Of the final program to the search's tasks, before its ablation: a part can only show its use
     where the program trains well."""
     ablation: AblationSettings = AblationSettings()

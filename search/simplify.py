@@ -1,6 +1,6 @@
 """From an evolved program to one that a reader understands: exact passes, ablation, exact passes.
 
-    python -m search.simplify library:program8 --task vision_mlp --set steps=2000 --tune 48
+    python -m search.simplify library:program8 --task vision_mlp --set steps=2000 --tune 192
 
 What keeps the outputs goes by proof (programs/simplify), what makes no measurable difference on
 the tasks goes by measurement (search/ablate.py), and each step is written into a certificate. A
@@ -29,7 +29,7 @@ from programs.simplify import Simplification, as_dict, as_markdown, simplify
 from proxy_tasks.command import until_closed
 from proxy_tasks.errors import TaskError
 from search.ablate import Ablation, Change, Verdict, ablate
-from search.selection import AblationSettings, ShrinkSettings, TuningSettings
+from search.selection import FINAL_TUNING, AblationSettings, ShrinkSettings, TuningSettings
 from search.settings import Engine
 from search.shrink import shrink
 from search.threads import single_threaded
@@ -330,7 +330,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 tolerance_sd=options.tolerance_sd,
                 level=options.level,
             ),
-            TuningSettings(draws=options.tune) if options.tune else None,
+            FINAL_TUNING.model_copy(update={"draws": options.tune}) if options.tune else None,
             ShrinkSettings(children=options.evolve, price=options.price)
             if options.evolve
             else None,
