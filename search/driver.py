@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from programs.behaviour import Conduct, behaviour
 from search.cache import Lookup
 from search.evolution import Child, Repeats
-from search.hurdles import may_be_audited, thresholds
+from search.hurdles import Field, Thresholds, may_be_audited
 from search.jobs import Failing, Job, Pool, Result, Stopped
 from search.lineage import edit_between
 from search.metavalidation import MetaValidation, record
@@ -61,6 +61,7 @@ class Driver:
         self._seeds = tuple(range(config.evaluation.seeds))
         self._waiting: deque[Waiting] = deque()
         self._evaluated: dict[int, Lookup] = {}  # by number, being evaluated
+        self._fields: dict[int, Field] = {}  # by repeat
         self._failing: list[Result] = []  # not yet charged
         self._failures = 0  # in a row
         self._polled = 0.0
@@ -146,9 +147,13 @@ class Driver:
         self.pool.submit(self._job(child, waiting.text, repeats))
 
     def _job(self, child: Child, text: str, repeats: Repeats) -> Job:
-        evolution = repeats.evolutions.get(child.repeat)
-        population = evolution.population if evolution and child.index >= 0 else ()
-        least = thresholds((individual.score for individual in population), self._hurdles)
+        least: Thresholds = ()
+        if child.index >= 0:
+            evolution = repeats.evolutions[child.repeat]
+            size = len(evolution.population)
+            field = self._fields.setdefault(child.repeat, Field(size, self._hurdles))
+            scores = (individual.score for individual in reversed(evolution.population))
+            least = field.thresholds(scores, evolution.seen)
         return Job(child.number, "search", text, self._seeds, least)
 
     def _collect(self, timeout_s: float) -> None:

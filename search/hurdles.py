@@ -7,6 +7,7 @@ programs, chosen by their hash, are trained to the end, and the search never hea
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import numpy as np
@@ -23,16 +24,47 @@ def thresholds(population: Iterable[Score], settings: HurdleSettings) -> Thresho
     A training may be behind the population's quantile by `slack` times what the population's
     median still gained from the hurdle to the end.
     """
-    if not settings.at:
-        return ()
-    scores = [score for score in population if score.outcome is Outcome.COMPLETED]
-    if not scores:
-        return ()
-    final = np.median([score.by_task for score in scores], axis=0)  # [tasks]
-    reached = np.array([score.checkpoints for score in scores])  # [scores, tasks, hurdles]
-    still_to_gain = np.maximum(final[:, None] - np.median(reached, axis=0), 0)
-    least = np.quantile(reached, settings.quantile, axis=0) - settings.slack * still_to_gain
-    return tuple(tuple(row) for row in least.tolist())
+    scores = list(population)
+    return Field(len(scores), settings).thresholds(scores, len(scores))
+
+
+class Field:
+    """The thresholds of a population that moves on; only its newest scores are looked at.
+
+    size: of the population.
+    """
+
+    def __init__(self, size: int, settings: HurdleSettings):
+        self._settings = settings
+        self._completed = np.zeros(size, bool)
+        self._rows = np.empty((size, 0, 0))  # [population, tasks, hurdles and the end]
+        self._seen: int | None = None
+
+    def thresholds(self, newest_first: Iterable[Score], seen: int) -> Thresholds:
+        """newest_first: the population; seen: how many results it has ever taken in."""
+        if not self._settings.at:
+            return ()
+        size = len(self._completed)
+        new = size if self._seen is None else min(size, seen - self._seen)
+        for back, score in enumerate(itertools.islice(newest_first, new), start=1):
+            self._put((seen - back) % size, score)
+        self._seen = seen
+        if not self._completed.any():
+            return ()
+        rows = self._rows[self._completed]
+        reached, final = rows[:, :, :-1], np.median(rows[:, :, -1], axis=0)
+        still_to_gain = np.maximum(final[:, None] - np.median(reached, axis=0), 0)
+        settings = self._settings
+        least = np.quantile(reached, settings.quantile, axis=0) - settings.slack * still_to_gain
+        return tuple(tuple(row) for row in least.tolist())
+
+    def _put(self, place: int, score: Score) -> None:
+        self._completed[place] = score.outcome is Outcome.COMPLETED
+        if self._completed[place]:
+            row = [(*at, end) for at, end in zip(score.checkpoints, score.by_task)]
+            if not self._rows.size:
+                self._rows = np.empty((len(self._rows), len(row), len(row[0])))
+            self._rows[place] = row
 
 
 def may_be_audited(outcome: Outcome, functional_hash: bytes, settings: HurdleSettings) -> bool:

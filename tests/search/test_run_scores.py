@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import random
+from collections import deque
 
+import numpy as np
 import pytest
 
 from search.finalists import Finalist, Leader, hall_of_fame, interval
-from search.hurdles import may_be_audited, thresholds
+from search.hurdles import Field, may_be_audited, thresholds
 from search.scores import (
     NOT_TRAINED,
     Evaluation,
@@ -79,6 +82,36 @@ def test_thresholds_are_a_quantile_less_a_share_of_what_is_still_to_gain():
     assert thresholds(with_failures, slack) == thresholds(population, slack)
     assert thresholds(population, HurdleSettings()) == ()
     assert thresholds([rejected(Outcome.HURDLE)], plain) == ()
+
+
+def test_thresholds_follow_a_population_that_moves_on_to_the_last_bit():
+    rng = random.Random(0)
+    settings = HurdleSettings(at=(0.1, 0.5), quantile=0.3, slack=0.4)
+
+    def plain(population):  # from all scores anew
+        own = [score for score in population if score.outcome is Outcome.COMPLETED]
+        if not own:
+            return ()
+        final = np.median([score.by_task for score in own], axis=0)
+        reached = np.array([score.checkpoints for score in own])
+        gain = np.maximum(final[:, None] - np.median(reached, axis=0), 0)
+        return tuple(map(tuple, (np.quantile(reached, 0.3, axis=0) - 0.4 * gain).tolist()))
+
+    def drawn():
+        if rng.random() < 0.3:
+            return rejected(Outcome.HURDLE)
+        tasks = [[rng.gauss(0, 1) for _ in range(3)] for _ in range(2)]
+        by_task, points = [t[-1] for t in tasks], [tuple(t[:2]) for t in tasks]
+        return Score(sum(by_task), Outcome.COMPLETED, tuple(by_task), tuple(points))
+
+    population = deque([rejected(Outcome.DIVERGED)] * 20)
+    field, seen = Field(20, settings), 0
+    for _ in range(200):
+        for _ in range(rng.choice([0, 1, 1, 3, 30])):
+            population.popleft()
+            population.append(drawn())
+            seen += 1
+        assert field.thresholds(reversed(population), seen) == plain(population)
 
 
 def test_audits_take_their_share_of_what_was_rejected_early():
