@@ -1,7 +1,14 @@
-"""The two engines on real tasks: weights after 20 steps, and final fitness."""
+"""The two engines on real tasks: weights after 20 steps, and final fitness.
+
+The slow tests compare 200 programs per task. For the final fitness a quarter of them are ones that
+a search would not train, so that those which diverge are compared, too; trainings are whole on the
+cheap tasks and cut to 30 steps on ViT and Transformer. Even so it compiles 800 trainings, for most
+of an hour.
+"""
 
 import functools
-import math
+import random
+from collections import Counter
 
 import jax
 import numpy as np
@@ -17,12 +24,22 @@ from search.scores import Outcome
 from tests.strategies import random_programs
 
 STEPS = 20
+SHORT = {"vision_vit": 30, "language_transformer": 30}  # steps, where a whole training is dear
+TASKS = ("vision_mlp", "language_mlp", "vision_vit", "language_transformer")
 
 
-def _fine(count, seed):
-    """Programs that are worth training."""
-    found = (p for p in random_programs(20 * count, seed) if behaviour(p).conduct is Conduct.FINE)
-    return [program for program, _ in zip(found, range(count))]
+def _programs(fine, other, seed):
+    """So many programs that are worth training, by their conduct, and so many that are not."""
+    left, found = {True: fine, False: other}, []
+    pool = random_programs(20 * (fine + other), seed)
+    random.Random(seed).shuffle(pool)  # neighbours are parent and child
+    for program in pool:
+        is_fine = behaviour(program).conduct is Conduct.FINE
+        if left[is_fine]:
+            left[is_fine] -= 1
+            found.append(program)
+    assert len(found) == fine + other
+    return found
 
 
 def _weights(task, update, states, nudged=False):
@@ -66,7 +83,7 @@ def _check_weights(name, count, least):
     task = make_task(name)
     start = prepared(task, 0)[0]
     differences = []
-    for program in _fine(count, seed=5):
+    for program in _programs(count, 0, seed=5):
         optimizer = as_optax(program)
         compiled = jax.jit(functools.partial(_step, optimizer))
         expected = _weights(task, compiled, optimizer.init(start))
@@ -92,42 +109,41 @@ def _check_weights(name, count, least):
 
 def _check_fitness(name, count, least=0.95):
     """Final fitness of programs that complete with both engines; the outcome of all."""
-    task = make_task(name)
+    task = make_task(name, **({"steps": SHORT[name]} if name in SHORT else {}))
     compiled, machine = Evaluator([task], "compiled"), Evaluator([task], "interpreted")
-    differences, same = [], 0
-    for program in _fine(count, seed=6):
+    differences, outcomes = [], Counter()
+    for program in _programs(count - count // 4, count // 4, seed=6):
         (expected,), (got,) = compiled.evaluate(program), machine.evaluate(program)
-        same += expected.outcome is got.outcome
-        if expected.outcome is Outcome.COMPLETED and got.outcome is Outcome.COMPLETED:
-            scale = max(1.0, abs(expected.fitness)) if math.isfinite(expected.fitness) else 1.0
-            differences.append(abs(got.fitness - expected.fitness) / scale)
+        outcomes[expected.outcome.name, got.outcome.name] += 1
+        if expected.outcome is got.outcome is Outcome.COMPLETED:
+            differences.append(abs(got.fitness - expected.fitness) / abs(expected.fitness))
     agree = np.mean(np.array(differences) <= 1e-2)
     quantiles = np.quantile(differences, [0.5, 0.9, 0.95, 0.99, 1])
+    same = sum(many for (one, other), many in outcomes.items() if one == other)
     print(
-        f"\n{name}: final fitness, {len(differences)} of {count} programs complete, {agree:.1%} "
-        f"within 1e-2; median, 90 %, 95 %, 99 %, largest: {quantiles}; same outcome: {same}"
+        f"\n{name}: final fitness after {task.steps} steps, {len(differences)} of {count} programs "
+        f"complete, {agree:.1%} within 1e-2 relative; median, 90 %, 95 %, 99 %, largest: "
+        f"{quantiles}; outcomes, compiled and interpreted: "
+        + ", ".join(f"{one} and {other} {many}" for (one, other), many in outcomes.items())
+        + f"; {count - same} differ"
     )
     assert agree >= least
     assert same >= 0.95 * count
+    return outcomes
 
 
 def test_weights_after_20_steps():
-    _check_weights("vision_mlp", 6, least=0.8)
+    _check_weights("vision_mlp", 10, least=0.7)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [("vision_mlp", 200), ("language_mlp", 200), ("vision_vit", 25), ("language_transformer", 25)],
-)
-def test_weights_after_20_steps_of_many(name, count):
-    _check_weights(name, count, least=0.9)
+@pytest.mark.parametrize("name", TASKS)
+def test_weights_after_20_steps_of_200_programs(name):
+    _check_weights(name, 200, least=0.85)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [("vision_mlp", 200), ("language_mlp", 60), ("vision_vit", 6), ("language_transformer", 6)],
-)
-def test_final_fitness(name, count):
-    _check_fitness(name, count)
+@pytest.mark.parametrize("name", TASKS)
+def test_final_fitness_of_200_programs(name):
+    outcomes = _check_fitness(name, 200)
+    assert outcomes["DIVERGED", "DIVERGED"] > 10 and outcomes["COMPLETED", "COMPLETED"] > 100
