@@ -106,7 +106,10 @@ def _interruptible(call: Callable[..., Any], options: dict[str, Any]) -> Any:
         except BaseException as error:
             coming.set_exception(error)
 
-    threading.Thread(target=run, daemon=True).start()
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.2)  # a signal that comes just before a wait is heard after it
     return coming.result()
 
 
