@@ -146,4 +146,4 @@ def test_weights_after_20_steps_of_200_programs(name):
 @pytest.mark.parametrize("name", TASKS)
 def test_final_fitness_of_200_programs(name):
     outcomes = _check_fitness(name, 200)
-    assert outcomes["DIVERGED", "DIVERGED"] > 10 and outcomes["COMPLETED", "COMPLETED"] > 100
+    assert outcomes["DIVERGED", "DIVERGED"] > 10 and outcomes["COMPLETED", "COMPLETED"] > 60
