@@ -237,6 +237,9 @@ def analyses() -> Iterator[str]:
         f"(= e (f-multiply x y)) (= {number(Fraction(0))} (val y))",
         holds(number(Fraction(0))),
     )
+    yield rule(
+        f"(= e (f-divide x y)) (= {number(Fraction(0))} (val x))", holds(number(Fraction(0)))
+    )
     guarded = "(= e (f-divide x y)) (= xv (val x)) (= yv (val y))"
     quarter, guard = number(Fraction(1, 4)), number(Fraction(repr(EPS)))
     yield rule(f"{guarded} (>= (abs yv) {quarter})", holds("(/ xv yv)"))

@@ -211,11 +211,13 @@ def test_kinds_are_kept():
         (["y = g - g", "update = y + g"], 1),
         (["z = g * 1.5", "y = z - z", "update = g + y"], 1),
         (["z = sin(g)", "y = z * 0", "update = y + z"], 1),
+        (["z = g - g", "y = z / w", "update = g + y"], 1),
+        (["z = 0 / lr", "update = z + g"], 1),
         (["z = sin(g)", "z = square(z)", "y = z - z", "y = y * lr", "update = g + y"], 1),
     ],
 )
 def test_nothing_may_be_added(statements, length):
-    """x - x and x * 0 are 0 however x was computed."""
+    """x - x, x * 0 and 0 / x are 0 however x was computed."""
     assert len(simplify(update_only(*statements)).program) == length
 
 
