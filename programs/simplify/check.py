@@ -75,11 +75,13 @@ def _decades(low: float, high: float) -> Callable:
 
 
 _EXTREME = _decades(-30, 30)  # in float64 only
-_USUAL = {Claim.EXACT: 0.99, Claim.GUARD: 0.75}  # a mean of gradients of 1e-3 is often near 1e-5
+# Near its zeros a sine or a sign makes much of rounding: float32's 1 - 0.999 is off by 5e-5. A mean
+# of gradients of 1e-3 is often near 1e-5, where the guard is a part in a thousand.
+_USUAL = {Claim.EXACT: 0.95, Claim.GUARD: 0.75}
 
 SETTINGS = (
-    Setting("ordinary", ((2, 3), (), (4,)), _normal, 1.0, _USUAL, 0.1),
-    Setting("training", ((3, 2), (4,)), _normal, 1e-3, _USUAL, 0.1),
+    Setting("ordinary", ((2, 3), (), (4,)), _normal, 1.0, _USUAL, 0.25),
+    Setting("training", ((3, 2), (4,)), _normal, 1e-3, _USUAL, 0.25),
     # The squares of these are still float32 numbers, their cubes are not.
     Setting("small", ((5,),), _decades(-18, -6), 1.0, {Claim.EXACT: 0.9}),
     Setting("large", ((1, 3),), _decades(6, 18), 1.0, {Claim.EXACT: 0.9}),

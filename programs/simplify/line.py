@@ -34,7 +34,7 @@ class _Run:
 
     stops: what ended the search for a shorter program, apart from having nothing left to try.
     kept: states of the original program whose values are still there -> their names now.
-    barred: rules that took part in a step whose check failed.
+    barred: guarded rules that took part in a step whose check failed.
     """
 
     program: Program
@@ -165,13 +165,12 @@ def _rewrite(run: _Run) -> None:
 
 
 def _bar(run: _Run, failed: Rewriting) -> bool:
-    """Does without the rules behind a step whose check failed; False if that changes nothing.
-
-    A rule that may be wrong within the guards is suspected first.
-    """
+    """Does without the guarded rules behind a step whose check failed; False if there are none."""
+    guarded = {rule.name for rule in RULES if rule.claim is Claim.GUARD}
+    if not guarded & failed.fired:
+        return False
     names = failed.responsible(min(2.0, max(0.0, run.deadline - time.monotonic())))
-    guard = {rule.name for rule in RULES if rule.claim is Claim.GUARD}
-    barred = run.barred | (guard & set(names) or set(names))
+    barred = run.barred | guarded & set(names)
     grown = barred > run.barred
     run.barred = barred
     return grown
