@@ -28,7 +28,9 @@ from search.paired import Comparison, compare
 from search.removals import Removal, Simplify, removals, tidied
 from search.selection import AblationSettings
 from search.trainings import META, SEARCH, Request, Scorer
+from search.tuning import Tuned, tune
 
+TUNING_SEED = 4_000  # first seed of the tuning's trainings
 SEARCH_SEEDS, CONFIRM_SEEDS = 2_000, 3_000  # first seeds; a search uses 0, 1, ... and 1000, ...
 HOPELESS = 3.0  # a mean loss of so many tolerances on the first seeds ends a removal's test
 ROUNDS = 3  # of ablation and confirmation
@@ -73,7 +75,8 @@ class Ablation:
     program: Program
     tolerance: Mapping[str, float]  # by task, in units of its fitness
     changes: tuple[Change, ...]  # in order of trial
-    trainings: int  # asked for
+    retuned: tuple[tuple[Program, Program], ...]  # before and after, in order, on the way there
+    trainings: int  # asked for, but for those of the tuning
 
 
 Cases = list[tuple[int, str]]  # seeds with the split that each is scored on
@@ -178,8 +181,12 @@ def ablate(
     cases: Cases = [(SEARCH_SEEDS + i, SEARCH) for i in range(settings.seeds)]
     judge = _Judge(program, score, tasks, cases, settings)
     allowed, asked = judge.tolerance, 0
+
+    def retune(removed: Program) -> Tuned:
+        return tune([removed], score, tasks, settings.retuning, TUNING_SEED)[0]
+
     for again in range(ROUNDS):
-        taken = _greedy(program, judge, simplify, first, note)
+        taken = _greedy(program, judge, simplify, first, retune, note)
         begin = CONFIRM_SEEDS + again * settings.confirm_seeds
         fresh: Cases = [(begin + i, META) for i in range(settings.confirm_seeds)]
         check = _Judge(program, score, tasks, fresh, settings, allowed)
@@ -193,7 +200,16 @@ def ablate(
         while len(taken) > 1 and not _confirmed(taken, check, note):
             taken.pop()
     asked += judge.asked + check.asked
-    return Ablation(program, taken[-1], allowed, tuple(changes), asked)
+    retuned = tuple((t.tuned.start, t.tuned.program) for t in taken if t.tuned is not None)
+    return Ablation(program, taken[-1].program, allowed, tuple(changes), retuned, asked)
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """The start, or the program after a removal that was taken, simplified."""
+
+    program: Program
+    tuned: Tuned | None = None  # if the removal's constants had to be tuned again
 
 
 def _greedy(
@@ -201,32 +217,43 @@ def _greedy(
     judge: _Judge,
     simplify: Simplify,
     first: Sequence[Removal],
+    retune: Callable[[Program], Tuned],
     note: Callable[[Change], None],
-) -> list[Program]:
+) -> list[_Taken]:
     """The start and the programs after each removal that was taken: the first harmless one in the
-    program's order, so that what treats the gradient goes before what is made of it."""
-    taken = [start]
+    program's order, so that what treats the gradient goes before what is made of it.
+
+    The start's constants were chosen for a program with the part that is removed. So a removal that
+    is not far worse has its own tuned, too, before it is given up.
+    """
+    taken = [_Taken(start)]
     searching = True
     while searching:
         searching = False
-        current = taken[-1]
+        current = taken[-1].program
         for removal in [*(r for r in first if len(r.program) < len(current)), *removals(current)]:
-            verdict, found = judge.verdict(removal.program)
-            after = removal.program
+            what, after, tuned = removal.what, removal.program, None
+            verdict, found = judge.verdict(after)
+            if verdict in (Verdict.WORSE, Verdict.NOT_SHOWN) and judge.settings.retuning.draws > 1:
+                note(Change(what, current, after, verdict, tuple(found.items())))
+                what, tuned = f"{what}, its constants tuned again", retune(after)
+                after = tuned.program
+                verdict, found = judge.verdict(after)
             if verdict is Verdict.TAKEN:
                 after = simplify(after)
-                taken.append(after)
+                taken.append(_Taken(after, tuned))
                 searching = True
-            note(Change(removal.what, current, after, verdict, tuple(found.items())))
+            note(Change(what, current, after, verdict, tuple(found.items())))
             if searching:
                 break
     return taken
 
 
-def _confirmed(taken: Sequence[Program], check: _Judge, note: Callable[[Change], None]) -> bool:
+def _confirmed(taken: Sequence[_Taken], check: _Judge, note: Callable[[Change], None]) -> bool:
     """Whether all removals together are harmless on fresh seeds, too."""
-    verdict, found = check.verdict(taken[-1])
+    last = taken[-1].program
+    verdict, found = check.verdict(last)
     confirmed = verdict is Verdict.TAKEN
     said = Verdict.CONFIRMED if confirmed else Verdict.UNCONFIRMED
-    note(Change("all removals together", taken[0], taken[-1], said, tuple(found.items())))
+    note(Change("all removals together", taken[0].program, last, said, tuple(found.items())))
     return confirmed

@@ -136,6 +136,9 @@ class AblationSettings(Part):
     luck of one seed."""
     level: Level = 0.05
     """Chance of accepting one removal that costs more than the tolerance."""
+    retuning: TuningSettings = TuningSettings(draws=48, rounds=3, keep=4, seeds=3, spread=0.5)
+    """Of a removal that is not far worse, before it is given up: the start's constants were chosen
+    for a program with the part that is removed. 1 draw: none."""
 
 
 class ShrinkSettings(Part):

@@ -28,15 +28,13 @@ from programs import Program, ProgramError, live_across_steps, load
 from programs.simplify import Simplification, as_dict, as_markdown, simplify
 from proxy_tasks.command import until_closed
 from proxy_tasks.errors import TaskError
-from search.ablate import Ablation, Change, Verdict, ablate
+from search.ablate import TUNING_SEED, Ablation, Change, Verdict, ablate
 from search.selection import FINAL_TUNING, AblationSettings, ShrinkSettings, TuningSettings
 from search.settings import Engine
 from search.shrink import shrink
 from search.threads import single_threaded
 from search.trainings import Scorer, remembered
 from search.tuning import Tuned, constants, tune
-
-TUNING_SEED = 4_000  # first seed of the tuning's trainings
 
 
 @dataclass(frozen=True)
@@ -110,9 +108,11 @@ def shorten(
         proposal,
     )
     again = simplify(done.program)
-    restored = None
+    restored: Program | None = None
     if tuned is not None:
-        restored = with_first_constants(again.program, start, exact.program)
+        restored = again.program
+        for before, after in ((exact.program, start), *done.retuned)[::-1]:
+            restored = restored and with_first_constants(restored, after, before)
     return Shortened(exact, tuned, proposal, done, again, restored, time.monotonic() - begin)
 
 
