@@ -104,7 +104,7 @@ class HurdleSettings(Part):
     quantile: float = Field(default=0.25, ge=0, le=1)
     """The reference is this quantile of the population's scores at the same step, as the child sees
     the population."""
-    slack: float = Field(default=0.1, ge=0)
+    slack: float = Field(default=0.25, ge=0)
     """How far behind the reference a training may be, as a share of what the population's median
     still gained from that step to the end."""
     audit_share: float = Field(default=0.02, ge=0, le=1)
