@@ -53,7 +53,7 @@ def conclude(
     setup = Setup.of(config, tasks_file)
     with ledger_of(store, setup, config.funnel.timeout_s, Lines(sys.stderr), stopping) as ledger:
         funnelled = run_funnel(candidates, ledger, setup, config.funnel)
-        ledger.progress.expected = 0  # how many trainings the rest takes is not known
+        ledger.progress.expected = None  # how many trainings the rest takes is not known
         winner = Winner.of(funnelled, finalists)
         final = finished(winner, funnelled, ledger, setup, config)
     _write(store.run_dir, final)

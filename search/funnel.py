@@ -206,10 +206,10 @@ class Lines:
             return
         self._due = time.monotonic() + EVERY_S
         line = f"{progress.done} trainings done, {progress.reused} known before"
-        if progress.expected:
+        if progress.expected is not None:
             left = progress.left_s()
             ahead = f"at most {duration(left)} left" if left == left else "time left unknown"
-            line += f", of at most {progress.expected}; {ahead}"
+            line += f", of at most {progress.expected.trainings}; {ahead}"
         print(line, file=self._file, flush=True)
 
 

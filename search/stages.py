@@ -23,7 +23,7 @@ from programs import Program, live_across_steps
 from search.families import is_variant
 from search.paired import Comparison, compare, hardest, holm, mean_over_tasks
 from search.selection import FunnelSettings, StageSettings
-from search.trainings import META, Request, Scorer
+from search.trainings import META, Expected, Request, Scorer
 from search.tuning import tune
 
 HEAD_START_SEED = 6_000  # first seed of the baselines' own tuning
@@ -197,15 +197,18 @@ def _compared(
 
 def expected_trainings(
     candidates: int, baselines: int, tasks: int, settings: FunnelSettings, searched: bool = True
-) -> int:
-    """How many trainings the funnel takes if as many programs as allowed go on."""
+) -> Expected:
+    """What the funnel takes if as many programs as allowed go on."""
     starting = baselines if searched else baselines + candidates
-    total = starting * tasks * settings.head_start.trainings
+    trainings = starting * tasks * settings.head_start.trainings
+    compute = float(trainings)
     for stage in settings.stages:
         own = len(stage.tasks) if stage.tasks else tasks
-        total += (candidates + baselines) * own * (stage.tuning.trainings + stage.seeds)
+        count = (candidates + baselines) * own * (stage.tuning.trainings + stage.seeds)
+        trainings, compute = trainings + count, compute + stage.scale * count
         candidates = min(candidates, stage.keep)
-    return total + (candidates + baselines) * own * settings.finals.seeds
+    count = (candidates + baselines) * own * settings.finals.seeds
+    return Expected(trainings + count, compute + stage.scale * count)
 
 
 def table(stages: Sequence[Stage]) -> str:

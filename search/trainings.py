@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from programs import Program, analyse, parse
 from search.jobs import Evaluate, Factory, Job, Pool, Stopped
@@ -52,6 +53,11 @@ def base_name(task: str) -> str:
     return task.partition("@")[0].partition(":")[0]
 
 
+def scale_of(task: str) -> float:
+    """The scale in a task's name."""
+    return float(task.partition("@")[2] or 1)
+
+
 def purpose_of(task: str, split: str) -> str:
     """How a job says which task and split it asks for."""
     return json.dumps([task, split])
@@ -76,19 +82,30 @@ def factory(
     return functools.partial(_make, engine, settings or {}, tasks_file)
 
 
+class Expected(NamedTuple):
+    """How much is to be done."""
+
+    trainings: int
+    compute: float  # the same in trainings at scale 1
+
+
 @dataclass(slots=True)
 class Progress:
     """How far it is; `expected` is a guess that whoever asks for scores keeps up to date."""
 
     done: int = 0  # trainings run by this process
     reused: int = 0  # trainings found in the store
-    expected: int = 0
+    expected: Expected | None = None  # None: not known
+    compute_done: float = 0.0  # of the trainings run, in trainings at scale 1
+    compute_reused: float = 0.0
     started: float = 0.0
 
     def left_s(self) -> float:
-        """Seconds that the trainings still expected will take, as those before did."""
-        left = max(0, self.expected - self.done - self.reused)
-        return left * (time.monotonic() - self.started) / self.done if self.done else math.nan
+        """Seconds that what is still expected will take, by its compute."""
+        if self.expected is None or not self.compute_done:
+            return math.nan
+        left = max(0.0, self.expected.compute - self.compute_done - self.compute_reused)
+        return left * (time.monotonic() - self.started) / self.compute_done
 
 
 class Ledger:
@@ -128,7 +145,9 @@ class Ledger:
         """Raises Stopped when asked to stop; what has been paid for is in the store."""
         keys = [self.key(request) for request in requests]
         missing = {k: r for k, r in zip(keys, requests) if k not in self._known}
-        self.progress.reused += len(set(keys) - set(missing))
+        reused = {k: r for k, r in zip(keys, requests) if k not in missing}
+        self.progress.reused += len(reused)
+        self.progress.compute_reused += sum(scale_of(r.task) for r in reused.values())
         waiting: dict[int, str] = {}
         for key, request in missing.items():
             purpose = purpose_of(request.task, request.split)
@@ -138,7 +157,10 @@ class Ledger:
             self._jobs += 1
         while waiting:
             for result in self.pool.collect(WAIT_S):
-                self._pay(waiting.pop(result.job.number), result.evaluations, result.failure)
+                key = waiting.pop(result.job.number)
+                self._pay(key, result.evaluations, result.failure)
+                self.progress.done += 1
+                self.progress.compute_done += scale_of(missing[key].task)
             for kind, text in self.pool.events:
                 self.store.add_event(kind, text)
             self.pool.events.clear()
@@ -167,7 +189,6 @@ class Ledger:
         }
         self.store.set_meta(key, json.dumps(described | ({"cause": failure} if failure else {})))
         self._known[key] = evaluation.fitness if finite else -math.inf
-        self.progress.done += 1
 
 
 KEY = "training {} {} {} {}"  # functional hash, task fingerprint, seed, split
