@@ -44,6 +44,8 @@ def _run(code, **options):
 
 
 ENDLESS = """
+import faulthandler
+faulthandler.dump_traceback_later(120, exit=True)  # should the signal be lost
 from proxy_tasks.command import end_at_ctrl_c
 end_at_ctrl_c()
 import jax

@@ -35,7 +35,7 @@ def jobs(*programs):
     return [Job(number, "search", text, (0,)) for number, text in enumerate(programs)]
 
 
-def collected(pool, wanted, limit_s=60.0):
+def collected(pool, wanted, limit_s=240.0):
     """Results by number; fails when one comes twice or some do not come."""
     results, end = {}, time.monotonic() + limit_s
     while len(results) < wanted:
