@@ -36,7 +36,7 @@ class Task:
     batch_size: int
     metric: Callable[[Params, Batch], jax.Array] | None = None  # None: the negative loss
     warmup: float = 0.05  # fraction of the steps over which the schedule value rises
-    validation_batch: int = 1024  # examples per pass over a validation split, bounds the memory
+    validation_batch: int = 512  # examples per pass over a validation split, at most; see StopRules
     # Filled in by make_task:
     name: str = ""
     scale: float = 1.0
