@@ -86,6 +86,9 @@ def _finite(figures: Figures) -> Figures:
 
 def plain_line(figures: Figures) -> str:
     """One line with what matters most."""
+    if not figures["told"]:
+        spent = duration(float(figures["elapsed_s"] or 0))
+        return f"0/{figures['target']} told after {spent}: workers start and compile their tasks"
     left = "?" if figures["left_s"] is None else duration(float(figures["left_s"]))
     return (
         f"{figures['told']}/{figures['target']} told, {left} left | "

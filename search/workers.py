@@ -40,6 +40,8 @@ _RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Ray's own 15 starves workers beside any other busy process, until they are over their limits.
+    "RAY_worker_niceness": "0",
 }
 
 
@@ -57,7 +59,8 @@ class Batch:
     jobs: list[Job]
     call: Any  # Ray's reference to the coming results
     limit_s: float
-    deadline: float = math.inf  # set when the batch begins
+    begun: float = math.inf  # set when it begins, and the deadline with it
+    deadline: float = math.inf
 
 
 @dataclass(slots=True)
@@ -196,13 +199,15 @@ class RayWorkers:
             try:
                 results, seconds = self._ray.get(seat.batches[0].call)
             except self._ray.exceptions.RayError as error:
-                self._lose(seat, cause(error))
+                batch = seat.batches[0]  # a worker ends itself when a job is over the limit
+                late = now - batch.begun > batch.limit_s
+                self._lose(seat, _over(batch.limit_s) if late else cause(error))
                 return
             batch = seat.batches.popleft()
             self._begin(seat)
             self._take(batch, results, seconds)
         elif seat.batches and now > seat.batches[0].deadline:
-            self._lose(seat, f"over its limit of {seat.batches[0].limit_s:.0f} s")
+            self._lose(seat, _over(seat.batches[0].limit_s))
 
     def _look_after_start(self, seat: Seat, is_ready: bool, now: float) -> None:
         error: Exception = TimeoutError(f"no worker was ready within {START_S:.0f} s")
@@ -285,7 +290,8 @@ class RayWorkers:
         if seat.batches:
             batch = seat.batches[0]
             others = 4 * self._mean_s * (len(batch.jobs) - 1)
-            batch.deadline = time.monotonic() + batch.limit_s + GRACE_S + others
+            batch.begun = time.monotonic()
+            batch.deadline = batch.begun + batch.limit_s + GRACE_S + others
 
     def _check_cluster(self) -> None:
         """Ray ends this process 60 s after its GCS died, without a word: notice it before."""
@@ -312,6 +318,10 @@ def _import_ray(settings: WorkerSettings) -> Any:
     import ray.exceptions
 
     return ray
+
+
+def _over(limit_s: float) -> str:
+    return f"over its limit of {limit_s:g} s (workers.timeout_s)"
 
 
 def _listed(resources: dict[str, float]) -> str:

@@ -327,6 +327,14 @@ def test_views_for_people_draw_what_is_known(kind, words):
     assert words in file.getvalue() and "-0.5" in file.getvalue()
 
 
+def test_until_the_first_child_is_told_the_line_says_what_is_going_on():
+    file = io.StringIO()
+    with View("plain", Statistics(target=10), InProcess(toys.factory()), file) as view:
+        view.show()
+    assert "0/10 told after 0 s: workers start" in file.getvalue()
+    assert "nan" not in file.getvalue() and "inf" not in file.getvalue()
+
+
 def test_plain_lines_carry_the_best_program_when_it_changes():
     file = io.StringIO()
     statistics = Statistics(target=10, told=8, attempts=10, best_text="def train(w, g, lr):")

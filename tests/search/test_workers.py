@@ -78,6 +78,17 @@ def test_failing_alone_is_retried_before_it_is_charged():
         pool.close()
 
 
+def test_workers_run_at_the_priority_of_the_run():
+    pool = pool_of(count=1)
+    try:
+        pool.submit(jobs("fine")[0])
+        collected(pool, 1)
+        below = psutil.Process().children(recursive=True)
+        assert {p.nice() for p in below if p.name().startswith("ray::")} == {os.nice(0)}
+    finally:
+        pool.close()
+
+
 def test_a_frozen_worker_costs_its_limit_and_a_few_seconds():
     pool = pool_of(count=1, timeout_s=1.0)
     try:
@@ -87,7 +98,7 @@ def test_a_frozen_worker_costs_its_limit_and_a_few_seconds():
         pool.submit(collected_first[1])
         begin = time.monotonic()
         result = collected(pool, 1)[1]
-        assert "over its limit" in result.failure
+        assert "over its limit of 1 s (workers.timeout_s)" in result.failure
         assert time.monotonic() - begin < 1.0 + 6.0
     finally:
         pool.close()
