@@ -8,7 +8,7 @@ when their updates on fixed random inputs point the same way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -94,24 +94,44 @@ def families(candidates: Iterable[Candidate], keep: int, similar: float = SIMILA
     found: list[tuple[Candidate, set[bytes], np.ndarray]] = []
     members: list[int] = []
     for candidate in ordered:
-        seen = direction(candidate.program)
-        if seen is None or not np.isfinite(candidate.fitness):
+        if not np.isfinite(candidate.fitness):
             continue
-        marks = {structure(candidate.program), behaviour(candidate.program).hash}
-        at = _family_of(marks, seen, found, similar)
-        if at is not None:
-            members[at] += 1
-        elif len(found) < keep:
-            found.append((candidate, marks, seen))
-            members.append(1)
+        marks: set[bytes] = set()
+        for mark in _marks(candidate.program):  # from the cheapest on, until one is known
+            marks.add(mark)
+            at = _with_mark(mark, found)
+            if at is not None:
+                break
         else:
-            break
+            updates = direction(candidate.program)
+            if updates is None:
+                continue
+            at = _towards(updates, found, similar)
+            if at is not None:
+                found[at][1].add(mark)  # what behaves the same moves in the same direction
+            elif len(found) < keep:
+                at = len(found)
+                found.append((candidate, marks, updates))
+                members.append(0)
+            else:
+                break
+        members[at] += 1
     return [Family(candidate, count) for (candidate, _, _), count in zip(found, members)]
 
 
-def _family_of(marks, seen, found, similar) -> int | None:
-    for at, (_, others, direction_of) in enumerate(found):
-        norms = float(np.linalg.norm(seen) * np.linalg.norm(direction_of))
-        if marks & others or float(seen @ direction_of) > similar * norms > 0:
+def _marks(program: Program) -> Iterator[bytes]:
+    """Hashes that two programs of one family may share: of the structure, of the behaviour."""
+    yield structure(program)
+    yield behaviour(program).hash
+
+
+def _with_mark(mark: bytes, found) -> int | None:
+    return next((at for at, (_, known, _) in enumerate(found) if mark in known), None)
+
+
+def _towards(updates, found, similar) -> int | None:
+    for at, (_, _, others) in enumerate(found):
+        norms = float(np.linalg.norm(updates) * np.linalg.norm(others))
+        if float(updates @ others) > similar * norms > 0:
             return at
     return None

@@ -89,8 +89,9 @@ class FunnelSettings(Part):
     come out of a whole search, so a baseline's get one, too."""
     families: int = Field(default=20, ge=1)
     """Candidates taken from the search: the best of so many different families."""
-    pool: int = Field(default=2_000, ge=1)
-    """The search's best programs among which families are looked for."""
+    pool: int = Field(default=20_000, ge=1)
+    """The search's best programs among which families are looked for, from the best down until
+    there are enough: thousands of them may be one family."""
     stages: tuple[StageSettings, ...] = Field(
         default=(
             StageSettings(name="A", scale=1, keep=10, beat=False, tuning=TuningSettings(draws=1)),
