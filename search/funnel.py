@@ -55,6 +55,7 @@ from search.workers import ClusterLost, WorkerError, make_pool
 
 REPORT = "funnel.md"
 KEY = "funnel"  # of the stages so far in the store, as JSON
+MANY = 1_000  # programs among which looking for families takes seconds
 EVERY_S = 10.0  # between two lines of progress
 
 
@@ -165,6 +166,9 @@ def candidates_of(store: Reader, settings: FunnelSettings) -> list[Named]:
         Candidate(leader.program, leader.fitness, f"individual {leader.number}")
         for leader in leaders(store, settings.pool)
     ]
+    if len(found) > MANY:
+        what = f"{settings.families} families among the {len(found):,} best programs"
+        print(f"Looking for {what}", file=sys.stderr, flush=True)
     return [
         (f"{family.best.name} (of {family.members})", family.best.program)
         for family in families(found, settings.families)
