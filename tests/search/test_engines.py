@@ -9,11 +9,13 @@ of an hour.
 import functools
 import random
 from collections import Counter
+from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
 
+from programs import Statement, live_across_steps
 from programs.behaviour import Conduct, behaviour
 from programs.interpreter import capacity_of, encode, interpreted
 from programs.transform import as_optax
@@ -25,6 +27,7 @@ from tests.strategies import random_programs
 
 STEPS = 20
 SHORT = {"vision_vit": 30, "language_transformer": 30}  # steps, where a whole training is dear
+NUDGE, NUDGES = 4 * 2**-23, 4  # four units in the last place, as XLA's own functions are off
 TASKS = ("vision_mlp", "language_mlp", "vision_vit", "language_transformer")
 
 
@@ -42,16 +45,9 @@ def _programs(fine, other, seed):
     return found
 
 
-def _weights(task, update, states, nudged=False):
-    """Weights [P] after 20 steps; `update` is (w, state, gradient, lr) -> (w, state).
-
-    nudged: whether the initial weights are changed in their last bit.
-    """
+def _weights(task, update, states):
+    """Weights [P] after 20 steps; `update` is (w, state, gradient, lr) -> (w, state)."""
     w, order = prepared(task, 0)
-    if nudged:
-        rng = np.random.default_rng(0)
-        signs = jax.tree.map(lambda a: rng.choice(np.float32([-1, 1]), a.shape), w)
-        w = jax.tree.map(lambda a, sign: a * (1 + np.float32(1.2e-7) * sign), w, signs)
     gradient = _gradient(task)
     for step in range(STEPS):
         w, states = update(w, states, gradient(w, order[step]), task.schedule(step))
@@ -74,19 +70,36 @@ def _interpreted_step(code, capacity, w, state, gradient, lr):
     return _step(interpreted(code, capacity), w, state, gradient, lr)
 
 
+def _compiled_weights(task, program):
+    optimizer = as_optax(program)
+    step = jax.jit(functools.partial(_step, optimizer))
+    return _weights(task, step, optimizer.init(prepared(task, 0)[0]))
+
+
+def _nudged(program, seed):
+    """The program with the result of every statement changed in its last bits, at random."""
+    rng = random.Random(seed)
+    statements = []
+    for statement in live_across_steps(program):
+        factor = 1 + rng.choice([-NUDGE, NUDGE])
+        statements += [
+            statement,
+            Statement(statement.target, "multiply", (statement.target, factor)),
+        ]
+    return replace(program, statements=tuple(statements))
+
+
 def _check_weights(name, count, least):
     """The programs that stay finite agree to 1e-4, but for those that are chaotic.
 
-    A program is when the compiled engine's own weights change by more than that once the initial
-    weights change in their last bit: dividing by gradients that are nearly 0 does it.
+    A program is when the compiled engine's own weights change by more than that once its statements'
+    results change in their last bits: dividing by gradients that are nearly 0 does it.
     """
     task = make_task(name)
     start = prepared(task, 0)[0]
     differences = []
     for program in _programs(count, 0, seed=5):
-        optimizer = as_optax(program)
-        compiled = jax.jit(functools.partial(_step, optimizer))
-        expected = _weights(task, compiled, optimizer.init(start))
+        expected = _compiled_weights(task, program)
         capacity = capacity_of(program)
         code = encode(program, capacity)
         machine = functools.partial(_interpreted_step, code, capacity)
@@ -96,8 +109,11 @@ def _check_weights(name, count, least):
             scale = np.abs(expected).max()
             differences.append(np.abs(got - expected).max() / scale)
             if differences[-1] > 1e-4:
-                other = _weights(task, compiled, optimizer.init(start), nudged=True)
-                assert not np.abs(other - expected).max() / scale < 1e-4, str(program)
+                assert any(
+                    not np.abs(_compiled_weights(task, _nudged(program, seed)) - expected).max()
+                    < 1e-4 * scale
+                    for seed in range(NUDGES)
+                ), str(program)
     agree = np.mean(np.array(differences) <= 1e-4)
     quantiles = np.quantile(differences, [0.5, 0.9, 0.95, 0.99, 1])
     print(
