@@ -28,6 +28,7 @@ from tests.strategies import random_programs
 STEPS = 20
 SHORT = {"vision_vit": 30, "language_transformer": 30}  # steps, where a whole training is dear
 NUDGE, NUDGES = 4 * 2**-23, 4  # four units in the last place, as XLA's own functions are off
+LOST = 1e-2  # once weights change by this, relatively, a loss may explode in one engine alone
 TASKS = ("vision_mlp", "language_mlp", "vision_vit", "language_transformer")
 
 
@@ -93,8 +94,9 @@ def _check_weights(name, count, least):
     """The programs that stay finite agree to 1e-4, but for those whose trainings are chaotic.
 
     Those differ by no more than ten times what the compiled engine's own weights change by once the
-    statements' results change in their last bits. Dividing by gradients that are nearly 0 makes a
-    training chaotic, and so does an attention whose weights have grown large.
+    statements' results change in their last bits, unless that has left hardly a digit of them.
+    Dividing by gradients that are nearly 0 makes a training chaotic, and so does an attention whose
+    weights have grown large.
     """
     task = make_task(name)
     start = prepared(task, 0)[0]
@@ -114,7 +116,8 @@ def _check_weights(name, count, least):
                     np.abs(_compiled_weights(task, _nudged(program, seed)) - expected).max() / scale
                     for seed in range(NUDGES)
                 ]
-                assert not differences[-1] > 10 * np.max(own), str(program)  # a NaN explains it, too
+                amplified = np.max(own)  # a NaN explains whatever the difference is
+                assert not (amplified < LOST and differences[-1] > 10 * amplified), str(program)
     agree = np.mean(np.array(differences) <= 1e-4)
     quantiles = np.quantile(differences, [0.5, 0.9, 0.95, 0.99, 1])
     print(
