@@ -271,18 +271,23 @@ def test_the_same_bits_in_a_hundred_trainings_of_three_processes():
     assert len({line for _ in range(3) for line in scored(34)}) == 6
 
 
+def processor_seconds(training, rate, repeats):
+    """The least of a few repeats: what else runs on the machine only adds to it."""
+    training(np.float32(rate))
+    seconds = []
+    for _ in range(repeats):
+        start = time.process_time()
+        training(np.float32(rate))
+        seconds.append(time.process_time() - start)
+    return min(seconds)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["vision_mlp", "language_mlp"])
 def test_a_cheap_task_scores_within_fifty_milliseconds_of_processor_time(name):
     task = make_task(name)
     training = Training(task, lambda rate: optax.adam(rate))
-    training(np.float32(0.01))
-    seconds = []
-    for _ in range(20):
-        start = time.process_time()
-        training(np.float32(0.01))
-        seconds.append(time.process_time() - start)
-    assert min(seconds) < 0.05
+    assert processor_seconds(training, 0.01, 20) < 0.05
 
 
 @pytest.mark.slow
@@ -291,6 +296,5 @@ def test_a_diverging_training_costs_less_than_a_tenth(name):
     task = make_task(name)
     training = Training(task, lambda rate: optax.sgd(rate))
     for rate in (1e6, math.inf, math.nan):
-        result = training(np.float32(rate))
-        assert result.outcome is Outcome.DIVERGED
-        assert result.run_seconds < 0.1 * training(np.float32(1e-3)).run_seconds
+        assert training(np.float32(rate)).outcome is Outcome.DIVERGED
+        assert processor_seconds(training, rate, 5) < 0.1 * processor_seconds(training, 1e-3, 5)
