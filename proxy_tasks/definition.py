@@ -18,6 +18,7 @@ from proxy_tasks.errors import TaskError
 
 Params = Any  # a pytree of float32 arrays
 
+VERSION = 2  # goes up when the same task and program come to have another fitness
 SCHEDULE_FLOOR = 0.01  # the schedule value ends here: a value of 0 would divide by zero in programs
 
 
@@ -63,6 +64,7 @@ class Task:
     def fingerprint(self) -> str:
         """Hash of everything that decides a fitness besides program and seed (32 hex digits)."""
         facts = {
+            "version": VERSION,
             "name": self.name, "scale": self.scale, "settings": dict(self.settings),
             "steps": self.steps, "batch_size": self.batch_size, "warmup": self.warmup,
             "validation_batch": self.validation_batch, "source": self.source,
