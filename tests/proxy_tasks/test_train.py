@@ -17,7 +17,16 @@ from proxy_tasks.data import split_examples
 from proxy_tasks.definition import Task
 from proxy_tasks.errors import TaskError
 from proxy_tasks.task import make_task
-from proxy_tasks.train import Hurdle, Outcome, StopRules, Training, prepared, train
+from proxy_tasks.train import (
+    Hurdle,
+    Outcome,
+    StopRules,
+    Training,
+    device_arrays,
+    prepared,
+    train,
+    validation,
+)
 
 
 @pytest.fixture(scope="module")
@@ -269,6 +278,19 @@ def test_the_same_bits_in_another_process():
 @pytest.mark.slow
 def test_the_same_bits_in_a_hundred_trainings_of_three_processes():
     assert len({line for _ in range(3) for line in scored(34)}) == 6
+
+
+def test_checkpoints_see_the_first_validation_batch_and_the_end_the_whole_split(task):
+    (result,) = train(task, optax.set_to_zero(), stop=StopRules(curve=(0.2, 0.5)))
+    weights, arrays = prepared(task, 0)[0], device_arrays(task)
+    fitness = [
+        float(task.fitness(weights, task.data.take(arrays, indices)))
+        for indices in validation(task)[0]
+    ]
+    assert len(fitness) == 4 and len(set(fitness)) == 4
+    reached = [value for _, value in result.curve]
+    np.testing.assert_allclose(reached, [fitness[0], fitness[0], np.mean(fitness)], rtol=1e-5)
+    assert result.fitness == reached[-1]
 
 
 def processor_seconds(training, rate, repeats):

@@ -29,7 +29,9 @@ STEPS = 20
 SHORT = {"vision_vit": 30, "language_transformer": 30}  # steps, where a whole training is dear
 NUDGE, NUDGES = 4 * 2**-23, 4  # four units in the last place, as XLA's own functions are off
 LOST = 1e-2  # once weights change by this, relatively, a loss may explode in one engine alone
-TASKS = ("vision_mlp", "language_mlp", "vision_vit", "language_transformer")
+# Share of programs within 1e-4 after 20 steps; measured 0.88, 0.91, 0.63, 0.675.
+LEAST = {"vision_mlp": 0.85, "language_mlp": 0.85, "vision_vit": 0.6, "language_transformer": 0.6}
+TASKS = tuple(LEAST)
 
 
 def _programs(fine, other, seed):
@@ -159,7 +161,7 @@ def test_weights_after_20_steps():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 def test_weights_after_20_steps_of_200_programs(name):
-    _check_weights(name, 200, least=0.6 if name in SHORT else 0.85)
+    _check_weights(name, 200, LEAST[name])
 
 
 @pytest.mark.slow
