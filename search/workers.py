@@ -2,7 +2,9 @@
 
 A worker that hangs is killed: by itself (faulthandler, which needs no GIL), else by the driver. The
 jobs of a batch that fails are run again one by one, so that only the culprit is charged, and only
-after it failed alone more than `retries` times, so that a lost machine blames nobody.
+after it failed alone more than `retries` times, so that a lost machine blames nobody. Alone means
+that nothing waits behind it either: a job that kills its process takes along the results before it
+that are still on their way.
 """
 
 from __future__ import annotations
@@ -57,6 +59,7 @@ class Batch:
     """Jobs that were sent to a worker in one call."""
 
     jobs: list[Job]
+    suspect: bool  # a job that failed before, or whose batch did
     call: Any  # Ray's reference to the coming results
     limit_s: float
     begun: float = math.inf  # set when it begins, and the deadline with it
@@ -201,13 +204,13 @@ class RayWorkers:
             except self._ray.exceptions.RayError as error:
                 batch = seat.batches[0]  # a worker ends itself when a job is over the limit
                 late = now - batch.begun > batch.limit_s
-                self._lose(seat, _over(batch.limit_s) if late else cause(error))
+                self._lose(seat, _over(batch.limit_s) if late else cause(error), late)
                 return
             batch = seat.batches.popleft()
             self._begin(seat)
             self._take(batch, results, seconds)
         elif seat.batches and now > seat.batches[0].deadline:
-            self._lose(seat, _over(seat.batches[0].limit_s))
+            self._lose(seat, _over(seat.batches[0].limit_s), late=True)
 
     def _look_after_start(self, seat: Seat, is_ready: bool, now: float) -> None:
         error: Exception = TimeoutError(f"no worker was ready within {START_S:.0f} s")
@@ -243,15 +246,18 @@ class RayWorkers:
             else:
                 self._done.append(result)
 
-    def _lose(self, seat: Seat, why: str) -> None:
-        """The worker is gone: the batch that ran is suspect, those that waited are not."""
+    def _lose(self, seat: Seat, why: str, late: bool) -> None:
+        """The worker is gone: the batch that ran is suspect, those that waited are not.
+
+        Unless it was late, it may have been done, and one that waited the culprit.
+        """
         self.events.append(("worker", f"lost: {why}"))
         self._kill(seat)
         running, *waiting = seat.batches
         for batch in reversed(waiting):
             self._queue.extendleft(reversed(batch.jobs))
         for job in running.jobs:
-            self._suspect(job, why, alone=len(running.jobs) == 1)
+            self._suspect(job, why, alone=len(running.jobs) == 1 and (late or not waiting))
         seat.batches.clear()
         self._hire(seat)
 
@@ -268,19 +274,27 @@ class RayWorkers:
     # Batches
 
     def _send(self) -> None:
-        """Gives every worker that has too little to do the next batch."""
+        """Gives every worker that has too little to do the next batch.
+
+        A suspect goes to an idle worker with nothing behind it; so that one falls idle, nothing is
+        sent ahead while suspects wait.
+        """
         for ahead in range(AHEAD):
             for seat in self._seats:
-                if seat.ready is None and len(seat.batches) <= ahead and (jobs := self._next()):
+                if seat.ready is not None or len(seat.batches) > ahead:
+                    continue
+                if seat.batches and (self._suspects or seat.batches[0].suspect):
+                    continue
+                suspect = bool(self._suspects)
+                if jobs := [self._suspects.popleft()] if suspect else self._next():
                     limit = self.settings.timeout_s
                     call = seat.actor.run.remote(jobs, limit)
-                    seat.batches.append(Batch(jobs, call, limit))
+                    seat.batches.append(Batch(jobs, suspect, call, limit))
                     if len(seat.batches) == 1:
                         self._begin(seat)
 
     def _next(self) -> list[Job]:
-        if self._suspects:
-            return [self._suspects.popleft()]
+        """The next batch of the queue."""
         fair = math.ceil(len(self._queue) / (AHEAD * self.count))
         fitting = math.ceil(self.settings.batch_s / self._mean_s) if self._mean_s else 1
         return [self._queue.popleft() for _ in range(min(fair, fitting, len(self._queue)))]

@@ -68,6 +68,20 @@ def test_a_hostile_crowd_harms_only_itself():
         pool.close()
 
 
+def test_a_reply_lost_with_its_worker_is_not_held_against_the_job():
+    """A result is on its way for a moment, in which the next job may kill the process."""
+    pool = pool_of(batch_s=1e-9, timeout_s=20.0)
+    try:
+        crowd = ["fine", "crash"] * 10
+        for job in jobs(*crowd):
+            pool.submit(job)
+        results = collected(pool, len(crowd))
+        failed = {number for number, result in results.items() if result.failure}
+        assert failed == {n for n, text in enumerate(crowd) if text == "crash"}, pool.events
+    finally:
+        pool.close()
+
+
 def test_failing_alone_is_retried_before_it_is_charged():
     pool = pool_of(retries=2)
     try:
