@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from programs.mutate import Mutation
 from search.scores import NOT_TRAINED, Evaluation, Outcome, Score
 from search.settings import EvolutionSettings
 from search.store import Reader
+
+
+def _seconds() -> defaultdict[str, float]:
+    """By outcome of the program."""
+    return defaultdict(float)
 
 
 @dataclass
@@ -24,9 +29,8 @@ class Statistics:
     statements: int = 0
     live: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)  # programs by outcome
-    seconds: defaultdict[str, float] = field(
-        default_factory=lambda: defaultdict(float)
-    )  # by outcome of the program
+    training_s: defaultdict[str, float] = field(default_factory=_seconds)
+    compile_s: defaultdict[str, float] = field(default_factory=_seconds)
     evaluations: int = 0  # programs evaluated on workers
     failures: Counter[str] = field(default_factory=Counter)  # workers lost, retries, ...
     best: float = float("-inf")
@@ -59,12 +63,13 @@ class Statistics:
         self.reuse = Counter(dict(store.rows("SELECT reuse, count(*) FROM individuals GROUP BY 1")))
         counted = store.rows("SELECT outcome, count(*) FROM programs GROUP BY 1")
         self.outcomes = Counter(dict(counted))
-        spent = store.rows(
-            "SELECT outcome, sum(seconds) FROM (SELECT sum(compile_seconds + run_seconds) AS"
-            " seconds, coalesce(max(nullif(outcome, 'COMPLETED')), 'COMPLETED') AS outcome"
+        for outcome, training_s, compile_s in store.rows(
+            "SELECT outcome, sum(training), sum(compiling) FROM (SELECT sum(run_seconds) AS"
+            " training, sum(compile_seconds) AS compiling,"
+            " coalesce(max(nullif(outcome, 'COMPLETED')), 'COMPLETED') AS outcome"
             " FROM evaluations WHERE purpose = 'search' GROUP BY individual) GROUP BY 1"
-        )
-        self.seconds.update(spent)
+        ):
+            self.training_s[outcome], self.compile_s[outcome] = training_s, compile_s
         [(self.evaluations,)] = store.rows(
             "SELECT count(DISTINCT individual) FROM evaluations WHERE purpose = 'search'"
         )
@@ -99,7 +104,8 @@ class Statistics:
         when the program then fails."""
         self.evaluations += 1
         for evaluation in evaluations:
-            self.seconds[outcome.name] += evaluation.compile_seconds + evaluation.run_seconds
+            self.training_s[outcome.name] += evaluation.run_seconds
+            self.compile_s[outcome.name] += evaluation.compile_seconds
 
     @property
     def elapsed_s(self) -> float:
@@ -137,9 +143,13 @@ class Statistics:
 
     @property
     def wasted_share(self) -> float:
-        """Share of evaluation time that went to programs without a fitness."""
-        spent = sum(self.seconds.values())
-        return (spent - self.seconds[Outcome.COMPLETED.name]) / spent if spent else 0.0
+        """Share of training time that went to programs without a fitness."""
+        return _in_vain(self.training_s)
+
+    @property
+    def wasted_share_with_compilation(self) -> float:
+        """The same with compilation; a worker's first program pays for all that share it."""
+        return _in_vain(self.training_s, self.compile_s)
 
     def figures(self, busy: float) -> dict[str, float | int | str | None]:
         """All figures by name, for JSON lines; busy: share of the workers' time."""
@@ -166,8 +176,16 @@ class Statistics:
             "behind": round(self.share(Outcome.HURDLE), 4),
             "failed": round(self.share(Outcome.FAILED), 4),
             "wasted_time": round(self.wasted_share, 4),
+            "wasted_time_with_compilation": round(self.wasted_share_with_compilation, 4),
             "workers_busy": round(busy, 4),
             "start_fitness": self.start_fitness,
             "best_fitness": self.best,
             "best_program": self.best_text,
         }
+
+
+def _in_vain(*parts: Mapping[str, float]) -> float:
+    """Share of seconds, by outcome, that went to programs without a fitness."""
+    spent = sum(sum(seconds.values()) for seconds in parts)
+    worth = sum(seconds.get(Outcome.COMPLETED.name, 0.0) for seconds in parts)
+    return 1 - worth / spent if spent else 0.0

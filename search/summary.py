@@ -63,7 +63,9 @@ def figures(store: Reader, s: Statistics):
     yield f"{distinct:,} distinct programs: {shares}"
     yield (
         f"time on programs without a fitness: {s.wasted_share:.1%} of "
-        f"{duration(sum(s.seconds.values()))} of evaluation"
+        f"{duration(sum(s.training_s.values()))} of training "
+        f"({s.wasted_share_with_compilation:.1%} with {duration(sum(s.compile_s.values()))} of "
+        "compilation, charged to whichever program came first)"
     )
     yield from audits(store)
 

@@ -6,6 +6,7 @@ import json
 import math
 import random
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -176,7 +177,7 @@ def test_the_hall_of_fame_has_every_live_length_that_occurs(tmp_path):
 
 def test_time_is_wasted_on_programs_not_on_tasks(tmp_path):
     """The task that a program completes before it fails on the next one is in vain, too."""
-    good = [evaluation("a"), evaluation("b")]
+    good = [replace(evaluation("a"), compile_seconds=4.0), evaluation("b")]
     bad = [evaluation("a"), evaluation("b", fitness=-math.inf, outcome=Outcome.DIVERGED)]
     counted = Statistics()
     with Store(tmp_path) as store:
@@ -189,4 +190,6 @@ def test_time_is_wasted_on_programs_not_on_tasks(tmp_path):
         restored = Statistics.counted(store)
     for statistics in (counted, restored):
         assert statistics.wasted_share == pytest.approx(2 / 3)
-        assert dict(statistics.seconds) == pytest.approx({"COMPLETED": 0.2, "DIVERGED": 0.4})
+        assert statistics.wasted_share_with_compilation == pytest.approx(0.4 / 4.6)
+        assert dict(statistics.training_s) == pytest.approx({"COMPLETED": 0.2, "DIVERGED": 0.4})
+        assert statistics.compile_s["COMPLETED"] == pytest.approx(4.0)
