@@ -1,5 +1,8 @@
 """The two engines on real tasks: weights after 20 steps, and final fitness.
 
+Weights are compared with those of a third execution, too: every statement is compiled by itself, so
+that XLA fuses nothing. What the interpreter and the compiled engine differ by is fusion alone.
+
 The slow tests compare 200 programs per task. For the final fitness a quarter of them are ones that
 a search would not train, so that those which diverge are compared, too; trainings are whole on the
 cheap tasks and cut to 30 steps on ViT and Transformer. Even so it compiles 800 trainings, for most
@@ -12,12 +15,16 @@ from collections import Counter
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from programs import Statement, live_across_steps
 from programs.behaviour import Conduct, behaviour
-from programs.interpreter import capacity_of, encode, interpreted
+from programs.execute import interpret
+from programs.interpreter import Flat, FlatTree, capacity_of, encode, interpreted
+from programs.kinds import Kind
 from programs.transform import as_optax
 from proxy_tasks.task import make_task
 from proxy_tasks.train import device_arrays, prepared
@@ -79,6 +86,51 @@ def _compiled_weights(task, program):
     return _weights(task, step, optimizer.init(prepared(task, 0)[0]))
 
 
+def _interpreted_weights(task, program):
+    capacity = capacity_of(program)
+    code = encode(program, capacity)
+    machine = functools.partial(_interpreted_step, code, capacity)
+    return _weights(task, machine, interpreted(code, capacity).init(prepared(task, 0)[0]))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _alone(tree, function, kinds, arrays):
+    return tree.apply(function, [Flat(*value) for value in zip(kinds, arrays)]).array
+
+
+def _weights_one_by_one(task, program):
+    """Weights after 20 steps of which every statement is a computation of its own."""
+    program = live_across_steps(program)
+    start = prepared(task, 0)[0]
+    sizes = tuple(leaf.size for leaf in jax.tree.leaves(start))
+    tree = _tree(sizes)
+    kind_of = {(): Kind.SCALAR, (len(sizes),): Kind.PER_ARRAY, (sum(sizes),): Kind.TENSOR}
+
+    def value(array):
+        array = jnp.asarray(array, jnp.float32)
+        return Flat(kind_of[array.shape], array)
+
+    def apply(function, arguments):
+        kinds, arrays = zip(*arguments) if arguments else ((), ())
+        return value(_alone(tree, function, kinds, arrays))
+
+    def update(w, states, gradient, lr):
+        w, unflatten = ravel_pytree(w)
+        inputs = w, ravel_pytree(gradient)[0], *states, lr
+        variables = dict(zip(program.inputs, map(value, inputs)))
+        interpret(program.statements, variables, value, apply)
+        change, *states = (variables[name].array for name in program.outputs)
+        return unflatten(w - change), states
+
+    return _weights(task, update, [np.zeros(sum(sizes))] * len(program.states))
+
+
+@functools.cache
+def _tree(sizes):
+    """One for each task, so that what was compiled for it is found again."""
+    return FlatTree(sizes)
+
+
 def _nudged(program, seed):
     """The program with the result of every statement changed in its last bits, at random."""
     rng = random.Random(seed)
@@ -100,16 +152,10 @@ def _check_weights(name, count, least):
     Dividing by gradients that are nearly 0 makes a training chaotic, and so does an attention whose
     weights have grown large.
     """
-    task = make_task(name)
-    start = prepared(task, 0)[0]
-    differences = []
+    task, differences = make_task(name), []
     for program in _programs(count, 0, seed=5):
         expected = _compiled_weights(task, program)
-        capacity = capacity_of(program)
-        code = encode(program, capacity)
-        machine = functools.partial(_interpreted_step, code, capacity)
-        state = interpreted(code, capacity).init(start)
-        got = _weights(task, machine, state)
+        got = _interpreted_weights(task, program)
         if np.isfinite(expected).all() and np.isfinite(got).all():
             scale = np.abs(expected).max()
             differences.append(np.abs(got - expected).max() / scale)
@@ -127,6 +173,23 @@ def _check_weights(name, count, least):
         f"{agree:.1%} within 1e-4; median, 90 %, 95 %, 99 %, largest: {quantiles}"
     )
     assert agree >= least
+
+
+def _check_weights_one_by_one(name, count, least=0.95):
+    """The interpreter's weights are those of the statements one by one."""
+    task, differences = make_task(name), []
+    for program in _programs(count, 0, seed=5):
+        expected, got = _weights_one_by_one(task, program), _interpreted_weights(task, program)
+        assert np.isfinite(expected).all() == np.isfinite(got).all(), str(program)
+        if np.isfinite(expected).all():
+            differences.append(np.abs(got - expected).max() / np.abs(expected).max())
+    agree, exact = np.mean(np.array(differences) <= 1e-4), np.mean(np.array(differences) == 0)
+    print(
+        f"\n{name}: weights after {STEPS} steps, statements one by one, {len(differences)} of "
+        f"{count} programs finite, {agree:.1%} within 1e-4, {exact:.1%} equal to the bit; largest: "
+        f"{np.sort(differences)[-5:]}"
+    )
+    assert agree >= least and exact >= 0.8
 
 
 def _check_fitness(name, count, least=0.95):
@@ -156,6 +219,16 @@ def _check_fitness(name, count, least=0.95):
 
 def test_weights_after_20_steps():
     _check_weights("vision_mlp", 10, least=0.7)
+
+
+def test_weights_after_20_steps_statement_by_statement():
+    _check_weights_one_by_one("vision_mlp", 20)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TASKS)
+def test_weights_after_20_steps_of_200_programs_statement_by_statement(name):
+    _check_weights_one_by_one(name, 200)
 
 
 @pytest.mark.slow
