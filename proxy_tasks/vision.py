@@ -50,7 +50,7 @@ def vision_vit(
     patch: int = 2,
     fraction: float = 1.0,
     held_out: float = 0.3,
-    shifts: Shifts = 0,
+    shifts: Shifts = 2,
     validation_examples: int = 1024,
     fitness: Fitness = "negative_loss",
     steps: int = 400,
