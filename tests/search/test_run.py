@@ -166,7 +166,7 @@ def test_a_signal_ends_cleanly_and_the_last_line_resumes(config, reference, tmp_
     begin = time.monotonic()
     process.send_signal(number)
     done = finished(process)
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 30
     assert done.returncode == 128 + number, done.stderr
     assert "Traceback" not in done.stderr
     assert not psutil.wait_procs(family, timeout=5)[1]
@@ -265,7 +265,7 @@ def test_a_signal_ends_the_wait_for_a_ray_that_does_not_answer(config, tmp_path,
         begin = time.monotonic()
         done = finished(process)
         connection.close()
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 30
     assert done.returncode == 128 + number and done.stderr.count("Traceback") == 0
     assert json.loads(done.stdout.splitlines()[-1])["resume"].endswith(" --resume")
 

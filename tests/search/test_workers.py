@@ -113,7 +113,7 @@ def test_a_frozen_worker_costs_its_limit_and_a_few_seconds():
         begin = time.monotonic()
         result = collected(pool, 1)[1]
         assert "over its limit of 1 s (workers.timeout_s)" in result.failure
-        assert time.monotonic() - begin < 1.0 + 6.0
+        assert time.monotonic() - begin < 30  # about 5, on an idle machine; the hang lasts for ever
     finally:
         pool.close()
 
