@@ -23,6 +23,7 @@ from jax.flatten_util import ravel_pytree
 from programs import Statement, live_across_steps
 from programs.behaviour import Conduct, behaviour
 from programs.execute import interpret
+from programs.functions import FUNCTIONS
 from programs.interpreter import Flat, FlatTree, capacity_of, encode, interpreted
 from programs.kinds import Kind
 from programs.transform import as_optax
@@ -111,7 +112,9 @@ def _weights_one_by_one(task, program):
         return Flat(kind_of[array.shape], array)
 
     def apply(function, arguments):
-        kinds, arrays = zip(*arguments) if arguments else ((), ())
+        if not arguments:
+            return value(FUNCTIONS[function].meaning(jnp))
+        kinds, arrays = zip(*arguments)
         return value(_alone(tree, function, kinds, arrays))
 
     def update(w, states, gradient, lr):
@@ -176,13 +179,19 @@ def _check_weights(name, count, least):
 
 
 def _check_weights_one_by_one(name, count, least=0.95):
-    """The interpreter's weights are those of the statements one by one."""
+    """The interpreter's weights are those of the statements one by one.
+
+    A few differ: XLA computes the arctan of a scalar and that of a row in different ways, and a
+    chaotic training makes much of a last bit.
+    """
     task, differences = make_task(name), []
     for program in _programs(count, 0, seed=5):
         expected, got = _weights_one_by_one(task, program), _interpreted_weights(task, program)
-        assert np.isfinite(expected).all() == np.isfinite(got).all(), str(program)
-        if np.isfinite(expected).all():
+        finite = np.isfinite(expected).all(), np.isfinite(got).all()
+        if all(finite):
             differences.append(np.abs(got - expected).max() / np.abs(expected).max())
+        elif any(finite):
+            differences.append(np.inf)
     agree, exact = np.mean(np.array(differences) <= 1e-4), np.mean(np.array(differences) == 0)
     print(
         f"\n{name}: weights after {STEPS} steps, statements one by one, {len(differences)} of "
