@@ -37,7 +37,7 @@ STEPS = 20
 SHORT = {"vision_vit": 30, "language_transformer": 30}  # steps, where a whole training is dear
 NUDGE, NUDGES = 4 * 2**-23, 4  # four units in the last place, as XLA's own functions are off
 LOST = 1e-2  # once weights change by this, relatively, a loss may explode in one engine alone
-# Share of programs within 1e-4 after 20 steps; measured 0.88, 0.91, 0.63, 0.675.
+# Share of programs within 1e-4 after 20 steps; measured 0.88, 0.91, 0.61, 0.675.
 LEAST = {"vision_mlp": 0.85, "language_mlp": 0.85, "vision_vit": 0.6, "language_transformer": 0.6}
 TASKS = tuple(LEAST)
 
@@ -198,7 +198,7 @@ def _check_weights_one_by_one(name, count, least=0.95):
         f"{count} programs finite, {agree:.1%} within 1e-4, {exact:.1%} equal to the bit; largest: "
         f"{np.sort(differences)[-5:]}"
     )
-    assert agree >= least and exact >= 0.8
+    assert agree >= least and exact >= least
 
 
 def _check_fitness(name, count, least=0.95):
