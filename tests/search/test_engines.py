@@ -39,6 +39,8 @@ NUDGE, NUDGES = 4 * 2**-23, 4  # four units in the last place, as XLA's own func
 LOST = 1e-2  # once weights change by this, relatively, a loss may explode in one engine alone
 # Share of programs within 1e-4 after 20 steps; measured 0.88, 0.91, 0.61, 0.675.
 LEAST = {"vision_mlp": 0.85, "language_mlp": 0.85, "vision_vit": 0.6, "language_transformer": 0.6}
+# Share of programs within 1e-2 in final fitness; measured 0.967, 0.991, 0.937, 0.939.
+LEAST_FITNESS = {name: 0.95 if name in ("vision_mlp", "language_mlp") else 0.9 for name in LEAST}
 TASKS = tuple(LEAST)
 
 
@@ -201,27 +203,35 @@ def _check_weights_one_by_one(name, count, least=0.95):
     assert agree >= least and exact >= least
 
 
-def _check_fitness(name, count, least=0.95):
-    """Final fitness of programs that complete with both engines; the outcome of all."""
+def _check_fitness(name, count, least):
+    """Final fitness of programs that complete with both engines; the outcome of all.
+
+    What differs must be chaotic by the compiled engine's own account, as for the weights.
+    """
     task = make_task(name, **({"steps": SHORT[name]} if name in SHORT else {}))
     compiled, machine = Evaluator([task], "compiled"), Evaluator([task], "interpreted")
-    differences, outcomes = [], Counter()
+    differences, outcomes, unexplained = [], Counter(), 0
     for program in _programs(count - count // 4, count // 4, seed=6):
         (expected,), (got,) = compiled.evaluate(program), machine.evaluate(program)
         outcomes[expected.outcome.name, got.outcome.name] += 1
         if expected.outcome is got.outcome is Outcome.COMPLETED:
             differences.append(abs(got.fitness - expected.fitness) / abs(expected.fitness))
+            if differences[-1] > 1e-2:
+                nudged = [compiled.evaluate(_nudged(program, seed))[0] for seed in range(NUDGES)]
+                own = [abs(e.fitness - expected.fitness) / abs(expected.fitness) for e in nudged]
+                unexplained += differences[-1] > 10 * max(own)
     agree = np.mean(np.array(differences) <= 1e-2)
     quantiles = np.quantile(differences, [0.5, 0.9, 0.95, 0.99, 1])
     same = sum(many for (one, other), many in outcomes.items() if one == other)
     print(
         f"\n{name}: final fitness after {task.steps} steps, {len(differences)} of {count} programs "
         f"complete, {agree:.1%} within 1e-2 relative; median, 90 %, 95 %, 99 %, largest: "
-        f"{quantiles}; outcomes, compiled and interpreted: "
+        f"{quantiles}; not explained by last bits: {unexplained}; outcomes, compiled and "
+        "interpreted: "
         + ", ".join(f"{one} and {other} {many}" for (one, other), many in outcomes.items())
         + f"; {count - same} differ"
     )
-    assert agree >= least
+    assert agree >= least and unexplained <= 0.01 * count
     assert same >= 0.95 * count
     return outcomes
 
@@ -249,5 +259,5 @@ def test_weights_after_20_steps_of_200_programs(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 def test_final_fitness_of_200_programs(name):
-    outcomes = _check_fitness(name, 200)
+    outcomes = _check_fitness(name, 200, LEAST_FITNESS[name])
     assert outcomes["DIVERGED", "DIVERGED"] > 10 and outcomes["COMPLETED", "COMPLETED"] > 60
