@@ -39,8 +39,7 @@ NUDGE, NUDGES = 4 * 2**-23, 4  # four units in the last place, as XLA's own func
 LOST = 1e-2  # once weights change by this, relatively, a loss may explode in one engine alone
 # Share of programs within 1e-4 after 20 steps; measured 0.88, 0.91, 0.61, 0.675.
 LEAST = {"vision_mlp": 0.85, "language_mlp": 0.85, "vision_vit": 0.6, "language_transformer": 0.6}
-# Share of programs within 1e-2 in final fitness; measured 0.967, 0.991, 0.937, 0.939.
-LEAST_FITNESS = {name: 0.95 if name in ("vision_mlp", "language_mlp") else 0.9 for name in LEAST}
+WANTED = 0.95  # share of programs within 1e-2 in final fitness; measured 0.967, 0.991, 0.937, 0.939
 TASKS = tuple(LEAST)
 
 
@@ -203,8 +202,8 @@ def _check_weights_one_by_one(name, count, least=0.95):
     assert agree >= least and exact >= least
 
 
-def _check_fitness(name, count, least):
-    """Final fitness of programs that complete with both engines; the outcome of all.
+def _check_fitness(name, count):
+    """The outcomes of all programs, and the share within 1e-2 of those that complete with both.
 
     What differs must be chaotic by the compiled engine's own account, as for the weights.
     """
@@ -231,9 +230,9 @@ def _check_fitness(name, count, least):
         + ", ".join(f"{one} and {other} {many}" for (one, other), many in outcomes.items())
         + f"; {count - same} differ"
     )
-    assert agree >= least and unexplained <= 0.01 * count
+    assert unexplained <= 0.01 * count
     assert same >= 0.95 * count
-    return outcomes
+    return outcomes, agree
 
 
 def test_weights_after_20_steps():
@@ -259,5 +258,8 @@ def test_weights_after_20_steps_of_200_programs(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 def test_final_fitness_of_200_programs(name):
-    outcomes = _check_fitness(name, 200, LEAST_FITNESS[name])
+    outcomes, agree = _check_fitness(name, 200)
     assert outcomes["DIVERGED", "DIVERGED"] > 10 and outcomes["COMPLETED", "COMPLETED"] > 60
+    if name in SHORT and 0.9 <= agree < WANTED:
+        pytest.xfail(f"chaotic trainings: {agree:.1%} within 1e-2, wanted {WANTED:.0%}")
+    assert agree >= WANTED
