@@ -117,7 +117,7 @@ def _in_a_process(look: Callable[..., Seen], *arguments: Any) -> Seen:
             finally:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             return coming.result()
-        except BaseException:
+        except BaseException:  # Ctrl-C, too: the other process must not outlive this one
             for child in multiprocessing.active_children():
                 child.kill()
             raise

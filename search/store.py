@@ -186,7 +186,7 @@ class Store(Reader):
                     script = f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
                     self._connection.executescript(script)
             _check_version(self._connection, path)
-        except BaseException:
+        except BaseException:  # whatever it was, the run directory is free again
             self._lock.close()
             raise
         self._individuals: list[tuple[Any, ...]] = []
