@@ -16,16 +16,21 @@ from pathlib import Path
 from programs import Program, library, load
 from programs.export import to_optax
 from programs.simplify import Simplification, simplify
-from search.ablate import Untrainable
-from search.families import is_variant
-from search.finalists import Finalist
-from search.funnel import REPORT, Lines, Setup, candidates_of, ledger_of, outcome, run_funnel
-from search.settings import Config
-from search.simplify import Shortened, certificate, exact_certificate, shorten
-from search.stages import Funnelled, Named, scaled, table
-from search.store import Store
-from search.trainings import Ledger
-from search.validation import Validation, validate
+from search.config.settings import Config
+from search.evaluation.request import scaled
+from search.reports.certificate import certificate, exact_certificate
+from search.reports.funnel import REPORT, outcome, table, write_report
+from search.reports.progress import Lines
+from search.reports.validation import validation_markdown, validation_table
+from search.selection.families import is_variant
+from search.selection.finalists import Finalist
+from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
+from search.selection.ledger import Ledger
+from search.selection.stages import Funnelled, Named
+from search.selection.validation import Validation, validate
+from search.shortening.ablation import Untrainable
+from search.shortening.shorten import Shortened, shorten
+from search.storage.store import Store
 
 FINAL, FINAL_OPTAX, CERTIFICATE = "final.py", "final_optax.py", "certificate.md"
 
@@ -53,6 +58,7 @@ def conclude(
     setup = Setup.of(config, tasks_file)
     with ledger_of(store, setup, config.funnel.timeout_s, Lines(sys.stderr), stopping) as ledger:
         funnelled = run_funnel(candidates, ledger, setup, config.funnel)
+        write_report(store.run_dir, funnelled)
         ledger.progress.expected = None  # how many trainings the rest takes is not known
         winner = Winner.of(funnelled, finalists)
         final = finished(winner, funnelled, ledger, setup, config)
@@ -68,7 +74,7 @@ def conclude(
         "",
         str(final.program),
         f"The same on {', '.join(final.validation.tasks)}, on fresh seeds:",
-        final.validation.table(),
+        validation_table(final.validation),
         "",
         f"Its steps: {store.run_dir / CERTIFICATE}; as optax: {store.run_dir / FINAL_OPTAX}; "
         f"the funnel: {store.run_dir / REPORT}",
@@ -155,7 +161,9 @@ def _last(
 
 
 def _page(steps: str, winner: Winner, said: str, found: Validation) -> str:
-    return f"{steps}\n{found.markdown()}\n\nFrom {winner.name}: {winner.verdict}. {said}\n"
+    return (
+        f"{steps}\n{validation_markdown(found)}\n\nFrom {winner.name}: {winner.verdict}. {said}\n"
+    )
 
 
 def _write(run_dir: Path, final: Final) -> None:

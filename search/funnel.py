@@ -6,8 +6,8 @@
 Baselines are tuned broadly, and so are given programs; a search's best, of different families, come
 with constants that the search has tuned. Then, in each stage, all are tuned with the same budget
 and scored on fresh seeds and the meta-validation split, at growing scale, and only what beats every
-baseline by an interval goes on (search/stages.py). Every finished training is kept in the run
-directory: the same command again continues where it was stopped, and pays for nothing twice.
+baseline by an interval goes on (search/selection). Every finished training is kept in the
+run directory: the same command again continues where it was stopped, and pays for nothing twice.
 """
 
 from __future__ import annotations
@@ -16,205 +16,28 @@ import argparse
 import json
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
 from programs import ProgramError, load
 from proxy_tasks.errors import TaskError
-from search.config import ConfigError, loads
-from search.config import load as load_config
-from search.families import Candidate, families
-from search.finalists import leaders
-from search.jobs import Stopped
-from search.selection import FunnelSettings
-from search.settings import Config, Engine, EvaluationSettings, WorkerSettings
-from search.stages import (
-    Funnelled,
-    Named,
-    Stage,
-    expected_trainings,
-    markdown,
-    run_stages,
-    scaled,
-    stage_json,
-    table,
-)
-from search.stopping import Stopping
-from search.store import Reader, Store, StoreError
-from search.threads import single_threaded
-from search.trainings import Ledger, Progress, factory, flat_settings
-from search.view import duration
-from search.wording import nearest
-from search.workers import ClusterLost, WorkerError, make_pool
-
-REPORT = "funnel.md"
-KEY = "funnel"  # of the stages so far in the store, as JSON
-MANY = 1_000  # programs among which looking for families takes seconds
-EVERY_S = 10.0  # between two lines of progress
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a funnel runs on."""
-
-    tasks: tuple[str, ...]
-    weights: tuple[float, ...] | None = None
-    engine: Engine = "auto"
-    task_settings: dict[str, Any] | None = None  # on top of what the tasks' names say
-    tasks_file: str | None = None
-    workers: WorkerSettings = field(default_factory=WorkerSettings)
-    seed: int = 0
-
-    @classmethod
-    def of(cls, config: Config, tasks_file: str | None = None) -> Setup:
-        evaluation = config.evaluation
-        return cls(
-            tasks=evaluation.tasks,
-            weights=evaluation.weights,
-            engine=evaluation.engine,
-            task_settings=flat_settings(evaluation.settings),
-            tasks_file=tasks_file,
-            workers=config.workers,
-            seed=config.seed,
-        )
-
-
-@contextmanager
-def ledger_of(
-    store: Store,
-    setup: Setup,
-    timeout_s: float,
-    show: Callable[[Progress], None] = lambda _: None,
-    stopping: Callable[[], int | None] = lambda: None,
-) -> Iterator[Ledger]:
-    """Workers that run any training, each paid for once.
-
-    timeout_s: wall-clock limit of one training, where the workers' own is shorter.
-    """
-    longest = max(timeout_s, setup.workers.timeout_s)
-    workers = setup.workers.model_copy(update={"timeout_s": longest})
-    make = factory(setup.engine, setup.task_settings, setup.tasks_file)
-    with closing(make_pool(make, workers)) as pool:
-        from search.trainer import Trainer  # JAX comes after Ray (search/trainer.py)
-
-        trainer = Trainer(setup.engine, setup.task_settings, setup.tasks_file)
-
-        def fingerprint(task: str) -> str:
-            return f"{trainer.task(task).fingerprint}-{trainer.engine_of(task)}"
-
-        yield Ledger(pool, store, fingerprint, show, stopping)
-
-
-def run_funnel(
-    candidates: Sequence[Named],
-    ledger: Ledger,
-    setup: Setup,
-    settings: FunnelSettings,
-    searched: bool = True,
-) -> Funnelled:
-    """Runs or continues a funnel; stages and trainings are kept in the ledger's store.
-
-    searched: whether the candidates come out of a search (see `run_stages`).
-
-    Raises:
-      ProgramError, TaskError: a baseline or a task does not exist; nothing was run.
-      Stopped: the user asked to stop. WorkerError, ClusterLost: no worker can run.
-    """
-    baselines = [(name, load(name)) for name in settings.baselines]
-    for task in setup.tasks:
-        ledger.fingerprint(scaled(task, 1))
-    for stage in settings.stages:
-        for task in stage.tasks or setup.tasks:
-            ledger.fingerprint(scaled(task, stage.scale))
-
-    kept: list[Stage] = []
-
-    def keep(*stages: Stage) -> None:
-        kept.extend(stages)
-        ledger.store.set_meta(KEY, f"[{', '.join(map(stage_json, kept))}]")
-        ledger.store.commit()
-
-    keep()  # what an earlier funnel left
-
-    ledger.progress.expected = expected_trainings(
-        len(candidates), len(baselines), len(setup.tasks), settings, searched
-    )
-    done = run_stages(
-        candidates,
-        baselines,
-        ledger,
-        setup.tasks,
-        settings,
-        seed=setup.seed,
-        weights=setup.weights,
-        done=keep,
-        searched=searched,
-    )
-    (ledger.store.run_dir / REPORT).write_text(report(done))
-    return done
-
-
-def candidates_of(store: Reader, settings: FunnelSettings) -> list[Named]:
-    """The best of different families of a search, the fittest first."""
-    found = [
-        Candidate(leader.program, leader.fitness, f"individual {leader.number}")
-        for leader in leaders(store, settings.pool)
-    ]
-    if len(found) > MANY:
-        what = f"{settings.families} families among the {len(found):,} best programs"
-        print(f"Looking for {what}", file=sys.stderr, flush=True)
-    return [
-        (f"{family.best.name} (of {family.members})", family.best.program)
-        for family in families(found, settings.families)
-    ]
-
-
-def report(done: Funnelled) -> str:
-    """The funnel as a page: every program in every stage, and the texts of the last ones."""
-    lines = ["# Funnel", "", *outcome(done), "", markdown(done.stages), ""]
-    for entry in (*done.confirmed, *(done.stages[-1].baselines if done.stages else ())):
-        lines += [f"{entry.name}, as tuned for the last stage:", "", "```python",
-                  str(entry.program).rstrip(), "```", ""]  # fmt: skip
-    return "\n".join(lines)
-
-
-def outcome(done: Funnelled) -> list[str]:
-    """What came out, in words."""
-    said = [
-        f"{name} is a baseline with other constants: no candidate, but a starting point of that "
-        "baseline's tuning."
-        for name in done.variants
-    ]
-    if done.confirmed:
-        names, level = ", ".join(e.name for e in done.confirmed), done.stages[-1].level
-        better = f"Better than every baseline on fresh seeds, at a family-wise level of {level:g}"
-        return [*said, f"{better}: {names}."]
-    why = f"none got past stage {done.stages[-1].name}" if done.stages else "there is no candidate"
-    return [*said, f"No program is shown to be better than the baselines: {why}."]
-
-
-class Lines:
-    """Progress on standard error: one line now and then."""
-
-    def __init__(self, file: TextIO):
-        self._file, self._due = file, time.monotonic() + EVERY_S
-
-    def __call__(self, progress: Progress) -> None:
-        if time.monotonic() < self._due:
-            return
-        self._due = time.monotonic() + EVERY_S
-        line = f"{progress.done} trainings done, {progress.reused} known before"
-        if progress.expected is not None:
-            left = progress.left_s()
-            ahead = f"at most {duration(left)} left" if left == left else "time left unknown"
-            line += f", of at most {progress.expected.trainings}; {ahead}"
-        print(line, file=self._file, flush=True)
+from search.config.load import ConfigError, loads
+from search.config.load import load as load_config
+from search.config.messages import nearest
+from search.config.selection import FunnelSettings
+from search.config.settings import EvaluationSettings, WorkerSettings
+from search.console import Stopping
+from search.evaluation.jobs import Stopped
+from search.evaluation.threads import single_threaded
+from search.reports.funnel import REPORT, outcome, table, write_report
+from search.reports.progress import Lines
+from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
+from search.selection.stages import Named
+from search.storage.store import Reader, Store, StoreError
+from search.workers.ray_cluster import ClusterLost, WorkerError
 
 
 def overridden(settings: FunnelSettings, overrides: Sequence[str]) -> FunnelSettings:
@@ -309,6 +132,7 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
                 if stopping:
                     stopping.orderly()
                 done = run_funnel(candidates, ledger, setup, settings, searched=not given)
+                write_report(run_dir, done)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -347,7 +171,7 @@ def _set_up(options: argparse.Namespace) -> tuple[Setup, FunnelSettings]:
     elif not options.task:
         raise ValueError("--program needs --task, such as --task vision_mlp")
     else:
-        from search.trainer import Trainer, task_settings
+        from search.evaluation.trainer import Trainer, task_settings
 
         trainer = Trainer(tasks_file=options.tasks)
         trainer.settings = settings = task_settings(options.task, options.task_set)

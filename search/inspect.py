@@ -11,26 +11,27 @@ digest             a hash of the history: equal for equal searches
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the imports, which take seconds
+    from proxy_tasks.command import end_at_ctrl_c
+
+    end_at_ctrl_c()
+
+
 import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-if __name__ == "__main__":  # before the imports, which take seconds
-    from proxy_tasks.command import end_at_ctrl_c
-
-    end_at_ctrl_c()
-
 from programs import analyse
 from proxy_tasks.command import until_closed
-from search.config import ConfigError, loads
-from search.finalists import leaders
-from search.lineage import ancestors, individual
-from search.metavalidation import summary as meta_validation
-from search.statistics import Statistics
-from search.store import Reader, StoreError
-from search.summary import fame, figures
+from search.config.load import ConfigError, loads
+from search.evolution.counters import Statistics
+from search.reports.summary import fame, figures
+from search.selection.overfitting import summary as meta_validation
+from search.storage.lineage import ancestors, individual
+from search.storage.queries import leaders
+from search.storage.store import Reader, StoreError
 
 POINTS = 300  # of a curve
 

@@ -14,6 +14,7 @@ if __name__ == "__main__":  # the imports that follow take a second or two
 
     signal.signal(signal.SIGINT, _leave)
 
+
 import argparse
 from collections.abc import Sequence
 from contextlib import closing
@@ -22,24 +23,26 @@ from pathlib import Path
 from programs import ProgramError
 from programs import load as load_program
 from proxy_tasks.errors import TaskError
+from search.checks import wrong_files
 from search.conclude import conclude
-from search.config import ConfigError, load
-from search.driver import Driver
-from search.evolution import Repeats
-from search.finalists import rescored
-from search.fitness import Fitness, ProxyTasks
-from search.identity import identify, is_begun, resume_command
-from search.jobs import Failing, Stopped
-from search.known import take_over
-from search.metavalidation import routed
-from search.settings import Config
-from search.statistics import Statistics
-from search.stopping import Stopping
-from search.store import Reader, Store, StoreError
-from search.summary import summary
-from search.threads import single_threaded
-from search.view import KINDS, View, say
-from search.workers import ClusterLost, WorkerError, make_pool
+from search.config.load import ConfigError, load
+from search.config.settings import Config
+from search.console import Stopping
+from search.evaluation.jobs import Failing, Stopped
+from search.evaluation.source import Fitness, ProxyTasks
+from search.evaluation.threads import single_threaded
+from search.evolution.counters import Statistics
+from search.evolution.driver import Driver
+from search.evolution.earlier_runs import take_over
+from search.evolution.evolution import Repeats
+from search.reports.progress import KINDS, View, say
+from search.reports.summary import summary
+from search.selection.finalists import rescored
+from search.selection.overfitting import record, routed
+from search.storage.identity import identify, is_begun, resume_command
+from search.storage.store import Reader, Store, StoreError
+from search.workers.ray_cluster import ClusterLost, WorkerError
+from search.workers.ray_pool import make_pool
 
 
 def search(
@@ -67,6 +70,7 @@ def search(
                 driver.run(repeats)
                 born = repeats.told
                 finalists = rescored(driver, born)
+                record(store, config.meta_validation)
                 starts = [finalists[0].leader.program]
         say(options.view, "summary", "\n".join(summary(store, config, statistics, finalists)))
         done = conclude(config, store, finalists, stopping, options.tasks)
@@ -99,7 +103,9 @@ def main(argv: Sequence[str] | None = None, fitness: Fitness | None = None) -> i
             raise StoreError(f"{run_dir}: in a Ray job, give an absolute --run-dir")
         if options.resume:
             Reader(run_dir).close()
-        config = load(options.config, options.set, fitness.mistakes)
+        config = load(
+            options.config, options.set, lambda c: [*wrong_files(c), *fitness.mistakes(c)]
+        )
         search(config, run_dir, fitness, options, stopping)
     except ConfigError as error:
         print(error, file=sys.stderr)

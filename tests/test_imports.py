@@ -1,7 +1,8 @@
-"""The import rule: which package may use which.
+"""The import rule: which package, and which room of `search`, may use which.
 
-programs knows neither tasks nor search, proxy_tasks knows neither programs nor search; ray is used
-in one place, and so are yaml and sqlite3. Scripts are imported by nobody.
+programs knows neither tasks nor search, proxy_tasks knows neither programs nor search. Inside
+`search` a room imports itself and the rooms before it, a command is imported by nobody, and Ray,
+YAML and SQL each stay in one room. Scripts are imported by nobody.
 """
 
 import ast
@@ -15,30 +16,74 @@ FORBIDDEN = {
     "proxy_tasks": {"programs", "search", "scripts", "tests", "ray", "yaml", "sqlite3"},
     "search": {"scripts", "tests"},
 }
-ONLY_IN = {"ray": "search/workers.py", "yaml": "search/config.py", "sqlite3": "search/store.py"}
+ROOMS = (  # lowest first
+    "config",
+    "evaluation",
+    "workers",
+    "storage",
+    "evolution",
+    "selection",
+    "shortening",
+    "reports",
+)
+AFTER = ("checks", "console", "conclude")  # single files above the rooms
+COMMANDS = ("run", "evaluate", "funnel", "simplify", "inspect")
+ORDER = (*ROOMS, *AFTER, *COMMANDS)
+APART = {("workers", "storage"), ("storage", "workers")}  # neither knows the other
+HOME = {
+    "ray": "search/workers",
+    "yaml": "search/config",
+    "sqlite3": "search/storage",
+    "rich": "search/reports",
+}
 FILES = [path for package in FORBIDDEN for path in sorted((ROOT / package).rglob("*.py"))]
+SEARCH = [path for path in FILES if path.relative_to(ROOT).parts[0] == "search"]
 
 
-def _imports(path: Path) -> set[str]:
-    found = set()
+def _modules(path: Path) -> set[str]:
+    """Every module that a file imports, anywhere in it."""
+    modules = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative import"
-            found.add(node.module.split(".")[0])
-    return found
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return modules
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(ROOT / "search").parts[0].removesuffix(".py")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_import_rule(path):
-    if "library" in path.parts:
-        return
+def test_a_package_imports_what_it_may(path):
     relative = path.relative_to(ROOT)
-    found = _imports(path)
-    assert not found & FORBIDDEN[relative.parts[0]]
-    for module, home in ONLY_IN.items():
-        assert module not in found or str(relative) == home
+    if "library" in relative.parts:
+        return
+    packages = {module.split(".")[0] for module in _modules(path)}
+    assert not packages & FORBIDDEN[relative.parts[0]]
+    for module, home in HOME.items():
+        if relative.parts[0] == "search" and module in packages:
+            assert str(relative).startswith(home), f"{module} belongs into {home}"
+
+
+@pytest.mark.parametrize("path", SEARCH, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_the_rooms_before_it(path):
+    room = _room(path)
+    if room == "__init__":
+        return
+    for module in _modules(path):
+        if module.startswith("search."):
+            other = module.split(".")[1]
+            assert other not in COMMANDS, f"{module} is a command"
+            assert ORDER.index(other) <= ORDER.index(room), f"{room} comes before {other}"
+            assert (room, other) not in APART
+
+
+def test_every_room_is_in_the_order():
+    rooms = {_room(path) for path in SEARCH} - {"__init__"}
+    assert rooms == set(ORDER)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

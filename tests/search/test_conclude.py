@@ -7,26 +7,27 @@ import signal
 
 import jax.numpy as jnp
 import pytest
-from test_ablate import EVOLVED, WORTH
 from toys import Noisy, Workers, fill_search
 
 from programs import load, parse
-from search import funnel
-from search import simplify as simplifying
 from search.conclude import CERTIFICATE, FINAL, FINAL_OPTAX, conclude, known_structure
-from search.families import structure
-from search.finalists import Finalist, leaders
-from search.funnel import KEY
-from search.jobs import Stopped
-from search.selection import (
+from search.config.selection import (
     AblationSettings,
     FinalsSettings,
     FunnelSettings,
     StageSettings,
     TuningSettings,
 )
-from search.settings import Config, EvaluationSettings, WorkerSettings
-from search.store import Reader, Store
+from search.config.settings import Config, EvaluationSettings, WorkerSettings
+from search.evaluation.jobs import Stopped
+from search.selection import funnel
+from search.selection.families import structure
+from search.selection.finalists import Finalist
+from search.selection.funnel import KEY
+from search.shortening import shorten as simplifying
+from search.storage.queries import leaders
+from search.storage.store import Reader, Store
+from tests.search.shortening.test_ablation import EVOLVED, WORTH
 
 ADAMW, SGD = load("library:adamw"), load("library:sgd")
 ADAMW_RETUNED = parse(str(ADAMW).replace("lr * 0.001", "lr * 0.004"))

@@ -20,12 +20,12 @@ import psutil
 import pytest
 import toys
 
-from search.identity import resume_command
+from search.evolution.counters import Statistics
 from search.inspect import main as inspect
-from search.jobs import InProcess
-from search.statistics import Statistics
-from search.store import Reader, Store, StoreError
-from search.view import View
+from search.reports.progress import View
+from search.storage.identity import resume_command
+from search.storage.store import Reader, Store, StoreError
+from search.workers.in_process import InProcess
 
 TOY = [sys.executable, str(Path(__file__).parent / "toys.py")]
 CONFIG = """\

@@ -11,9 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.finalists import Finalist, Leader, hall_of_fame, interval
-from search.hurdles import Field, may_be_audited, thresholds
-from search.scores import (
+from search.config.settings import Config, EvaluationSettings, HurdleSettings
+from search.evaluation.fitness import (
     NOT_TRAINED,
     Evaluation,
     Outcome,
@@ -23,10 +22,12 @@ from search.scores import (
     rejected,
     score_of,
 )
-from search.settings import Config, EvaluationSettings, HurdleSettings
-from search.statistics import Statistics
-from search.store import Store
-from search.summary import audits, fame
+from search.evolution.counters import Statistics
+from search.evolution.hurdles import Field, may_be_audited, thresholds
+from search.reports.summary import audits, fame
+from search.selection.finalists import Finalist, interval
+from search.storage.queries import Leader, hall_of_fame
+from search.storage.store import Store
 
 
 def evaluation(task="a", seed=0, fitness=1.0, outcome=Outcome.COMPLETED, checkpoints=(0.5,)):

@@ -7,11 +7,13 @@ import pytest
 from programs import load, parse
 from programs.canonical import canonical_hash
 from search import simplify as command
-from search.families import structure
-from search.selection import AblationSettings, ShrinkSettings, TuningSettings
-from search.simplify import as_data, certificate, shorten, with_first_constants
-from search.trainer import Trainer, task_settings
-from search.trainings import Request, remembered
+from search.config.selection import AblationSettings, ShrinkSettings, TuningSettings
+from search.evaluation.request import Request
+from search.evaluation.trainer import Trainer, task_settings
+from search.reports.certificate import as_data, certificate
+from search.selection.families import structure
+from search.selection.ledger import remembered
+from search.shortening.shorten import shorten, with_first_constants
 
 LION = load("library:lion")
 WORTH = {"sign": 1.0, "interp": 1.0, "add": 0.5, "multiply": 0.5}

@@ -14,12 +14,12 @@ import time
 import numpy as np
 
 from programs import Program, analyse, parse
-from search.config import dumps
-from search.jobs import Evaluate, Job
-from search.scores import Evaluation, Outcome
-from search.settings import Config
-from search.store import Store
-from search.trainings import Request
+from search.config.load import dumps
+from search.config.settings import Config
+from search.evaluation.fitness import Evaluation, Outcome
+from search.evaluation.jobs import Evaluate, Job
+from search.evaluation.request import Request
+from search.storage.store import Store
 
 
 def one_max(job: Job) -> float:
@@ -76,7 +76,7 @@ def learner_factory() -> Evaluate:
 
 def main(argv=None) -> int:
     """`python tests/search/toys.py --config ...`: a search with a toy's fitness; see TOY_*."""
-    from search.fitness import Function
+    from search.evaluation.source import Function
     from search.run import main as run
 
     options = {

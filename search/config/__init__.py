@@ -1,0 +1,1 @@
+"""From YAML to one frozen Config, or every mistake with its position."""

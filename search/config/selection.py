@@ -1,0 +1,172 @@
+"""Settings of what follows a search: funnel, tuning, ablation, meta-validation.
+
+Units and meanings stand below each field. Nothing here changes a search's history.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from search.config.model import Names, Part, broken_rule
+
+Level = Annotated[float, Field(gt=0, lt=0.5)]
+"""Chance of an error."""
+
+
+class TuningSettings(Part):
+    """The budget of each program; the same for baselines and candidates."""
+
+    draws: int = Field(default=16, ge=1)
+    """Constants tried with one seed each, the program's own among them; 1: no tuning."""
+    rounds: int = Field(default=2, ge=1)
+    """The draws are made in so many rounds, each centred on the best so far: round 1 with the
+    spread, round 2 with the spread or half of it, round 3 with a quarter as well, and so on."""
+    keep: int = Field(default=4, ge=1)
+    """The best draws, which get more seeds."""
+    seeds: int = Field(default=3, ge=1)
+    """Seeds of each of these, the first one included; the best mean wins."""
+    spread: float = Field(default=2.0, gt=0)
+    """Standard deviation of a constant's change, in powers of two."""
+
+    @property
+    def trainings(self) -> int:
+        """At most so many trainings for each program and task."""
+        return self.draws + min(self.keep, self.draws) * (self.seeds - 1) if self.draws > 1 else 0
+
+
+FINAL_TUNING = TuningSettings(draws=192, rounds=6, keep=8, seeds=3)
+"""Before an ablation: a part of a program can only show its use where the program trains well."""
+
+
+def fewest_seeds(level: float, candidates: int = 1) -> int:
+    """Seeds below which not even the best of `candidates` could pass Holm at `level`."""
+    return max(2, math.ceil(math.log2(candidates / level) - 1e-9))
+
+
+class StageSettings(Part):
+    """One stage of the funnel: who comes in is tuned, scored on fresh seeds and compared."""
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_-]+$")
+    scale: float = Field(default=1.0, gt=0)
+    """Compute of the tasks, as a multiple of the search's (Chen et al. 2023: B 10, C 100)."""
+    tasks: Names | None = None
+    """Other tasks than the search's."""
+    seeds: int = Field(default=6, ge=2)
+    """Fresh seeds of each program, for each task, on the meta-validation split."""
+    keep: int = Field(default=5, ge=1)
+    """At most so many go on, the best first."""
+    beat: bool = True
+    """Only programs go on that beat every baseline by the interval."""
+    level: Level = 0.05
+    """Chance for a program that is no better than the baselines to go on."""
+    tuning: TuningSettings = TuningSettings()
+
+    @model_validator(mode="after")
+    def _enough_seeds(self) -> StageSettings:
+        least = fewest_seeds(self.level)
+        if self.beat and self.seeds < least:
+            raise broken_rule(
+                f"with {self.seeds} seeds nothing can be told at level {self.level:g}; "
+                f"expected at least {least}",
+                *("seeds", "level", "beat"),
+            )
+        return self
+
+
+class FinalsSettings(Part):
+    """The last word: finalists on seeds that nothing was chosen by, on the last stage's tasks."""
+
+    seeds: int = Field(default=10, ge=2)
+    level: Level = 0.05
+    """Chance that any finalist is confirmed if none of them is better than the baselines (Holm)."""
+
+
+class FunnelSettings(Part):
+    """From the leading programs of a search to those that can be trusted."""
+
+    baselines: Names = ("library:adamw",)
+    """Programs to beat, each of them; tuned with the candidates' budget in each stage."""
+    head_start: TuningSettings = TuningSettings(draws=256, rounds=6, keep=8, seeds=6, spread=3.0)
+    """Of the baselines alone, to the search's tasks before the first stage: a candidate's constants
+    come out of a whole search, so a baseline's get one, too."""
+    families: int = Field(default=20, ge=1)
+    """Candidates taken from the search: the best of so many different families."""
+    pool: int = Field(default=20_000, ge=1)
+    """The search's best programs among which families are looked for, from the best down until
+    there are enough: thousands of them may be one family."""
+    stages: tuple[StageSettings, ...] = Field(
+        default=(
+            StageSettings(name="A", scale=1, keep=10, beat=False, tuning=TuningSettings(draws=1)),
+            StageSettings(name="B", scale=10, keep=5),
+            StageSettings(name="C", scale=100, keep=3),
+        ),
+        min_length=1,
+    )
+    finals: FinalsSettings = FinalsSettings()
+    timeout_s: float = Field(default=7_200.0, gt=0)
+    """Wall-clock limit of one training."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> FunnelSettings:
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) < len(names):
+            raise broken_rule(
+                f"expected different names of stages, got {', '.join(names)}", "stages"
+            )
+        least = fewest_seeds(self.finals.level, min(s.keep for s in self.stages))
+        if self.finals.seeds < least:
+            raise broken_rule(
+                f"finals: with {self.finals.seeds} seeds nothing can be told at level "
+                f"{self.finals.level:g}; expected at least {least}",
+                *("finals.seeds", "finals.level", "stages"),
+            )
+        return self
+
+
+class AblationSettings(Part):
+    """What counts as no measurable difference."""
+
+    seeds: int = Field(default=12, ge=2)
+    """Seeds on which a removal is compared with the start, for each task."""
+    confirm_seeds: int = Field(default=24, ge=2)
+    """Fresh seeds on which the result is compared with the start."""
+    scout_seeds: int = Field(default=2, ge=1)
+    """The first of these seeds, after which a hopeless removal is given up."""
+    tolerance: float | None = Field(default=None, gt=0)
+    """Loss of fitness that is accepted, the same on each task; none: `tolerance_sd` decides."""
+    tolerance_sd: float = Field(default=0.5, gt=0)
+    """The same as a share of the standard deviation of the start's fitness over seeds: half of the
+    luck of one seed."""
+    level: Level = 0.05
+    """Chance of accepting one removal that costs more than the tolerance."""
+    retuning: TuningSettings = TuningSettings(draws=48, rounds=3, keep=4, seeds=3, spread=0.5)
+    """Of a removal that is not far worse, before it is given up: the start's constants were chosen
+    for a program with the part that is removed. 1 draw: none."""
+
+
+class ShrinkSettings(Part):
+    """Evolution without insertion, the paper's way to a shorter program."""
+
+    price: float = Field(default=0.002, gt=0)
+    """Fitness that a statement must be worth."""
+    children: int = Field(default=300, ge=1)
+    population: int = Field(default=20, ge=2)
+    seeds: int = Field(default=2, ge=1)
+    """Trainings of a child on each task."""
+
+
+class MetaValidationSettings(Part):
+    """Scoring the best program so far on a larger task during the search, to see overfitting."""
+
+    every: int = Field(default=0, ge=0)
+    """Children of a repeat between two points of the curve; 0: no meta-validation."""
+    scale: float = Field(default=10.0, gt=0)
+    """Compute of the tasks, as a multiple of the search's."""
+    seeds: int = Field(default=8, ge=2)
+    """Trainings per point and task, with the same seeds for all points. Of ten points, 8 seeds show
+    a fall by 2 standard deviations (of a seed's difference) 4 times in 5; 3 seeds almost never."""
+    level: Level = 0.05
+    """Chance of an onset where there is none."""

@@ -1,0 +1,220 @@
+"""What can be configured: one frozen model per part of the search; the defaults are the paper's
+values.
+
+Units are in the names (`_s` seconds, `_gb` gigabytes) or in the line below a field. A search's
+history is a function of all that `history_settings` gives: not of `workers` and `store`, nor of
+what only looks at its results.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from search.config.model import Names, Part, broken_rule, listed
+from search.config.selection import (
+    FINAL_TUNING,
+    AblationSettings,
+    FunnelSettings,
+    MetaValidationSettings,
+    TuningSettings,
+)
+
+Engine = Literal["auto", "interpreted", "compiled"]
+
+
+class MutationSettings(Part):
+    """How a child differs from its parent (Chen et al. 2023, section 2: three mutations, equally
+    likely)."""
+
+    insert: float = Field(default=1.0, ge=0)
+    """Relative weight of inserting a random statement."""
+    delete: float = Field(default=1.0, ge=0)
+    """Relative weight of deleting a random statement."""
+    modify: float = Field(default=1.0, ge=0)
+    """Relative weight of changing one argument of a random statement."""
+    max_length: int | None = Field(default=None, ge=1)
+    """Longest program allowed, in statements; none: no limit, as in the paper."""
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> MutationSettings:
+        if self.insert + self.delete + self.modify <= 0:
+            raise broken_rule(
+                "at least one of insert, delete, modify must be above 0",
+                *("insert", "delete", "modify"),
+            )
+        if self.insert + self.modify <= 0:
+            raise broken_rule(
+                "delete alone comes to an end: give insert or modify a weight above 0, too",
+                *("delete", "insert", "modify"),
+            )
+        if self.max_length is not None and self.delete + self.modify <= 0:
+            raise broken_rule(
+                "insert alone ends at max_length: give delete or modify a weight above 0, too",
+                *("max_length", "insert", "delete", "modify"),
+            )
+        return self
+
+
+class EvolutionSettings(Part):
+    """Regularized evolution (Real et al. 2019) with the logical clock that makes it independent of
+    the workers."""
+
+    mode: Literal["evolution", "tune", "random"] = "evolution"
+    """`tune` mutates constants only (the paper's hyperparameter baseline); `random` draws random
+    programs."""
+    warm_start: Names = ("library:adamw",)
+    """Program files or library names; the first population is made of copies of them in turn."""
+    children: int = Field(default=300_000, ge=1)
+    """Children per repeat and round."""
+    population: int = Field(default=1_000, ge=1)
+    tournament: int = Field(default=2, ge=1)
+    window: int = Field(default=256, ge=1)
+    """Child i sees the population after exactly i - window + 1 told results; 1: one after the
+    other."""
+    repeats: int = Field(default=5, ge=1)
+    """Independent searches run side by side."""
+    rounds: int = Field(default=2, ge=1)
+    """Rounds of `repeats` searches; every round after the first starts from the best program so
+    far."""
+    flat_children: int | None = Field(default=None, ge=1)
+    """End a repeat early when its best fitness has not risen for this many children; none:
+    never."""
+    random_length: tuple[int, int] = (4, 16)
+    """Shortest and longest program that the mode `random` draws, in statements."""
+    mutations: MutationSettings = MutationSettings()
+
+    @model_validator(mode="after")
+    def _sizes(self) -> EvolutionSettings:
+        if not 1 <= self.random_length[0] <= self.random_length[1]:
+            got = list(self.random_length)
+            raise broken_rule(f"expected two rising numbers >= 1, got {got}", "random_length")
+        if self.tournament > self.population:
+            said = f"tournament {self.tournament} is larger than population {self.population}"
+            raise broken_rule(said, "tournament", "population")
+        return self
+
+
+class HurdleSettings(Part):
+    """Ending trainings that are clearly behind, by thresholds taken from told results only."""
+
+    at: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    """Shares of a training's steps at which it is checked; empty: no hurdles, as in the paper."""
+    quantile: float = Field(default=0.25, ge=0, le=1)
+    """The reference is this quantile of the population's scores at the same step, as the child sees
+    the population."""
+    slack: float = Field(default=0.25, ge=0)
+    """How far behind the reference a training may be, as a share of what the population's median
+    still gained from that step to the end."""
+    audit_share: float = Field(default=0.02, ge=0, le=1)
+    """This share of the rejected programs (chosen by hash) is trained to the end, for the statistic
+    only."""
+
+
+class EvaluationSettings(Part):
+    """How a program gets its fitness: the weighted mean over tasks and seeds."""
+
+    tasks: Names
+    """Proxy tasks by name, such as `vision_mlp` or `language_mlp`."""
+    settings: dict[str, dict[str, int | float | bool | str]] = Field(default={})
+    """Settings of tasks by the task's name, on top of its preset, such as `{vision_mlp: {steps:
+    200}}`."""
+    weights: tuple[Annotated[float, Field(gt=0)], ...] | None = None
+    """One weight for each task; none: all equal."""
+    seeds: int = Field(default=1, ge=1)
+    """Trainings per program and task, with seeds 0, 1, ..."""
+    engine: Engine = "auto"
+    """`interpreted` compiles a task once for all programs; `compiled` compiles each program."""
+    fingerprint: bool = True
+    """Do not train a program that a few steps on random inputs show to give NaN, to ignore the
+    gradient or never to move."""
+    hurdles: HurdleSettings = HurdleSettings()
+
+    @model_validator(mode="after")
+    def _one_weight_each(self) -> EvaluationSettings:
+        if len(set(self.tasks)) < len(self.tasks):
+            raise broken_rule(f"expected different tasks, got {', '.join(self.tasks)}", "tasks")
+        if self.weights is not None and len(self.weights) != len(self.tasks):
+            wanted, got = len(self.tasks), len(self.weights)
+            raise broken_rule(
+                f"expected one number for each task, so {wanted}, got {got}", "weights", "tasks"
+            )
+        return self
+
+
+class CacheSettings(Part):
+    """Programs that compute the same need one training."""
+
+    key: Literal["functional", "canonical"] = "functional"
+    """`functional` is the paper's hash; `canonical` also merges programs that are equal by
+    algebra."""
+    runs: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    """Directories of earlier runs whose evaluations are taken over where tasks and seeds are the
+    same."""
+
+
+class RescoreSettings(Part):
+    """The best of many noisy scores is biased: the leading programs are scored again on fresh seeds
+    after each round."""
+
+    programs: int = Field(default=10, ge=0)
+    """How many leading programs; 0: none."""
+    seeds: int = Field(default=5, ge=2)
+    """Fresh seeds for each of them and for the warm start (1000, 1001, ...)."""
+
+
+class WorkerSettings(Part):
+    """Where evaluations run. Nothing here changes a search's history."""
+
+    count: int | None = Field(default=None, ge=1)
+    """Workers; none: one for each core (or as many as the cluster has room for)."""
+    address: str = "local"
+    """`local`, `in_process` (no Ray: for debugging), or the address of a Ray cluster."""
+    cpus: float = Field(default=1.0, ge=0)
+    """CPU cores per worker."""
+    gpus: float = Field(default=0.0, ge=0)
+    """GPUs per worker; a fraction lets workers share one."""
+    timeout_s: float = Field(default=1_200.0, gt=0)
+    """Wall-clock limit of one evaluation, as the paper's 20 minutes; a worker over it is killed and
+    the program retried."""
+    retries: int = Field(default=2, ge=0)
+    """How often a program that fails alone is tried again before it is charged."""
+    memory_gb: float | None = Field(default=4.0, gt=0)
+    """Limit of one worker's data memory; none: no limit."""
+    batch_s: float = Field(default=0.5, gt=0)
+    """Programs are sent in batches that last about this long."""
+
+
+class StoreSettings(Part):
+    """How the run's file is written. Nothing here changes a search's history."""
+
+    journal: Literal["wal", "delete"] = "wal"
+    """`wal` needs a local file system; use `delete` on a network mount."""
+    commit_s: float = Field(default=0.25, ge=0)
+    """Results are committed about this often; a killed search loses at most this much work."""
+
+
+class Config(Part):
+    """Everything a search needs to know."""
+
+    seed: int = Field(default=0, ge=0)
+    evolution: EvolutionSettings = EvolutionSettings()
+    evaluation: EvaluationSettings
+    cache: CacheSettings = CacheSettings()
+    rescore: RescoreSettings = RescoreSettings()
+    workers: WorkerSettings = WorkerSettings()
+    store: StoreSettings = StoreSettings()
+    meta_validation: MetaValidationSettings = MetaValidationSettings()
+    funnel: FunnelSettings | None = FunnelSettings()
+    """What the search's best must pass; none: the search ends with its summary."""
+    tuning: TuningSettings = FINAL_TUNING
+    """Of the final program to the search's tasks, before its ablation: a part can only show its use
+    where the program trains well."""
+    ablation: AblationSettings = AblationSettings()
+    """How the final program is made shorter, after the funnel."""
+
+    def history_settings(self) -> dict[str, Any]:
+        """The settings that a search's history depends on, as plain data."""
+        others = {"workers", "store", "meta_validation", "funnel", "tuning", "ablation"}
+        return self.model_dump(mode="json", exclude=others)

@@ -1,0 +1,1 @@
+"""(program, task, seed, split) -> fitness, and nothing else."""

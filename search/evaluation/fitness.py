@@ -1,0 +1,97 @@
+"""From the evaluations of a program to its one score."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from enum import Enum
+from statistics import fmean
+
+from search.config.settings import EvaluationSettings
+
+
+class Outcome(Enum):
+    """Why a program has the fitness that it has; only COMPLETED gives a finite one."""
+
+    COMPLETED = "trained to the end"
+    DIVERGED = "its loss became non-finite or exploded"
+    HURDLE = "clearly behind at a hurdle, so ended early"
+    NON_FINITE = "not trained: gives non-finite numbers within a few steps on random inputs"
+    NEVER_MOVES = "not trained: never moves a weight"
+    IGNORES_GRADIENT = "not trained: the same updates whatever the gradient"
+    FAILED = "crashed, ran out of memory or hung, alone and more than once"
+
+
+NOT_TRAINED = (Outcome.NON_FINITE, Outcome.NEVER_MOVES, Outcome.IGNORES_GRADIENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One training of a program: one task, one seed."""
+
+    task: str
+    seed: int
+    fitness: float  # higher is better; -inf unless completed
+    outcome: Outcome
+    steps: int  # training steps that were run
+    checkpoints: tuple[float, ...] = ()  # fitness at the hurdles that were reached
+    compile_seconds: float = 0.0
+    run_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a program's evaluations say together."""
+
+    fitness: float
+    outcome: Outcome
+    by_task: tuple[float, ...] = ()  # [tasks] fitness, mean over seeds; empty unless completed
+    checkpoints: tuple[tuple[float, ...], ...] = ()  # [tasks, hurdles] the same at the hurdles
+
+    def to_json(self) -> str:
+        return json.dumps([self.fitness, self.outcome.name, self.by_task, self.checkpoints])
+
+    @classmethod
+    def from_json(cls, text: str) -> Score:
+        fitness, outcome, by_task, checkpoints = json.loads(text)
+        return cls(fitness, Outcome[outcome], tuple(by_task), tuple(map(tuple, checkpoints)))
+
+
+def rejected(outcome: Outcome) -> Score:
+    """The score of a program that has no fitness."""
+    return Score(-math.inf, outcome)
+
+
+def score_of(evaluations: Sequence[Evaluation], settings: EvaluationSettings) -> Score:
+    """The weighted mean over tasks of the mean over seeds; -inf when any training did not complete.
+
+    evaluations: one for each task and seed, or fewer when the last of them did not complete.
+    """
+    for evaluation in evaluations:
+        if evaluation.outcome is not Outcome.COMPLETED or not math.isfinite(evaluation.fitness):
+            failed = evaluation.outcome is not Outcome.COMPLETED
+            return rejected(evaluation.outcome if failed else Outcome.DIVERGED)
+    by_task, checkpoints = [], []
+    for task in settings.tasks:
+        own = [evaluation for evaluation in evaluations if evaluation.task == task]
+        by_task.append(fmean(evaluation.fitness for evaluation in own))
+        checkpoints.append(tuple(map(fmean, zip(*(e.checkpoints for e in own), strict=True))))
+    fitness = fmean(by_task, settings.weights)
+    return Score(fitness, Outcome.COMPLETED, tuple(by_task), tuple(checkpoints))
+
+
+def evaluation_row(number: int, purpose: str, evaluation: Evaluation) -> tuple:
+    """The store's row of an evaluation."""
+    task, seed, fitness, outcome, steps, checkpoints, compile_s, run_s = astuple(evaluation)
+    kept = json.dumps(checkpoints)
+    return number, purpose, task, seed, fitness, outcome.name, steps, kept, compile_s, run_s
+
+
+def evaluation_of(row: Sequence) -> Evaluation:
+    """The evaluation in a store's row, from the column `task` on."""
+    task, seed, fitness, outcome, steps, checkpoints, compile_s, run_s = row
+    kept = tuple(json.loads(checkpoints))
+    fitness = math.nan if fitness is None else fitness  # SQLite has no NaN
+    return Evaluation(task, seed, fitness, Outcome[outcome], steps, kept, compile_s, run_s)

@@ -1,0 +1,1 @@
+"""Ask, look up, submit, tell, store: the loop of a search."""

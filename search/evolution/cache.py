@@ -1,0 +1,76 @@
+"""Programs that compute the same are evaluated once: the table of scores by hash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from programs import Analysis, Program, remove_redundant
+from programs.canonical import canonical_hash
+from search.config.settings import CacheSettings
+from search.evaluation.fitness import Score
+
+
+@dataclass(slots=True)
+class Entry:
+    """One thing to evaluate; `score` is None until its evaluation has arrived."""
+
+    score: Score | None = None
+    evaluated: int | None = None  # number of the individual that is evaluated
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What the cache knows of a child."""
+
+    functional: bytes
+    canonical: bytes | None  # None: the functional hash was known, so it was not computed
+    entry: Entry
+    reuse: str  # functional, canonical or new: the first hash that was known
+    live: Program | None  # without redundant statements; None: the functional hash was known
+    is_new: bool  # nobody has evaluated the entry yet
+
+
+class Cache:
+    """Scores by functional or canonical hash, filled in order of birth.
+
+    Both hashes' hits are counted, whichever is the key.
+    """
+
+    def __init__(self, settings: CacheSettings, known: Iterable[tuple[bytes, Score]] = ()):
+        """known: cache keys and scores taken over from earlier runs."""
+        self._by_canonical = settings.key == "canonical"
+        self._functional: dict[bytes, Entry] = {}
+        self._canonical: dict[bytes, Entry] = {}
+        self._known = dict(known)
+        self.behaviours: set[bytes] = set()  # of the programs trained so far
+
+    def look_up(self, analysis: Analysis) -> Lookup:
+        """The entry of a child; a new one is the caller's to evaluate."""
+        functional = analysis.functional_hash
+        entry = self._functional.get(functional)
+        if entry is not None:
+            return Lookup(functional, None, entry, "functional", None, False)
+        live = remove_redundant(analysis.program, analysis)
+        return self._look_further(functional, canonical_hash(live), live)
+
+    def _look_further(self, functional: bytes, canonical: bytes, live: Program | None) -> Lookup:
+        twin = self._canonical.get(canonical)
+        reuse = "new" if twin is None else "canonical"
+        entry = twin if twin is not None and self._by_canonical else None
+        is_new = entry is None
+        if entry is None:
+            key = canonical if self._by_canonical else functional
+            entry = Entry(self._known.get(key))
+            is_new = entry.score is None
+        self._functional[functional] = entry
+        self._canonical.setdefault(canonical, entry)
+        return Lookup(functional, canonical, entry, reuse, live, is_new)
+
+    def restore(self, functional: bytes, canonical: bytes) -> Entry:
+        """The entry of a program that an earlier process of this run had told."""
+        return self._look_further(functional, canonical, None).entry
+
+    def entry(self, functional: bytes) -> Entry:
+        """The entry of a program that was looked up or restored."""
+        return self._functional[functional]

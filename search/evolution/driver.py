@@ -1,0 +1,252 @@
+"""The loop of a search: ask, hash, look up, submit, tell, store; workers only evaluate.
+
+Everything that a config decides happens in order of birth, so the store's rows are the same
+whatever the workers do; and whatever was told can be put back from them (see resume.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from programs.behaviour import Conduct, behaviour
+from search.config.settings import Config
+from search.evaluation.fitness import Evaluation, Outcome, Score, evaluation_row, rejected, score_of
+from search.evaluation.jobs import Failing, Job, Result, Stopped
+from search.evaluation.request import Thresholds
+from search.evolution.cache import Lookup
+from search.evolution.counters import Statistics
+from search.evolution.evolution import Child, Repeats
+from search.evolution.hurdles import Field, may_be_audited
+from search.evolution.meta_validation import MetaValidation
+from search.evolution.resume import (
+    arrived,
+    restore_round,
+    restored_cache,
+    restored_programs,
+    unaudited,
+)
+from search.storage.lineage import edit_between
+from search.storage.store import Store
+from search.workers.pool import Pool
+
+CHUNK = 50  # children asked between two looks at the workers
+POLL_S = 0.02  # least time between two looks while there are children to ask for
+WAIT_S = 0.1  # longest wait for a worker, so that a signal is noticed
+FAILURES = 20  # in a row are not the programs' own
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A child that is born and not told."""
+
+    child: Child
+    lookup: Lookup
+    reuse: str
+    behavioural: bytes | None
+    text: str  # without redundant statements; empty for a known program
+
+
+class Driver:
+    """Runs rounds of a search against a store and a pool of workers."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        pool: Pool,
+        statistics: Statistics,
+        show: Callable[[], None] = lambda: None,
+        stopping: Callable[[], int | None] = lambda: None,
+    ):
+        """show: called often, to draw progress; stopping: the signal that asks to stop, if any."""
+        self._meta = MetaValidation(store, config.meta_validation)
+        self.config, self.store, self.pool = config, store, pool
+        self.statistics, self._show, self._stopping = statistics, show, stopping
+        self._hurdles = config.evaluation.hurdles
+        self._seeds = tuple(range(config.evaluation.seeds))
+        self._waiting: deque[Waiting] = deque()
+        self._evaluated: dict[int, Lookup] = {}  # by number, being evaluated
+        self._fields: dict[int, Field] = {}  # by repeat
+        self._failing: list[Result] = []  # not yet charged
+        self._failures = 0  # in a row
+        self._polled = 0.0
+        self.cache = restored_cache(store, config)
+        self._programs = restored_programs(store)  # rows of programs by functional hash
+        self._arrived = arrived(store)  # evaluations by number, not yet told
+        for number, text in unaudited(store, config.evaluation.hurdles):
+            self.pool.submit(Job(number, "audit", text, self._seeds))
+
+    def run(self, repeats: Repeats) -> None:
+        """Runs a round to its end.
+
+        Raises:
+          Stopped: asked to stop. Failing: a warm start or too many programs in a row fail.
+        """
+        restore_round(repeats, self.store, self.cache)
+        while not repeats.finished or self.pool.outstanding:
+            moved = self._ask(repeats)
+            moved |= self._tell(repeats)
+            self._collect(0.0 if moved else WAIT_S)
+            self.statistics.target = repeats.expected
+            self.step()
+        self.drain()
+
+    def drain(self) -> None:
+        """Waits for all that was submitted and the last points of meta-validation; stores it."""
+        self.store.commit()
+        self._submit_points()
+        while self.pool.outstanding:
+            self._collect(WAIT_S)
+            self.step()
+        self.store.commit()
+
+    def step(self) -> None:
+        """What is due between any two steps: commit, show, stop."""
+        if self.store.commit_if_due():
+            self._submit_points()
+        self._show()
+        for kind, text in self.pool.events:
+            self.statistics.failures[kind] += 1
+            self.store.add_event(kind, text)
+        self.pool.events.clear()
+        if signal := self._stopping():
+            self.store.commit()
+            raise Stopped(signal)
+
+    def _submit_points(self) -> None:
+        for job in self._meta.due():
+            self.pool.submit(job)
+
+    def _ask(self, repeats: Repeats) -> bool:
+        for count in range(CHUNK):
+            child = repeats.ask()
+            if child is None:
+                return count > 0
+            self._admit(child, repeats)
+        return True
+
+    def _admit(self, child: Child, repeats: Repeats) -> None:
+        """Looks a child up; sends it to the workers when it must be evaluated."""
+        lookup = self.cache.look_up(child.mutation.analysis)
+        waiting = Waiting(child, lookup, lookup.reuse, None, "")
+        self._waiting.append(waiting)
+        if lookup.live is not None:
+            waiting.text = str(lookup.live)
+        if lookup.live is None or not lookup.is_new:
+            return
+        if self.config.evaluation.fingerprint:
+            seen = behaviour(lookup.live)
+            waiting.behavioural = seen.hash
+            if seen.conduct is not Conduct.FINE:
+                lookup.entry.score = rejected(Outcome[seen.conduct.name])
+                return
+            if lookup.reuse == "new" and seen.hash in self.cache.behaviours:
+                waiting.reuse = "behavioural"
+            self.cache.behaviours.add(seen.hash)
+        lookup.entry.evaluated = child.number
+        if child.number in self._arrived:  # evaluated before this process started
+            self._settle(lookup, self._arrived.pop(child.number))
+            return
+        self._evaluated[child.number] = lookup
+        self.pool.submit(self._job(child, waiting.text, repeats))
+
+    def _job(self, child: Child, text: str, repeats: Repeats) -> Job:
+        least: Thresholds = ()
+        if child.index >= 0:
+            evolution = repeats.evolutions[child.repeat]
+            size = len(evolution.population)
+            field = self._fields.setdefault(child.repeat, Field(size, self._hurdles))
+            scores = (individual.score for individual in reversed(evolution.population))
+            least = field.thresholds(scores, evolution.seen)
+        return Job(child.number, "search", text, self._seeds, least)
+
+    def _collect(self, timeout_s: float) -> None:
+        now = time.monotonic()
+        if self.pool.outstanding and (timeout_s or now - self._polled > POLL_S):
+            for result in self.pool.collect(timeout_s):
+                self._take(result)
+            self._polled = now
+        if not self.pool.outstanding:
+            self._charge()
+
+    def _take(self, result: Result) -> None:
+        """Takes in what has arrived from a worker."""
+        if not result.failure or result.job.purpose != "search":
+            self._charge()
+            self._failures = 0
+            self._keep(result)
+            return
+        self._failing.append(result)
+        self._failures += 1
+        number = result.job.number
+        if any(w.child.number == number and w.child.index < 0 for w in self._waiting):
+            raise Failing(f"the warm start cannot be evaluated: {result.failure}")
+        if self._failures == FAILURES:
+            raise Failing(f"{FAILURES} programs in a row failed, the last: {result.failure}")
+
+    def _charge(self) -> None:
+        """Failures count as the programs' own once others succeed, or when there are no others."""
+        for result in self._failing:
+            self._keep(result)
+        self._failing.clear()
+
+    def _keep(self, result: Result) -> None:
+        """Stores a result; a search's waits to be told."""
+        job, evaluations = result.job, result.evaluations
+        if result.failure:
+            evaluations = (Evaluation("", job.seeds[0], float("-inf"), Outcome.FAILED, 0),)
+        for evaluation in evaluations:
+            self.store.add_evaluation(evaluation_row(job.number, job.purpose, evaluation))
+        if job.purpose == "search":
+            score = self._settle(self._evaluated.pop(job.number), evaluations)
+            self.statistics.count_evaluation(evaluations, score.outcome)
+
+    def _settle(self, lookup: Lookup, evaluations: tuple[Evaluation, ...]) -> Score:
+        score = lookup.entry.score = score_of(evaluations, self.config.evaluation)
+        return score
+
+    def _tell(self, repeats: Repeats) -> bool:
+        """Tells what is next in order of birth and has a score."""
+        told = False
+        while self._waiting and (score := self._waiting[0].lookup.entry.score) is not None:
+            waiting = self._waiting.popleft()
+            repeats.tell(waiting.child, score)
+            self._log(waiting, score)
+            told = True
+        return told
+
+    def _log(self, waiting: Waiting, score: Score) -> None:
+        child, lookup = waiting.child, waiting.lookup
+        mutation, functional = child.mutation, lookup.functional
+        live = len(mutation.analysis.live)
+        program = self._programs.get(functional)
+        if program is None:
+            program = self._programs[functional] = len(self._programs) + 1
+            evaluated = lookup.entry.evaluated
+            hashes = (functional, lookup.canonical, waiting.behavioural)
+            outcome = score.outcome.name
+            row = (program, *hashes, evaluated, live, score.fitness, outcome, waiting.text)
+            self.store.add_program(row)
+            self.statistics.count_program(score, waiting.text)
+            if lookup.is_new and may_be_audited(score.outcome, functional, self._hurdles):
+                self.pool.submit(Job(child.number, "audit", waiting.text, self._seeds))
+        parent = child.parent
+        self.store.add_individual(
+            (
+                child.number,
+                child.repeat,
+                child.index,
+                parent.number if parent else None,
+                mutation.kind,
+                mutation.attempts,
+                len(mutation.program),
+                live,
+                program,
+                waiting.reuse,
+                edit_between(parent.program if parent else None, mutation.program),
+            )
+        )
+        self.statistics.count_individual(waiting.reuse, mutation, live, score, child.index < 0)

@@ -1,0 +1,72 @@
+"""Hurdles: which fitness a training must have reached part of the way, from told results only.
+
+The reference is the population as the child sees it, so thresholds, and with them the whole
+history, follow from the config. What is wrongly rejected is measured by audits: a few rejected
+programs, chosen by their hash, are trained to the end, and the search never hears of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+import numpy as np
+
+from search.config.settings import HurdleSettings
+from search.evaluation.fitness import NOT_TRAINED, Outcome, Score
+from search.evaluation.request import Thresholds
+
+
+def thresholds(population: Iterable[Score], settings: HurdleSettings) -> Thresholds:
+    """Least fitness at each hurdle of each task.
+
+    A training may be behind the population's quantile by `slack` times what the population's
+    median still gained from the hurdle to the end.
+    """
+    scores = list(population)
+    return Field(len(scores), settings).thresholds(scores, len(scores))
+
+
+class Field:
+    """The thresholds of a population that moves on; only its newest scores are looked at.
+
+    size: of the population.
+    """
+
+    def __init__(self, size: int, settings: HurdleSettings):
+        self._settings = settings
+        self._completed = np.zeros(size, bool)
+        self._rows = np.empty((size, 0, 0))  # [population, tasks, hurdles and the end]
+        self._seen: int | None = None
+
+    def thresholds(self, newest_first: Iterable[Score], seen: int) -> Thresholds:
+        """newest_first: the population; seen: how many results it has ever taken in."""
+        if not self._settings.at:
+            return ()
+        size = len(self._completed)
+        new = size if self._seen is None else min(size, seen - self._seen)
+        for back, score in enumerate(itertools.islice(newest_first, new), start=1):
+            self._put((seen - back) % size, score)
+        self._seen = seen
+        if not self._completed.any():
+            return ()
+        rows = self._rows[self._completed]
+        reached, final = rows[:, :, :-1], np.median(rows[:, :, -1], axis=0)
+        still_to_gain = np.maximum(final[:, None] - np.median(reached, axis=0), 0)
+        settings = self._settings
+        least = np.quantile(reached, settings.quantile, axis=0) - settings.slack * still_to_gain
+        return tuple(tuple(row) for row in least.tolist())
+
+    def _put(self, place: int, score: Score) -> None:
+        self._completed[place] = score.outcome is Outcome.COMPLETED
+        if self._completed[place]:
+            row = [(*at, end) for at, end in zip(score.checkpoints, score.by_task)]
+            if not self._rows.size:
+                self._rows = np.empty((len(self._rows), len(row), len(row[0])))
+            self._rows[place] = row
+
+
+def may_be_audited(outcome: Outcome, functional_hash: bytes, settings: HurdleSettings) -> bool:
+    """Whether a program was rejected early, and is one of those that are trained to the end."""
+    early = outcome is Outcome.HURDLE or outcome in NOT_TRAINED
+    return early and int.from_bytes(functional_hash[:4], "big") < settings.audit_share * 2**32

@@ -1,0 +1,70 @@
+"""Which points of the meta-validation curves are due."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from search.config.selection import MetaValidationSettings
+from search.evaluation.jobs import Job
+from search.storage.store import Reader
+
+PURPOSE = "meta"  # of the jobs, and of their rows in the store
+FIRST_SEED = 7_000
+
+
+class MetaValidation:
+    """Finds the points of the curves as they are reached.
+
+    It reads the store alone, so after a kill the points that have no score are asked for again.
+    """
+
+    def __init__(self, store: Reader, settings: MetaValidationSettings):
+        self.store, self.settings = store, settings
+        self._history = _History(store, settings)
+        self._asked = {
+            number
+            for (number,) in store.rows(
+                "SELECT DISTINCT individual FROM evaluations WHERE purpose = ?", (PURPOSE,)
+            )
+        }
+
+    def due(self) -> list[Job]:
+        """Jobs for the points reached since the last call; none for a leader that has its score.
+
+        Cheap: reads the rows committed since.
+        """
+        jobs = []
+        seeds = tuple(range(FIRST_SEED, FIRST_SEED + self.settings.seeds))
+        for _, _, number, _, text in self._history.reached() if self.settings.every else ():
+            if number not in self._asked:
+                self._asked.add(number)
+                jobs.append(Job(number, PURPOSE, text, seeds))
+        return jobs
+
+
+class _History:
+    """One pass over the individuals in order of birth, with the best so far of each repeat."""
+
+    def __init__(self, store: Reader, settings: MetaValidationSettings):
+        self._store, self._every = store, settings.every
+        self._best: dict[int, tuple[float, int, str]] = {}
+        self._seen = -1
+
+    def reached(self) -> Iterator[tuple[int, int, int, float, str]]:
+        """Repeat, children, and the best individual with its fitness and text, for each new point.
+
+        Of equally good individuals the oldest is the best.
+        """
+        for repeat, child, number, fitness, text in self._store.iterate(
+            "SELECT repeat, child, number, fitness, text FROM individuals"
+            " JOIN programs ON programs.id = program WHERE number > ? ORDER BY number",
+            (self._seen,),
+        ):
+            self._seen = number
+            value = -math.inf if fitness is None else fitness
+            if value > self._best.get(repeat, (-math.inf,))[0]:
+                self._best[repeat] = value, number, text
+            if child >= 0 and (child + 1) % self._every == 0 and repeat in self._best:
+                value, leader, text = self._best[repeat]
+                yield repeat, child + 1, leader, value, text

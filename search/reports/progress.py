@@ -1,0 +1,171 @@
+"""How a search shows its progress: a live table on a terminal, else plain lines, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import textwrap
+import time
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from search.evolution.counters import Statistics
+from search.selection.ledger import Progress
+from search.workers.pool import Pool
+
+LINES_EVERY_S = 10.0  # between two lines of progress
+
+
+class Lines:
+    """Progress on standard error: one line now and then."""
+
+    def __init__(self, file: TextIO):
+        self._file, self._due = file, time.monotonic() + LINES_EVERY_S
+
+    def __call__(self, progress: Progress) -> None:
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + LINES_EVERY_S
+        line = f"{progress.done} trainings done, {progress.reused} known before"
+        if progress.expected is not None:
+            left = progress.left_s()
+            ahead = f"at most {duration(left)} left" if left == left else "time left unknown"
+            line += f", of at most {progress.expected.trainings}; {ahead}"
+        print(line, file=self._file, flush=True)
+
+
+Figures = dict[str, float | int | str | None]
+
+KINDS = ("auto", "rich", "plain", "json")
+EVERY_S = {"rich": 0.5, "plain": 10.0, "json": 10.0}
+
+
+class View:
+    """Draws the statistics every now and then; cheap to call often."""
+
+    def __init__(
+        self,
+        kind: str,
+        statistics: Statistics,
+        pool: Pool,
+        file: TextIO | None = None,
+    ):
+        """kind: one of KINDS."""
+        file = file or sys.stdout
+        self.statistics, self._pool, self._file = statistics, pool, file
+        self.kind = ("rich" if file.isatty() else "plain") if kind == "auto" else kind
+        self._due, self._best = 0.0, ""
+        console = Console(file=file, force_terminal=self.kind == "rich" or None)
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> View:
+        self.statistics.started = time.monotonic()
+        if self.kind == "rich":
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.show(now=True)
+        self._live.stop()
+
+    def show(self, now: bool = False) -> None:
+        """Draws when it is time."""
+        if not now and time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + EVERY_S[self.kind]
+        busy = self._pool.busy_seconds / (self._pool.count * self.statistics.elapsed_s)
+        figures = self.statistics.figures(busy)
+        if self.kind == "rich":
+            self._live.update(_panel(figures, self.statistics.best_text), refresh=True)
+        elif self.kind == "json":
+            print(json.dumps(_finite(figures)), file=self._file, flush=True)
+        else:
+            print(plain_line(figures), file=self._file, flush=True)
+            if self._best != self.statistics.best_text:
+                self._best = self.statistics.best_text
+                print(textwrap.indent(self._best.rstrip(), "    "), file=self._file, flush=True)
+
+
+def say(view: str, what: str, text: str) -> None:
+    """Prints a text; in the view `json` as a JSON line, so that there is nothing else."""
+    print(json.dumps({what: text}) if view == "json" else text, flush=True)
+
+
+def _finite(figures: Figures) -> Figures:
+    """JSON has no infinities."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in figures.items()
+    }
+
+
+def plain_line(figures: Figures) -> str:
+    """One line with what matters most."""
+    if not figures["told"]:
+        spent = duration(float(figures["elapsed_s"] or 0))
+        return f"0/{figures['target']} told after {spent}: workers start and compile their tasks"
+    left = "?" if figures["left_s"] is None else duration(float(figures["left_s"]))
+    return (
+        f"{figures['told']}/{figures['target']} told, {left} left | "
+        f"{figures['children_per_s']:.0f} children/s, {figures['evaluations_per_s']:.1f} "
+        f"evaluations/s, workers {figures['workers_busy']:.0%} busy | "
+        f"hits {figures['functional_hits']:.1%} functional, {figures['canonical_hits']:.1%} "
+        f"canonical, {figures['behavioural_hits']:.1%} behavioural | "
+        f"redundant {figures['redundant']:.0%}, invalid {figures['invalid']:.0%}, diverged "
+        f"{figures['diverged']:.0%}, time without a fitness {figures['wasted_time']:.0%} | "
+        f"best {figures['best_fitness']:.5g} "
+        f"(start {figures['start_fitness']:.5g})"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 45 s, 3 min 20 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+_ROWS = (
+    ("children / s", "children_per_s", ".0f"),
+    ("evaluations / s", "evaluations_per_s", ".1f"),
+    ("workers busy", "workers_busy", ".0%"),
+    ("functional hits", "functional_hits", ".1%"),
+    ("canonical hits", "canonical_hits", ".1%"),
+    ("behavioural hits", "behavioural_hits", ".1%"),
+    ("invalid children", "invalid", ".1%"),
+    ("redundant statements", "redundant", ".1%"),
+    ("not worth training", "not_trained", ".1%"),
+    ("diverged", "diverged", ".1%"),
+    ("behind at a hurdle", "behind", ".1%"),
+    ("crashed or hung", "failed", ".1%"),
+    ("time without a fitness", "wasted_time", ".1%"),
+    ("fitness of the start", "start_fitness", ".5g"),
+    ("best fitness", "best_fitness", ".5g"),
+)
+
+
+def _panel(figures: Figures, best_text: str) -> Panel:
+    table = Table.grid(padding=(0, 2))
+    for label, name, form in _ROWS:
+        table.add_row(label, Text(format(figures[name], form), justify="right"))
+    both = Table.grid(padding=(0, 4))
+    both.add_row(table, Text(best_text))
+    told, target = int(figures["told"] or 0), int(figures["target"] or 1)
+    left = "?" if figures["left_s"] is None else duration(float(figures["left_s"]))
+    title = (
+        f"{told:,} of {target:,} told, {duration(float(figures['elapsed_s'] or 0))}, {left} left"
+    )
+    rows = Table.grid()
+    rows.add_row(ProgressBar(total=target, completed=told))
+    rows.add_row(both)
+    return Panel(rows, title=title)

@@ -1,0 +1,134 @@
+"""What a finished search prints: its figures, its leading programs, where everything is."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+
+from search.config.settings import Config, EvaluationSettings
+from search.evaluation.fitness import NOT_TRAINED, Outcome, score_of
+from search.evolution.counters import Statistics
+from search.reports.progress import duration
+from search.selection.finalists import FIRST_SEED, Finalist
+from search.selection.overfitting import summary as meta_summary
+from search.storage.queries import evaluations, hall_of_fame
+from search.storage.store import Reader, Store
+
+
+def summary(
+    store: Store, config: Config, statistics: Statistics, finalists: Sequence[Finalist]
+) -> Iterator[str]:
+    """The lines of the summary."""
+    yield from figures(store, statistics)
+    yield (
+        f"this process took {duration(statistics.elapsed_s)}: {statistics.children_per_s:.0f} "
+        f"children and {statistics.evaluations_per_s:.1f} trained programs a second"
+    )
+    yield ""
+    yield from leading(finalists)
+    yield f"All others: python -m search.inspect {store.run_dir} leaders"
+    yield ""
+    yield "Hall of fame (best fitness in the search for each number of live statements):"
+    yield from fame(store, finalists)
+    yield f"Their texts: python -m search.inspect {store.run_dir} show INDIVIDUAL"
+    yield ""
+    if meta := meta_summary(store, config.meta_validation):
+        yield from [*meta, ""]
+    run_dir = store.run_dir
+    yield f"Everything is in {run_dir}; look around with: python -m search.inspect {run_dir}"
+
+
+def figures(store: Reader, s: Statistics):
+    """The figures of the search as sentences."""
+    outcomes = s.outcomes
+    distinct = sum(outcomes.values())
+    yield (
+        f"{s.told:,} individuals, {s.evaluations:,} of them trained on workers: "
+        f"{s.told / max(s.evaluations, 1):.1f} times fewer"
+    )
+    yield (
+        f"cache hits: functional {s.hit_rate('functional'):.1%}, canonical "
+        f"{s.hit_rate('canonical'):.1%}, behavioural {s.hit_rate('behavioural'):.1%} (counted only)"
+    )
+    yield (
+        f"redundant statements: {s.redundant_share:.1%} of all; "
+        f"draws that gave no valid child: {s.invalid_share:.1%}"
+    )
+    shares = ", ".join(
+        f"{outcome.name.lower().replace('_', ' ')} {outcomes[outcome.name] / max(distinct, 1):.1%}"
+        for outcome in Outcome
+        if outcomes[outcome.name]
+    )
+    yield f"{distinct:,} distinct programs: {shares}"
+    yield (
+        f"time on programs without a fitness: {s.wasted_share:.1%} of "
+        f"{duration(sum(s.training_s.values()))} of training "
+        f"({s.wasted_share_with_compilation:.1%} with {duration(sum(s.compile_s.values()))} of "
+        "compilation, charged to whichever program came first)"
+    )
+    yield from audits(store)
+
+
+def audits(store: Reader):
+    """What the programs that were rejected early would have reached."""
+    audited = evaluations(store, "audit")
+    fitness = [f for (f,) in store.rows("SELECT fitness FROM programs WHERE outcome = 'COMPLETED'")]
+    if not audited or not fitness:
+        return
+    settings = json.loads(store.meta("history") or "{}")
+    evaluation = EvaluationSettings.model_validate_json(json.dumps(settings["evaluation"]))
+    reached = {number: score_of(own, evaluation).fitness for number, own in audited.items()}
+    outcomes = store.rows("SELECT number, outcome FROM history WHERE number IN (SELECT individual"
+                          " FROM evaluations WHERE purpose = 'audit')")  # fmt: skip
+    top = sorted(fitness)[math.ceil(0.99 * (len(fitness) - 1))]
+    groups = {"hurdles": (Outcome.HURDLE,), "the fingerprint": NOT_TRAINED}
+    for name, wanted in groups.items():
+        own = [reached[number] for number, outcome in outcomes if Outcome[outcome] in wanted]
+        if own:
+            wrong = sum(f >= top for f in own)
+            yield (
+                f"rejected by {name}: {len(own)} trained to the end to see; {wrong} "
+                f"({wrong / len(own):.1%}) would have been among the best 1 %"
+            )
+
+
+TEXTS = 3  # leading programs that are printed
+
+
+def fame(store: Reader, finalists: Sequence[Finalist] = ()) -> Iterator[str]:
+    """The best program of each live length; with its interval if it was scored again."""
+    again = {finalist.leader.number: finalist for finalist in finalists if finalist.fresh}
+    for entry in hall_of_fame(store):
+        line = f"  {entry.live:3d}  {entry.fitness:.6g}  individual {entry.number}"
+        if entry.number in again:
+            line += f", on fresh seeds {_measured(again[entry.number])}"
+        yield line
+
+
+def leading(finalists: Sequence[Finalist]) -> Iterator[str]:
+    """The leading programs, the first of them with their live statements."""
+    scored_again = bool(finalists and finalists[0].fresh)
+    where = "in the search"
+    if scored_again:
+        last = FIRST_SEED + len(finalists[0].fresh) - 1
+        where = f"on fresh seeds {FIRST_SEED} to {last}, with 95 % intervals"
+    yield f"Leading programs, by fitness {where}:"
+    for place, finalist in enumerate(finalists, start=1):
+        leader = finalist.leader
+        line = f"  {place:2d}. individual {leader.number}, {leader.live} live: "
+        if scored_again:
+            low, high = finalist.gain_interval
+            gain = sum(finalist.gain) / len(finalist.gain)
+            line += (
+                f"{_measured(finalist)}, gain over the warm start {gain:+.4g} "
+                f"[{low:+.4g}, {high:+.4g}], in the search "
+            )
+        yield f"{line}{leader.fitness:.6g}"
+        if place <= TEXTS:
+            yield from (f"      {line}" for line in leader.text.rstrip().splitlines())
+
+
+def _measured(finalist: Finalist) -> str:
+    low, high = finalist.mean_interval
+    return f"{finalist.mean:.6g} [{low:.6g}, {high:.6g}]"

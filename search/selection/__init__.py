@@ -1,0 +1,1 @@
+"""Which of a search's best programs can be trusted."""

@@ -1,0 +1,91 @@
+"""The leading programs of a search, scored again on fresh seeds beside the warm start.
+
+The best of many noisy scores is biased upwards, so what a search reports, and what a restart begins
+with, is decided by seeds that the search has not seen. Seeds are shared, so differences are paired.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from scipy.stats import t as student
+
+from search.config.settings import EvaluationSettings
+from search.evaluation.fitness import evaluation_of, score_of
+from search.evaluation.jobs import Job
+from search.evolution.driver import Driver
+from search.storage.queries import Leader, leaders, warm_start
+from search.storage.store import Reader
+
+FIRST_SEED = 1_000  # far from the search's own seeds 0, 1, ...
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A leader with its fitness on fresh seeds."""
+
+    leader: Leader
+    fresh: tuple[float, ...]  # [seeds]; empty when it was not scored again
+    gain: tuple[float, ...]  # [seeds] fitness less the warm start's, seed by seed
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.fresh) if self.fresh else self.leader.fitness
+
+    @property
+    def mean_interval(self) -> tuple[float, float]:
+        """The same of its fitness."""
+        return interval(self.fresh)
+
+    @property
+    def gain_interval(self) -> tuple[float, float]:
+        """Least and greatest plausible gain, at 95 % (Student's t over paired seeds)."""
+        return interval(self.gain)
+
+
+def interval(values: tuple[float, ...]) -> tuple[float, float]:
+    """The mean's confidence interval; infinite with fewer than two finite values."""
+    if len(values) < 2 or not all(map(math.isfinite, values)):
+        return -math.inf, math.inf
+    half = student.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stdev(values) / len(values) ** 0.5
+    return fmean(values) - half, fmean(values) + half
+
+
+def rescored(driver: Driver, before: int) -> list[Finalist]:
+    """The leading programs, the best on fresh seeds first; at least one."""
+    settings, store = driver.config.rescore, driver.store
+    store.commit()
+    found = leaders(store, max(settings.programs, 1), before)
+    start = warm_start(store)
+    if not settings.programs:
+        return [Finalist(leader, (), ()) for leader in found or [start]]
+    seeds = tuple(range(FIRST_SEED, FIRST_SEED + settings.seeds))
+    for number, text in dict.fromkeys((p.number, p.text) for p in (start, *found)):
+        stored = set(_fresh(store, number, driver.config.evaluation))
+        for seed in seeds:
+            if seed not in stored:
+                driver.pool.submit(Job(number, "rescore", text, (seed,)))
+    driver.drain()
+    reference = _fresh(store, start.number, driver.config.evaluation)
+    finalists = []
+    for leader in found or [start]:
+        fresh = _fresh(store, leader.number, driver.config.evaluation)
+        gain = tuple(fresh[seed] - reference[seed] for seed in seeds)
+        finalists.append(Finalist(leader, tuple(fresh[seed] for seed in seeds), gain))
+    return sorted(finalists, key=lambda finalist: -finalist.mean)
+
+
+def _fresh(store: Reader, number: int, settings: EvaluationSettings) -> dict[int, float]:
+    """Fitness by fresh seed."""
+    by_seed: dict[int, list] = {}
+    for row in store.rows(
+        "SELECT task, seed, fitness, outcome, steps, checkpoints, compile_seconds, run_seconds"
+        " FROM evaluations WHERE purpose = 'rescore' AND individual = ? ORDER BY seed, task",
+        (number,),
+    ):
+        evaluation = evaluation_of(row)
+        by_seed.setdefault(evaluation.seed, []).append(evaluation)
+    return {seed: score_of(found, settings).fitness for seed, found in by_seed.items()}

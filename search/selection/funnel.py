@@ -1,0 +1,148 @@
+"""A funnel on a store: candidates from a search, workers, stages kept as they end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from programs import load
+from search.config.selection import FunnelSettings
+from search.config.settings import Config, Engine, WorkerSettings
+from search.evaluation.request import flat_settings, scaled
+from search.evaluation.training_jobs import factory
+from search.selection.families import Candidate, families
+from search.selection.ledger import Ledger, Progress
+from search.selection.stages import (
+    Funnelled,
+    Named,
+    Stage,
+    expected_trainings,
+    run_stages,
+    stage_json,
+)
+from search.storage.queries import leaders
+from search.storage.store import Reader, Store
+from search.workers.ray_pool import make_pool
+
+KEY = "funnel"  # of the stages so far in the store, as JSON
+MANY = 1_000  # programs among which looking for families takes seconds
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a funnel runs on."""
+
+    tasks: tuple[str, ...]
+    weights: tuple[float, ...] | None = None
+    engine: Engine = "auto"
+    task_settings: dict[str, Any] | None = None  # on top of what the tasks' names say
+    tasks_file: str | None = None
+    workers: WorkerSettings = field(default_factory=WorkerSettings)
+    seed: int = 0
+
+    @classmethod
+    def of(cls, config: Config, tasks_file: str | None = None) -> Setup:
+        evaluation = config.evaluation
+        return cls(
+            tasks=evaluation.tasks,
+            weights=evaluation.weights,
+            engine=evaluation.engine,
+            task_settings=flat_settings(evaluation.settings),
+            tasks_file=tasks_file,
+            workers=config.workers,
+            seed=config.seed,
+        )
+
+
+@contextmanager
+def ledger_of(
+    store: Store,
+    setup: Setup,
+    timeout_s: float,
+    show: Callable[[Progress], None] = lambda _: None,
+    stopping: Callable[[], int | None] = lambda: None,
+) -> Iterator[Ledger]:
+    """Workers that run any training, each paid for once.
+
+    timeout_s: wall-clock limit of one training, where the workers' own is shorter.
+    """
+    longest = max(timeout_s, setup.workers.timeout_s)
+    workers = setup.workers.model_copy(update={"timeout_s": longest})
+    make = factory(setup.engine, setup.task_settings, setup.tasks_file)
+    with closing(make_pool(make, workers)) as pool:
+        from search.evaluation.trainer import (
+            Trainer,  # JAX comes after Ray (search/evaluation/trainer.py)
+        )
+
+        trainer = Trainer(setup.engine, setup.task_settings, setup.tasks_file)
+
+        def fingerprint(task: str) -> str:
+            return f"{trainer.task(task).fingerprint}-{trainer.engine_of(task)}"
+
+        yield Ledger(pool, store, fingerprint, show, stopping)
+
+
+def run_funnel(
+    candidates: Sequence[Named],
+    ledger: Ledger,
+    setup: Setup,
+    settings: FunnelSettings,
+    searched: bool = True,
+) -> Funnelled:
+    """Runs or continues a funnel; stages and trainings are kept in the ledger's store.
+
+    searched: whether the candidates come out of a search (see `run_stages`).
+
+    Raises:
+      ProgramError, TaskError: a baseline or a task does not exist; nothing was run.
+      Stopped: the user asked to stop. WorkerError, ClusterLost: no worker can run.
+    """
+    baselines = [(name, load(name)) for name in settings.baselines]
+    for task in setup.tasks:
+        ledger.fingerprint(scaled(task, 1))
+    for stage in settings.stages:
+        for task in stage.tasks or setup.tasks:
+            ledger.fingerprint(scaled(task, stage.scale))
+
+    kept: list[Stage] = []
+
+    def keep(*stages: Stage) -> None:
+        kept.extend(stages)
+        ledger.store.set_meta(KEY, f"[{', '.join(map(stage_json, kept))}]")
+        ledger.store.commit()
+
+    keep()  # what an earlier funnel left
+
+    ledger.progress.expected = expected_trainings(
+        len(candidates), len(baselines), len(setup.tasks), settings, searched
+    )
+    done = run_stages(
+        candidates,
+        baselines,
+        ledger,
+        setup.tasks,
+        settings,
+        seed=setup.seed,
+        weights=setup.weights,
+        done=keep,
+        searched=searched,
+    )
+    return done
+
+
+def candidates_of(store: Reader, settings: FunnelSettings) -> list[Named]:
+    """The best of different families of a search, the fittest first."""
+    found = [
+        Candidate(leader.program, leader.fitness, f"individual {leader.number}")
+        for leader in leaders(store, settings.pool)
+    ]
+    if len(found) > MANY:
+        what = f"{settings.families} families among the {len(found):,} best programs"
+        print(f"Looking for {what}", file=sys.stderr, flush=True)
+    return [
+        (f"{family.best.name} (of {family.members})", family.best.program)
+        for family in families(found, settings.families)
+    ]

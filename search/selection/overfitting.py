@@ -1,0 +1,172 @@
+"""Meta-validation: does the best program of a search still get better where the search cannot see?
+
+Every so many children of a repeat, its best program so far is trained on larger tasks and scored on
+the meta-validation split, in the background: nothing of it reaches the search, so the history is
+the same without it. When search fitness still rises while meta-validation fitness falls, the search
+overfits to its proxy tasks (meta-overfitting; Chen et al. 2023, section 2 and Figure 3).
+
+    make = routed(factory, evaluation, settings)     workers that do both
+    meta = MetaValidation(store, settings)      in the driver; after a commit, submit meta.due()
+    curves(store, settings), onset(points), summary(store, settings)
+    record(store, settings)                     at the end of a round: both go into the store
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+
+import numpy as np
+
+from programs import parse
+from search.config.selection import MetaValidationSettings
+from search.config.settings import EvaluationSettings
+from search.evaluation.fitness import Evaluation
+from search.evaluation.jobs import Evaluate, Factory, Job
+from search.evaluation.request import META, Request, flat_settings, scaled
+from search.evolution.meta_validation import FIRST_SEED, PURPOSE, _History
+from search.selection.comparison import mean_over_tasks, t_p_value
+from search.storage.store import Reader, Store
+
+KEY = "meta-validation"  # of the curves and onsets in the store, as JSON by repeat
+
+
+@dataclass(frozen=True)
+class Point:
+    """The best program of a repeat after so many children."""
+
+    child: int  # children of the repeat that had been told
+    number: int  # of the individual
+    search: float  # its fitness in the search
+    meta: tuple[float, ...]  # [seeds] on meta-validation, mean over tasks; empty: not scored yet
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.meta) if self.meta else math.nan
+
+
+@dataclass(frozen=True)
+class Onset:
+    """Where meta-overfitting begins."""
+
+    child: int  # of the point at which meta-validation was best
+    fall: float  # from there to the mean of all later points
+    p: float  # one-sided, times the number of points
+
+
+def onset(points: Sequence[Point], level: float = 0.05) -> Onset | None:
+    """Where meta-overfitting begins, or None while it does not show.
+
+    The rule, for one repeat's curve: at the point whose meta-validation mean is best (the last such
+    point), if there are at least two later points, search fitness is higher at a later point, and
+    the later points' mean meta-validation fitness is lower, seed by seed, by a t test at `level`
+    divided by the number of points (the best of many noisy means is too high, and this pays for
+    it). A later program that fails on a seed counts as the worst that was seen.
+    """
+    scored = [point for point in points if point.meta]
+    finite = [p for p in scored if all(map(math.isfinite, p.meta))]
+    if not finite:
+        return None
+    best = max(finite, key=lambda p: (p.mean, p.child))
+    later = [point for point in scored if point.child > best.child]
+    if len(later) < 2 or not any(point.search > best.search for point in later):
+        return None
+    worst = min(value for point in finite for value in point.meta)
+    values = np.array([point.meta for point in later])  # [later points, seeds]
+    values = np.where(np.isfinite(values), values, worst)
+    falls = np.array(best.meta) - values.mean(axis=0)
+    if len(falls) < 2:
+        return None
+    p = min(1.0, t_p_value(falls) * len(scored))
+    return Onset(best.child, float(falls.mean()), p) if p <= level else None
+
+
+def curves(store: Reader, settings: MetaValidationSettings) -> dict[int, list[Point]]:
+    """The points of each repeat, in order of children."""
+    if not settings.every:
+        return {}
+    fitness: dict[int, dict[str, dict[int, float]]] = {}
+    for number, task, seed, value in store.rows(
+        "SELECT individual, task, seed, fitness FROM evaluations WHERE purpose = ?", (PURPOSE,)
+    ):
+        value = -math.inf if value is None else value
+        fitness.setdefault(number, {}).setdefault(task, {})[seed] = value
+    seeds = range(FIRST_SEED, FIRST_SEED + settings.seeds)
+    found: dict[int, list[Point]] = {}
+    for repeat, child, number, search, _ in _History(store, settings).reached():
+        # A worker that failed left one row without task and seed: no fitness on any seed.
+        tasks = fitness.get(number, {}).values()
+        by_task = [[by_seed.get(seed, -math.inf) for seed in seeds] for by_seed in tasks]
+        meta = tuple(mean_over_tasks(by_task)) if by_task else ()
+        found.setdefault(repeat, []).append(Point(child, number, search, meta))
+    return found
+
+
+def summary(store: Reader, settings: MetaValidationSettings) -> list[str]:
+    """The curves and their onsets as lines of text; nothing if there are none."""
+    found = curves(store, settings)
+    lines = [f"Meta-validation at {settings.scale:g} times the compute:"] if found else []
+    for repeat, points in found.items():
+        begin = onset(points, settings.level)
+        said = "no meta-overfitting seen"
+        if begin is not None:
+            said = f"meta-overfitting begins at child {begin.child:,} (fall {begin.fall:.4g})"
+        lines.append(f"repeat {repeat}: {said}")
+        lines += [
+            f"  after {p.child:,} children: search {p.search:.5g}, meta-validation "
+            + (f"{p.mean:.5g}" if p.meta else "not scored")
+            for p in points
+        ]
+    return lines
+
+
+def record(store: Store, settings: MetaValidationSettings) -> None:
+    """Puts curves and onsets into the store, if there are any."""
+    found = {}
+    for repeat, points in curves(store, settings).items():
+        begin = onset(points, settings.level)
+        meta = [[value if math.isfinite(value) else None for value in p.meta] for p in points]
+        described = [asdict(p) | {"meta": values} for p, values in zip(points, meta)]
+        found[repeat] = {"onset": begin and asdict(begin), "points": described}
+    if found:
+        store.set_meta(KEY, json.dumps(found))
+        store.commit()
+
+
+def _evaluate(
+    job: Job, search: Evaluate, run: Callable[[Request], Evaluation], tasks: Sequence[str]
+) -> Sequence[Evaluation]:
+    if job.purpose != PURPOSE:
+        return search(job)
+    program = parse(job.program)
+    return [run(Request(program, task, seed, META)) for task in tasks for seed in job.seeds]
+
+
+def _make(
+    search: Factory,
+    evaluation: EvaluationSettings,
+    tasks: tuple[str, ...],
+    tasks_file: str | None = None,
+) -> Evaluate:
+    from search.evaluation.trainer import Trainer  # JAX is for workers
+
+    settings = flat_settings(evaluation.settings)
+    run = Trainer(evaluation.engine, settings, tasks_file).run
+    return functools.partial(_evaluate, search=search(), run=run, tasks=tasks)
+
+
+def routed(
+    search: Factory,
+    evaluation: EvaluationSettings,
+    settings: MetaValidationSettings,
+    tasks_file: str | None = None,
+) -> Factory:
+    """The search's factory, with meta-validation beside it if there is any."""
+    if not settings.every:
+        return search
+    tasks = tuple(scaled(task, settings.scale) for task in evaluation.tasks)
+    return functools.partial(_make, search, evaluation, tasks, tasks_file)

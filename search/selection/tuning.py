@@ -1,0 +1,175 @@
+"""Tuning the constants of programs, every program of a call with the same budget.
+
+Comparisons of optimizers are decided by who was tuned how hard, so baselines and candidates go
+through this one function with one setting. A constant is multiplied by 2^a, a ~ N(0, spread^2), as
+the mutation of constants does (Chen et al. 2023, section 3.1); a coefficient of `interp`, which is
+one less the inverse of an averaging time, has its distance from 1 multiplied instead.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from programs import InvalidProgram, Program, Statement, analyse, live_across_steps
+from programs.mutate import child_rng
+from search.config.selection import TuningSettings
+from search.evaluation.request import SEARCH, Request, Scorer
+from search.selection.comparison import mean_over_tasks
+
+CHANGE = 0.5  # chance that a draw changes a constant, for each of them
+ATTEMPTS = 100  # draws of constants until one gives a valid program
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A program with the best constants found."""
+
+    program: Program
+    fitness: float  # mean over tasks and the tuning seeds: biased upwards, it was chosen by it
+    start: Program
+    draws: int  # different programs tried
+
+
+def tune(
+    programs: Sequence[Program],
+    score: Scorer,
+    tasks: Sequence[str],
+    settings: TuningSettings,
+    first_seed: int = 0,
+    seed: int = 0,
+    weights: Sequence[float] | None = None,
+    others: Sequence[Sequence[Program]] | None = None,
+) -> list[Tuned]:
+    """Tunes each program on its own with the same budget; deterministic.
+
+    Args:
+      score: runs the trainings; all programs' draws of a round are asked for at once.
+      tasks, weights: fitness is the weighted mean over them, on the search-validation split.
+      first_seed: of the trainings' seeds. seed: of the draws.
+      others: for each program, the same with other constants, as further starting points.
+    """
+    programs = [live_across_steps(program) for program in programs]
+    if settings.draws == 1:
+        return [Tuned(program, math.nan, program, 0) for program in programs]
+    tried: list[dict[Program, float]] = [{} for _ in programs]  # fitness with the first seed
+    rngs = [child_rng(seed, 0, 0) for _ in programs]  # the same stream for all
+    starts = [
+        [program, *map(live_across_steps, further)]
+        for program, further in zip(programs, others or [()] * len(programs))
+    ]
+    for number in range(settings.rounds):
+        upto = math.ceil(settings.draws * (number + 1) / settings.rounds)
+        spreads = [settings.spread / 2**halvings for halvings in range(number + 1)]
+        asked = [
+            _draws(own, upto - len(done), spreads, rng, done)
+            for own, rng, done in zip(starts, rngs, tried)
+        ]
+        means = iter(_means([p for new in asked for p in new], score, tasks, [first_seed], weights))
+        for done, new in zip(tried, asked):
+            done.update((program, next(means)) for program in new)
+    chosen = [sorted(done, key=lambda p: -done[p])[: settings.keep] for done in tried]
+    seeds = list(range(first_seed, first_seed + settings.seeds))
+    means = iter(_means([p for few in chosen for p in few], score, tasks, seeds, weights))
+    tuned = []
+    for program, done, few in zip(programs, tried, chosen):
+        final = {draw: next(means) for draw in few}
+        best = _best(final)
+        tuned.append(Tuned(best, final[best], program, len(done)))
+    return tuned
+
+
+def _best(fitness: dict[Program, float]) -> Program:
+    """The fittest; of equal ones the first."""
+    return max(fitness, key=lambda program: fitness[program])
+
+
+def _means(programs, score: Scorer, tasks, seeds, weights) -> list[float]:
+    """Fitness of each program, mean over tasks and seeds; -inf where any training failed."""
+    requests = [
+        Request(program, task, seed, SEARCH)
+        for program in programs
+        for task in tasks
+        for seed in seeds
+    ]
+    fitness = score(requests)
+    means, size = [], len(tasks) * len(seeds)
+    for at in range(0, len(fitness), size):
+        by_task = [fitness[at + i : at + i + len(seeds)] for i in range(0, size, len(seeds))]
+        by_seed = mean_over_tasks(by_task, weights)
+        means.append(sum(by_seed) / len(by_seed))
+    return means
+
+
+def _draws(
+    starts: Sequence[Program],
+    count: int,
+    spreads: Sequence[float],
+    rng: random.Random,
+    known: dict[Program, float],
+) -> list[Program]:
+    """New programs: the best known with other constants; the starts first when none is known yet.
+
+    Wide spreads find what is far away, narrow ones the best nearby; each draw has one of them.
+    """
+    new: list[Program] = [] if known else list(dict.fromkeys(starts))
+    centre = _best(known) if known else starts[0]
+    for _ in range(ATTEMPTS * count if constants(centre) else 0):
+        if len(new) >= count:
+            break
+        draw = redrawn(centre, spreads[int(rng.random() * len(spreads))], rng)
+        if draw not in known and draw not in new and _is_valid(draw):
+            new.append(draw)
+    return new
+
+
+def _is_valid(program: Program) -> bool:
+    try:
+        analyse(program)
+    except InvalidProgram:
+        return False
+    return True
+
+
+def constants(program: Program) -> list[tuple[int, int]]:
+    """Where the constants are: (statement, argument)."""
+    return [
+        (i, slot)
+        for i, statement in enumerate(program)
+        for slot, argument in enumerate(statement.arguments)
+        if not isinstance(argument, str)
+    ]
+
+
+def redrawn(program: Program, spread: float, rng: random.Random) -> Program:
+    """The program with some of its constants changed, at least one."""
+    places = constants(program)
+    changed = [place for place in places if rng.random() < CHANGE]
+    if not changed:
+        changed = [places[int(rng.random() * len(places))]]
+    statements = list(program.statements)
+    for i, slot in changed:
+        factor = 2.0 ** (spread * _normal(rng))
+        statements[i] = _scaled(statements[i], slot, factor)
+    return replace(program, statements=tuple(statements))
+
+
+def _scaled(statement: Statement, slot: int, factor: float) -> Statement:
+    value = float(statement.arguments[slot])
+    if statement.function == "interp" and slot == 2 and value != 1.0:
+        new = 1 - (1 - value) * factor
+        if 0 <= value < 1:
+            new = max(new, 0.0)  # an average, so that it stays one
+    else:
+        new = value * factor
+    arguments = list(statement.arguments)
+    arguments[slot] = float(f"{new:.8g}")
+    return replace(statement, arguments=tuple(arguments))
+
+
+def _normal(rng: random.Random) -> float:
+    """From N(0, 1) by rng.random() alone, the same on any machine (Box and Muller 1958)."""
+    radius = math.sqrt(-2 * math.log(1 - rng.random()))
+    return radius * math.cos(2 * math.pi * rng.random())

@@ -1,0 +1,1 @@
+"""A program made short: by measurement and by proof."""

@@ -1,0 +1,69 @@
+"""The paper's way to a short program: evolution without insertion, at a small price per statement.
+
+Regularized evolution as in the search, from the program to be shortened, but nothing is inserted,
+and fitness is the mean over tasks and seeds less a price for each statement that is left (Chen et
+al. 2023, section 3.4: "removing statements with minimal effect"). One seed's luck may pay
+for a statement, so what comes out is a proposal; the ablation says whether it holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from programs import Program, analyse, live_across_steps
+from search.config.selection import ShrinkSettings
+from search.config.settings import EvolutionSettings, MutationSettings
+from search.evaluation.fitness import Outcome, Score
+from search.evaluation.request import Request, Scorer
+from search.evolution.evolution import Evolution, Individual
+from search.selection.comparison import mean_over_tasks
+
+FIRST_SEED = 5_000
+
+
+def shrink(
+    program: Program,
+    score: Scorer,
+    tasks: Sequence[str],
+    settings: ShrinkSettings | None = None,
+    seed: int = 0,
+) -> Program:
+    """The best program by fitness less price; it has no more statements than the one given."""
+    settings = settings or ShrinkSettings()
+    program = live_across_steps(program)
+    seeds = range(FIRST_SEED, FIRST_SEED + settings.seeds)
+    known: dict[bytes, Score] = {}
+
+    def scored(child: Program) -> Score:
+        key = analyse(child).functional_hash
+        if key not in known:
+            live = live_across_steps(child)
+            fitness = score([Request(live, task, s) for task in tasks for s in seeds])
+            size = len(seeds)
+            by_task = [fitness[at : at + size] for at in range(0, len(fitness), size)]
+            mean = sum(mean_over_tasks(by_task)) / size - settings.price * len(live)
+            outcome = Outcome.COMPLETED if math.isfinite(mean) else Outcome.DIVERGED
+            known[key] = Score(mean, outcome)
+        return known[key]
+
+    evolution = Evolution(
+        EvolutionSettings(
+            children=settings.children,
+            population=settings.population,
+            window=1,
+            mutations=MutationSettings(insert=0.0),
+        ),
+        seed,
+        0,
+        [Individual(0, program, scored(program))],
+    )
+    best = Individual(0, program, scored(program))
+    while (child := evolution.ask(evolution.asked + 1)) is not None:
+        individual = Individual(
+            child.number, child.mutation.program, scored(child.mutation.program)
+        )
+        evolution.tell(child, individual.score)
+        if individual.fitness > best.fitness:
+            best = individual
+    return live_across_steps(best.program)

@@ -1,0 +1,114 @@
+"""What a run directory says of itself, so that nothing else is continued in its name."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import shlex
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from search.config.load import dumps
+from search.config.settings import Config
+from search.storage.store import Reader, Store, StoreError
+
+PACKAGES = ("jax", "jaxlib", "numpy", "optax", "ray")
+
+
+def versions() -> dict[str, str]:
+    """What a fitness may depend on besides the config: equal bits need equal versions."""
+    found = {name: metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **found, "processor": _processor()}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def identify(store: Store, config: Config, fingerprints: dict[str, str], resume: bool) -> list[str]:
+    """Writes what a new run is, or checks that an old one is the same; returns warnings.
+
+    A directory whose search has no results yet is as good as new.
+
+    fingerprints: of the tasks, settings and data, by name.
+
+    Raises:
+      StoreError: the directory holds a search and `resume` is False, or it is another search.
+    """
+    described = {
+        "history": json.dumps(config.history_settings()),
+        "tasks": json.dumps(fingerprints),
+        "versions": json.dumps(versions()),
+    }
+    if not _has_results(store):  # or an earlier attempt ended before it had any: begin anew
+        store.forget()
+        for key, value in described.items():
+            store.set_meta(key, value)
+        store.set_meta("config", dumps(config))
+        store.add_event("start", described["versions"])
+        store.commit()
+        return []
+    if not resume:
+        raise StoreError(f"{store.run_dir}: already holds a search; continue it with --resume, "
+                         "or choose another --run-dir")  # fmt: skip
+    for key in ("history", "tasks"):
+        before = json.loads(store.meta(key) or "{}")
+        differences = _differences(before, json.loads(described[key]))
+        if differences:
+            raise StoreError(f"{store.run_dir}: holds another search: {'; '.join(differences)}")
+    store.set_meta("config", dumps(config))
+    store.add_event("resume", described["versions"])
+    changed = changed_versions(store)
+    store.commit()
+    return changed
+
+
+def changed_versions(store: Reader) -> list[str]:
+    """Warnings: what a run was scored with that is not what runs now."""
+    before = json.loads(store.meta("versions") or "{}")
+    changed = _differences(before, versions())
+    return [f"fitness may differ in its last bits: {change}" for change in changed]
+
+
+def _differences(before: Any, now: Any, key: str = "") -> list[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        parts = [_differences(before.get(k), now.get(k), f"{key}.{k}") for k in before | now]
+        return [difference for part in parts for difference in part]
+    said = [json.dumps(value) for value in (before, now)]
+    return [] if before == now else [f"{key.lstrip('.')} was {said[0]}, now {said[1]}"]
+
+
+def _has_results(store: Reader) -> bool:
+    found = "SELECT EXISTS (SELECT 1 FROM individuals) OR EXISTS (SELECT 1 FROM evaluations)"
+    return store.rows(found) == [(1,)]
+
+
+def is_begun(run_dir: Path) -> bool:
+    """Whether there is a search that can be continued."""
+    with contextlib.suppress(StoreError), Reader(run_dir) as store:
+        return store.meta("history") is not None
+    return False
+
+
+def resume_command(
+    config_path: str, run_dir: Path, overrides: list[str], tasks_file: str | None = None
+) -> str:
+    """The command that continues a run."""
+    sets = "".join(f" --set {shlex.quote(override)}" for override in overrides)
+    paths = f"--config {shlex.quote(config_path)} --run-dir {shlex.quote(str(run_dir))}"
+    tasks = f" --tasks {shlex.quote(tasks_file)}" if tasks_file else ""
+    return f"{shlex.quote(_python())} -m search.run {paths}{sets}{tasks} --resume"
+
+
+def _python() -> str:
+    """This Python, by a path from here if it is below."""
+    path = Path(sys.executable)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -1,0 +1,42 @@
+"""A worker: what runs in the process of a Ray actor, without Ray."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import resource
+import time
+from collections.abc import Sequence
+
+from search.evaluation.jobs import Evaluate, Factory, Job, Result, attempt
+
+
+class Worker:
+    """Evaluates jobs, within a limit of time and memory."""
+
+    def __init__(self, environment: dict[str, str], core: int | None, memory_gb: float | None):
+        os.environ.update(environment)  # before JAX is imported
+        cores = sorted(os.sched_getaffinity(0))
+        if core is not None:
+            os.sched_setaffinity(0, {cores[core % len(cores)]})
+        if memory_gb is not None:
+            limit = int(memory_gb * 2**30)
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        self._evaluate: Evaluate | None = None
+
+    def start(self, factory: Factory) -> int:
+        """Makes the evaluation function; returns the process id."""
+        self._evaluate = factory()
+        return os.getpid()
+
+    def run(self, jobs: Sequence[Job], timeout_s: float) -> tuple[list[Result], float]:
+        """The results in order, and the seconds they took."""
+        assert self._evaluate is not None
+        begin, results = time.perf_counter(), []
+        for job in jobs:
+            faulthandler.dump_traceback_later(timeout_s, exit=True)
+            try:
+                results.append(attempt(self._evaluate, job))
+            finally:
+                faulthandler.cancel_dump_traceback_later()
+        return results, time.perf_counter() - begin

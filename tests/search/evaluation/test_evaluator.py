@@ -1,0 +1,403 @@
+"""The evaluator, hand-made optimizers and the command line."""
+
+import itertools
+import json
+import math
+import os
+import random
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from programs import Program, ProgramError, Statement, live_across_steps, load
+from programs.behaviour import Conduct, behaviour
+from programs.interpreter import CAPACITIES, capacity_of
+from programs.mutate import child_rng, mutate
+from proxy_tasks.task import make_task
+from proxy_tasks.train import train
+from search.evaluate import main
+from search.evaluation.evaluator import Evaluator, engine_for, read
+from search.evaluation.fitness import Outcome
+from search.evaluation.optimizers import OPTIMIZERS, parse_handmade
+from search.evaluation.threads import SINGLE_THREADED
+from tests.strategies import random_programs
+
+STEPS = 60
+LION = load("library:lion")
+SLOW = pytest.mark.slow
+DIVERGES = "def train(w, g, lr):\n  update = g * 1e30\n  return update\n"
+
+
+@pytest.fixture(scope="module")
+def task():
+    return make_task("vision_mlp", steps=STEPS)
+
+
+@pytest.fixture(scope="module")
+def evaluator(task):
+    return Evaluator([task], "interpreted", hurdles=(0.5,))
+
+
+# --- the evaluator -------------------------------------------------------------------------------
+
+
+def test_engines_agree(task, evaluator):
+    compiled = Evaluator([task], "compiled")
+    for name in ("lion", "adamw"):
+        one = evaluator.evaluate(f"library:{name}", seeds=(0, 1))
+        other = compiled.evaluate(load(f"library:{name}"), seeds=(0, 1))
+        assert [e.seed for e in one] == [0, 1]
+        assert {e.outcome for e in one + other} == {Outcome.COMPLETED}
+        np.testing.assert_allclose(
+            [e.fitness for e in one], [e.fitness for e in other], rtol=1e-3, err_msg=name
+        )
+        assert compiled.evaluate(f"library:{name}")[0].compile_seconds > 0
+
+
+def test_a_bad_program_costs_little(evaluator):
+    evaluator.evaluate("library:lion")
+    (evaluation,) = evaluator.evaluate(DIVERGES)
+    assert evaluation.outcome is Outcome.DIVERGED
+    assert evaluation.fitness == -math.inf
+    assert evaluation.steps <= 0.1 * STEPS
+    assert evaluation.compile_seconds == 0
+
+
+def _mutants(count, seed):
+    """AdamW under 1 to 30 mutations, worth training by their conduct."""
+    for chain in itertools.count():
+        rng = child_rng(seed, 0, chain)
+        program = load("library:adamw")
+        for _ in range(1 + int(rng.random() * 30)):
+            program = mutate(program, rng).program
+        if capacity_of(program) == CAPACITIES[0] and behaviour(program).conduct is Conduct.FINE:
+            yield program
+            count -= 1
+        if not count:
+            return
+
+
+@pytest.mark.parametrize("name", ["vision_mlp", pytest.param("language_mlp", marks=SLOW)])
+def test_diverging_programs_cost_under_a_tenth_on_average(name):
+    task = make_task(name)
+    evaluator = Evaluator([task], "interpreted")
+    evaluations = [evaluator.evaluate(program)[0] for program in _mutants(150, seed=1)]
+    shares = [e.steps / task.steps for e in evaluations if e.outcome is Outcome.DIVERGED]
+    quantiles = np.quantile(shares, [0.5, 0.75, 0.9, 0.95, 1])
+    print(
+        f"\n{name}: {len(shares)} of 150 programs diverge, after a share of {task.steps} steps of "
+        f"{np.mean(shares):.1%} on average; median, 75 %, 90 %, 95 %, largest: {quantiles}; "
+        f"{np.mean(np.array(shares) > 0.1):.0%} of them after more than a tenth"
+    )
+    assert len(shares) > 20
+    assert np.mean(shares) < 0.1
+
+
+def test_hurdles_end_a_training(evaluator):
+    (free,) = evaluator.evaluate("library:lion")
+    assert free.outcome is Outcome.COMPLETED and len(free.checkpoints) == 1
+    reached = free.checkpoints[0]
+    (passes,) = evaluator.evaluate("library:lion", thresholds=[[reached - 1e-3]])
+    assert passes == _timeless(passes, free)
+    (ended,) = evaluator.evaluate("library:lion", thresholds=[[reached + 1e-3]])
+    assert ended.outcome is Outcome.HURDLE
+    assert ended.fitness == -math.inf
+    assert ended.checkpoints == free.checkpoints
+    assert ended.steps == STEPS // 2
+
+
+def _timeless(like, evaluation):
+    times = {"compile_seconds": like.compile_seconds, "run_seconds": like.run_seconds}
+    return replace(evaluation, **times)
+
+
+def test_stops_at_the_first_failure_on_request(evaluator):
+    assert len(evaluator.evaluate(DIVERGES, seeds=(0, 1, 2))) == 3
+    assert len(evaluator.evaluate(DIVERGES, seeds=(0, 1, 2), all_of_them=False)) == 1
+
+
+def _compilations(run):
+    """How often JAX compiled during a call."""
+    seen, active = [], True
+
+    def listen(event, seconds, **_):
+        if active and event == "/jax/core/compile/backend_compile_duration":
+            seen.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    run()
+    active = False
+    return len(seen)
+
+
+def _check_no_compilation(evaluator, count):
+    found = [p for p in random_programs(2 * count, seed=7) if capacity_of(p) == CAPACITIES[0]]
+    found = found[:count]
+    assert len(found) == count
+    evaluator.evaluate(found[0])
+    assert _compilations(lambda: [evaluator.evaluate(program) for program in found]) == 0
+    assert _compilations(lambda: jax.jit(lambda x: x * 3)(1.0)) == 1, "the counter counts"
+
+
+def test_other_programs_compile_nothing(evaluator):
+    _check_no_compilation(evaluator, 100)
+
+
+def _long(live, rng):
+    """AdamW with averages of its own values added to the update, `live` live statements in all."""
+    statements = [*load("library:adamw").statements, Statement("t", "multiply", ("g", 1e-6))]
+    while len(statements) < live - 2:
+        function = rng.choice(["maximum", "minimum", "add", "subtract", "interp"])
+        arguments = ("t", rng.choice(["m", "v", "g", "update", "t"]))
+        rest = (rng.random(),) if function == "interp" else ()
+        statements += [Statement("t", function, arguments + rest)]
+    statements += [Statement("t", "clip", ("t", 1e-6)), Statement("update", "add", ("update", "t"))]
+    program = Program(load("library:adamw").states, tuple(statements))
+    assert len(live_across_steps(program)) == live
+    return program
+
+
+def test_programs_of_all_sizes_compile_once_per_capacity(task):
+    rng = random.Random(0)
+    found = [_long(live, rng) for live in (20, 30, 50, 100, 300, 500, 600, 800, 1000)]
+    by_capacity = {capacity_of(program): program for program in found}
+    assert set(by_capacity) == set(CAPACITIES)
+    evaluator = Evaluator([task], "interpreted")
+    for program in by_capacity.values():
+        evaluator.evaluate(program)
+    evaluations = []
+    found = [*found, *_mutants(10, seed=2)]
+    rng.shuffle(found)
+    assert _compilations(lambda: evaluations.extend(map(evaluator.evaluate, found))) == 0
+    assert _compilations(lambda: jax.jit(lambda x: x * 5)(1.0)) == 1, "the counter counts"
+    assert sum(e.outcome is Outcome.COMPLETED for (e,) in evaluations) >= 9
+
+
+@pytest.mark.slow
+def test_a_thousand_programs_compile_nothing():
+    _check_no_compilation(Evaluator(["vision_mlp"], "interpreted"), 1000)
+
+
+_REPEAT = """
+import sys
+from search.evaluation.threads import single_threaded
+single_threaded()
+from programs.behaviour import Conduct, behaviour
+from proxy_tasks.task import make_task
+from search.evaluation.evaluator import Evaluator
+from tests.strategies import random_programs
+settings = dict(steps=int(sys.argv[3])) if sys.argv[3:] else {}
+evaluator = Evaluator([make_task(sys.argv[2], **settings)], "interpreted")
+programs = [p for p in random_programs(60, 8) if behaviour(p).conduct is Conduct.FINE][:5]
+for i in range(int(sys.argv[1])):
+    for program in ["library:adamw", *programs]:
+        (evaluation,) = evaluator.evaluate(program)
+        print(evaluation.outcome.name, evaluation.fitness.hex())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "task",  # few steps where they are dear
+    ["vision_mlp", "language_mlp", "vision_vit 5", "language_transformer 5"],
+)
+def test_the_same_bits_in_100_runs_of_3_processes(task, processes=3, repeats=34):
+    lines = set()
+    for _ in range(processes):
+        run = subprocess.run(
+            [sys.executable, "-c", _REPEAT, str(repeats), *task.split()],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **SINGLE_THREADED, "PYTHONPATH": "."},
+        )
+        assert run.returncode == 0, run.stderr[-2000:]
+        rows = run.stdout.splitlines()
+        assert len(rows) == 6 * repeats
+        lines |= {(i % 6, row) for i, row in enumerate(rows)}
+    assert len(lines) == 6, sorted(lines)
+
+
+def test_the_engine_follows_from_the_task_alone(task):
+    assert engine_for(task) == "interpreted"
+    assert engine_for(SimpleNamespace(steps=200, parameters=22_474)) == "interpreted"
+    assert engine_for(SimpleNamespace(steps=30_000, parameters=360_000)) == "compiled"
+
+
+# --- optimizers made by hand ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_takes_a_schedule(name):
+    optimizer = parse_handmade(f"optax:{name}(learning_rate=0.01)").optimizer(lambda step: 0.5)
+    params = {"a": jnp.ones((2, 3)), "b": jnp.float32(1)}
+    state = optimizer.init(params)
+    with jax.disable_jit():
+        updates, _ = optimizer.update(jax.tree.map(jnp.sin, params), state, params)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(updates))
+
+
+def test_a_handmade_optimizer_is_optax_on_the_schedule(task, evaluator):
+    (got,) = evaluator.evaluate("optax:adam(learning_rate=2e-2, b1=0.8)")
+    optimizer = optax.adam(lambda step: 2e-2 * task.schedule(step), b1=0.8)
+    (expected,) = train(task, optimizer)
+    assert got.fitness == pytest.approx(expected.fitness, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("optax:adamv(learning_rate=1)", "did you mean 'adam"),
+        ("optax:adam(rate=1)", "no setting 'rate'"),
+        ("optax:adam(learning_rat=1)", "did you mean 'learning_rate'"),
+        ("optax:adam", "learning_rate is missing"),
+        ("optax:adam(1e-3)", "given by name"),
+        ("optax:adam(learning_rate=1, learning_rate=2)", "given twice"),
+        ("optax:adam(learning_rate=1/0)", "finite number"),
+        ("optax:adam(learning_rate=1e999)", "finite number"),
+        ("optax:adam(learning_rate=__import__('os'))", "finite number"),
+        ("optax:adam(**{})", "no setting"),
+        ("optax:adam.__class__()", "expected optax:NAME"),
+        ("optax:(lambda: 0)()", "expected optax:NAME"),
+        ("optax:", "expected optax:NAME"),
+        ("optax:" + "(" * 5000, "expected optax:NAME"),
+    ],
+)
+def test_bad_optimizers(text, message):
+    with pytest.raises(ProgramError) as caught:
+        parse_handmade(text)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.text(max_size=60) | st.from_regex(r"(adam|lion|sgd)\([a-z_0-9=,. -]*\)?", fullmatch=True))
+def test_any_text_is_an_optimizer_or_a_clear_error(text):
+    try:
+        handmade = parse_handmade("optax:" + text)
+    except ProgramError as error:
+        assert "\n" not in str(error)
+    else:
+        assert handmade.name in OPTIMIZERS
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+
+def test_json(capsys):
+    command = "--task vision_mlp --set steps=30 --seeds 4 --engine compiled --json"
+    assert main(["library:lion", *command.split()]) == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    fitness = [row["fitness"] for row in result["seeds"]]
+    assert result["task"] == "vision_mlp" and len(fitness) == 4
+    low, high = scipy.stats.t.interval(
+        0.95, 3, loc=np.mean(fitness), scale=scipy.stats.sem(fitness)
+    )
+    np.testing.assert_allclose(result["interval"], [low, high])
+    assert result["mean"] == pytest.approx(np.mean(fitness))
+    assert result["compile_seconds"] > 0 and result["run_seconds"] > 0
+    assert result["engine"] == "compiled"
+
+
+def _json(capsys, *command):
+    assert main(["--engine", "compiled", "--set", "steps=30", "--json", *command]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_same_task_twice_gives_the_same_rows_twice(capsys):
+    names = ["--task", "vision_mlp", "--task", "vision_mlp@1"]
+    one, other = _json(capsys, "library:lion", *names, "--set", "shifts=0")
+    for result in (one, other):
+        assert [row["seed"] for row in result["seeds"]] == [0, 1, 2]
+    assert one["interval"] == other["interval"] and one["mean"] == other["mean"]
+
+
+def test_a_setting_of_one_task(capsys):
+    names = ["--task", "language_mlp", "--task", "vision_mlp"]
+    own = ["--set", "vision_mlp.steps=20", "--set", "language_mlp.text_limit=60000"]
+    results = _json(capsys, "library:lion", *names, "--seeds", "1", *own)
+    assert [result["seeds"][0]["steps"] for result in results] == [30, 20]
+
+
+@pytest.mark.parametrize("engine", ["auto", "interpreted", "compiled"])
+def test_which_engine_runs(task, engine):
+    made = Evaluator([task], engine)
+    assert made.engine_of(task, LION) == ("compiled" if engine == "compiled" else "interpreted")
+    assert made.engine_of(task, parse_handmade("optax:sgd(learning_rate=1)")) == "compiled"
+
+
+def test_text(capsys, tmp_path):
+    file = tmp_path / "rule.py"
+    file.write_text(DIVERGES)
+    command = "--task vision_mlp --set steps=30 --seeds 2 --engine compiled"
+    assert main([str(file), *command.split()]) == 0
+    out = capsys.readouterr().out
+    assert "not every training completed" in out and Outcome.DIVERGED.value in out
+    assert out.count("seed ") == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("library:lyon --task vision_mlp", "did you mean 'lion'"),
+        ("nothing.py --task vision_mlp", "cannot read 'nothing.py'"),
+        ("library:lion --task vision_mpl", "did you mean 'vision_mlp'"),
+        ("library:lion --task vision_mlp:big", "no preset 'big'"),
+        ("library:lion --task vision_mlp@0", "a number above 0"),
+        ("library:lion --task vision_mlp@x", "not a number"),
+        ("library:lion --task vision_mlp --set stepz=3", "did you mean 'steps'"),
+        ("library:lion --task vision_mlp --set steps", "KEY=VALUE"),
+        ("library:lion --task vision_mlp --seeds 0", "1 to 10000"),
+        ("library:lion --task vision_mlp --engine fast", "invalid choice"),
+        ("library:lion --task vision_mlp --tasks missing.py", "no file"),
+        ("library:lion", "--task"),
+        (
+            "library:lion --task vision_mlp --set vision_mlp.steps=x",
+            "steps: expected a whole number",
+        ),
+        (
+            "library:lion --task vision_mlp --set vision_mpl.steps=9",
+            "no setting 'vision_mpl.steps'",
+        ),
+        ("'' --task vision_mlp", "expected FILE, library:NAME or optax:NAME(...), got ''"),
+        ("' ' --task vision_mlp", "expected FILE, library:NAME or optax:NAME(...), got ' '"),
+        (
+            "optax:sgd(learning_rate=1) --task vision_mlp --engine interpreted",
+            "--engine interpreted has no meaning for optax:sgd",
+        ),
+        ("optax:adamw(learning_rate=) --task vision_mlp", "expected optax:NAME"),
+    ],
+)
+def test_bad_input_is_one_line(command, message, capsys):
+    try:
+        code = main(shlex.split(command))
+    except SystemExit as error:
+        code = error.code
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.out == ""
+    assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
+    assert message in captured.err
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("library:lion", "optax:adamw", "vision_mlp", "--set"))
+
+
+def test_programs_are_read_from_text_and_library():
+    assert read("library:lion") == LION
+    assert behaviour(read(DIVERGES)).conduct in Conduct
+    with pytest.raises(ProgramError):
+        read("def train(w, g, lr):\n  return update\n")

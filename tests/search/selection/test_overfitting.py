@@ -1,0 +1,199 @@
+"""Meta-validation: the rule for the onset, its false alarms, and the points of a search."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import toys
+from scipy import stats
+
+from programs import analyse, load
+from search.config.selection import MetaValidationSettings
+from search.config.settings import EvaluationSettings
+from search.evaluation.fitness import Evaluation, Outcome, evaluation_row
+from search.evaluation.jobs import Job
+from search.evolution.meta_validation import FIRST_SEED, PURPOSE, MetaValidation
+from search.selection.overfitting import KEY, Onset, Point, curves, onset, record, routed, summary
+from search.storage.store import Reader, Store
+
+SETTINGS = MetaValidationSettings(every=10, seeds=3)
+
+
+def points(search, meta, seeds=5, noise=0.01, rng=None):
+    rng = rng or np.random.default_rng(0)
+    common = rng.normal(0, 0.3, seeds)
+    return [
+        Point(1000 * (i + 1), i, s, tuple(m + common + rng.normal(0, noise, seeds)))
+        for i, (s, m) in enumerate(zip(search, meta))
+    ]
+
+
+def test_overfitting_is_found_where_it_begins():
+    found = onset(points([1, 2, 3, 4, 5, 6], [0.0, 0.2, 0.5, 0.3, 0.2, 0.1]))
+    assert isinstance(found, Onset) and found.child == 3000
+    assert found.fall == pytest.approx(0.3, abs=0.05) and found.p <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("search", "meta"),
+    [
+        ([1, 2, 3, 4, 5], [0.1, 0.2, 0.3, 0.4, 0.5]),  # both rise
+        ([1, 2, 2, 2, 2], [0.1, 0.5, 0.3, 0.2, 0.2]),  # the search does not rise any more
+        ([1, 2, 3, 4], [0.1, 0.2, 0.5, 0.1]),  # one later point is not enough
+        ([1], [0.5]),
+        ([], []),
+    ],
+)
+def test_none_where_there_is_none(search, meta):
+    assert onset(points(search, meta)) is None
+
+
+def test_programs_that_fail_later_count_as_the_worst():
+    good = points([1, 2, 3], [0.0, 0.3, 0.5])
+    bad = [Point(9000 + i, 9, 9.0, (-math.inf,) * 5) for i in range(2)]
+    assert onset([*good, *bad]).child == 3000
+    assert onset(bad) is None and onset([Point(1, 1, 1.0, ())]) is None
+
+
+def test_a_flat_curve_gives_a_false_onset_at_most_at_the_level():
+    rng, alarms, level = np.random.default_rng(1), 0, 0.05
+    for _ in range(1_000):
+        curve = points(range(12), [0.0] * 12, seeds=4, noise=0.1, rng=rng)
+        alarms += onset(curve, level) is not None
+    assert alarms <= stats.binom.ppf(1 - 1e-4, 1_000, level)
+
+
+@pytest.mark.parametrize(("fall", "least"), [(4.0, 0.98), (2.0, 0.7)])
+def test_a_fall_is_seen_with_the_default_seeds(fall, least):
+    """Ten points; after the fifth meta-validation falls by so many standard deviations of a seed's
+    difference between two points."""
+    rng, seeds = np.random.default_rng(2), MetaValidationSettings().seeds
+    meta = [0.1 * min(i, 4) - 0.1 * fall * (i > 4) for i in range(10)]
+    curves = [points(range(10), meta, seeds, 0.1 / math.sqrt(2), rng) for _ in range(200)]
+    found = [begin for begin in map(onset, curves) if begin is not None]
+    assert len(found) >= least * 200
+    assert np.mean([begin.child <= 5000 for begin in found]) > 0.95
+
+
+@pytest.mark.parametrize("rising", [0.0, 0.02])
+def test_the_default_seeds_give_a_false_onset_at_most_at_the_level(rising):
+    rng, settings, alarms = np.random.default_rng(3), MetaValidationSettings(), 0
+    for _ in range(1_000):
+        meta = [rising * i for i in range(10)]
+        curve = points(range(10), meta, settings.seeds, 0.1, rng)
+        alarms += onset(curve, settings.level) is not None
+    assert alarms <= stats.binom.ppf(1 - 1e-4, 1_000, settings.level)
+
+
+def fill(store: Store, children: int, start: int = 0):
+    """Two repeats side by side; fitness rises at children 3, 14 and 25 of repeat 0 alone."""
+    programs = [load(f"library:{name}") for name in ("adamw", "lion", "signum", "sgd")]
+    if not start:
+        for i, program in enumerate(programs, start=1):
+            key = analyse(program).functional_hash
+            row = (i, key, key, key, i, len(program), float(i), "COMPLETED", str(program))
+            store.add_program(row)
+    for number in range(start, children):
+        repeat, child = number % 2, number // 2
+        program = 1 + (repeat == 0 and child % 11 == 3) * (1 + min(child // 11, 2))
+        store.add_individual((number, repeat, child, None, "x", 1, 9, 9, program, "new", ""))
+    store.commit()
+
+
+def test_points_are_asked_for_once_and_again_after_a_kill(tmp_path):
+    with Store(tmp_path) as store:
+        fill(store, 19)
+        meta = MetaValidation(store, SETTINGS)
+        assert [job.number for job in meta.due()] == [6]  # repeat 0 after 10 children
+        fill(store, 60, start=19)
+        jobs = meta.due()
+        # Repeat 1 never gets better than its first; repeat 0 has a new leader each time.
+        assert sorted(job.number for job in jobs) == [1, 28, 50]
+        assert jobs[0].purpose == PURPOSE and jobs[0].seeds == (7000, 7001, 7002)
+        assert meta.due() == []
+        for number in (6, 1):
+            for seed in jobs[0].seeds:
+                evaluation = Evaluation("t@10", seed, seed / 1e4, Outcome.COMPLETED, 1)
+                store.add_evaluation(evaluation_row(number, PURPOSE, evaluation))
+        failed = Evaluation("", 0, -math.inf, Outcome.FAILED, 0)
+        store.add_evaluation(evaluation_row(28, PURPOSE, failed))
+        store.commit()
+        assert [job.number for job in MetaValidation(store, SETTINGS).due()] == [50]
+        found = curves(store, SETTINGS)
+        assert [point.number for point in found[0]] == [6, 28, 50]
+        assert [point.child for point in found[0]] == [10, 20, 30]
+        assert found[0][0].mean == pytest.approx(0.7001)
+        assert found[0][1].meta == (-math.inf,) * 3 and found[0][2].meta == ()
+        assert [point.number for point in found[1]] == [1, 1, 1]
+        record(store, SETTINGS)
+        stored = json.loads(store.meta(KEY))
+        assert [p["child"] for p in stored["0"]["points"]] == [10, 20, 30]
+        assert stored["0"]["points"][1]["meta"] == [None] * 3 and stored["0"]["onset"] is None
+        lines = "\n".join(summary(store, SETTINGS))
+        assert "repeat 0: no meta-overfitting seen" in lines and "not scored" in lines
+        assert MetaValidation(store, MetaValidationSettings()).due() == []
+        assert curves(store, MetaValidationSettings()) == {}
+        assert summary(store, MetaValidationSettings()) == []
+
+
+def test_workers_do_both():
+    asked = []
+    make = routed(
+        lambda: lambda job: asked.append(job) or [],
+        EvaluationSettings(tasks=("vision_mlp",)),
+        SETTINGS,
+    )
+    assert make()(Job(0, "search", str(load("library:sgd")), (0,))) == []
+    assert len(asked) == 1
+
+
+TOY_SEARCH = """\
+evolution: {children: 250, population: 40, repeats: 2, rounds: 1, window: 40}
+evaluation: {tasks: [vision_mlp], settings: {vision_mlp: {steps: 5}}}
+rescore: {programs: 0}
+workers: {address: in_process}
+funnel: null
+"""
+
+
+def test_it_changes_no_history_and_its_last_point_is_not_lost(tmp_path):
+    """Points are real trainings, of a few steps; the search's fitness is the toy's."""
+    config, environment = tmp_path / "toy.yaml", {**os.environ, "TOY_TASK": "vision_mlp"}
+    config.write_text(TOY_SEARCH)
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *command], capture_output=True, text=True, env=environment
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    digests = {}
+    for every in ("0", "125"):
+        options = ["--config", str(config), "--run-dir", str(tmp_path / every)]
+        for setting in (f"every={every}", "scale=1", "seeds=2"):
+            options += ["--set", f"meta_validation.{setting}"]
+        run(toys.__file__, *options)
+        with Reader(tmp_path / every) as store:
+            digests[every], stored = store.history_digest(), json.loads(store.meta(KEY) or "{}")
+    assert digests["0"] == digests["125"]
+    for repeat in "01":
+        points = stored[repeat]["points"]
+        assert [(point["child"], len(point["meta"])) for point in points] == [(125, 2), (250, 2)]
+    assert "after 250 children: search" in run("-m", "search.inspect", str(tmp_path / "125"))
+    assert run("scripts/figures", str(tmp_path / "125")).startswith("drawn")
+    assert "meta-validation" in (tmp_path / "125" / "figure.svg").read_text()
+
+
+@pytest.mark.slow
+def test_a_real_point():
+    settings = MetaValidationSettings(every=1, seeds=2, scale=2)
+    evaluation = EvaluationSettings(tasks=("vision_mlp",))
+    evaluate = routed(lambda: lambda job: [], evaluation, settings)()
+    found = evaluate(Job(0, PURPOSE, str(load("library:lion")), (FIRST_SEED, FIRST_SEED + 1)))
+    assert [e.task for e in found] == ["vision_mlp@2"] * 2
+    assert all(math.isfinite(e.fitness) for e in found)

@@ -1,0 +1,417 @@
+"""The funnel with planted fitness: null candidates, luck, overfitting, improvements, resuming."""
+
+import contextlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+from scipy import stats
+from toys import Noisy, Workers, fill_search
+
+from programs import Program, Statement, load
+from search import funnel
+from search.config.load import load as load_config
+from search.config.selection import FinalsSettings, FunnelSettings, StageSettings, TuningSettings
+from search.config.settings import Config, EvaluationSettings
+from search.evaluation.fitness import Evaluation, Outcome
+from search.evaluation.jobs import Job
+from search.evaluation.request import META, SEARCH, Request, scaled
+from search.evaluation.training_jobs import purpose_of
+from search.reports.funnel import markdown, report, table
+from search.selection import funnel as selection_funnel
+from search.selection.ledger import Ledger
+from search.selection.stages import FINALS, expected_trainings, run_stages, stage_json
+from search.storage.store import Reader, Store, StoreError
+from search.workers.in_process import InProcess
+
+ADAMW, LION = load("library:adamw"), load("library:lion")
+BASELINE = [("adamw", ADAMW)]
+NO_TUNING = TuningSettings(draws=1)
+TUNING = TuningSettings(draws=6, keep=2, seeds=2)
+
+
+def numbered(number: int, base: Program = LION) -> Program:
+    """One of many programs: it begins with so many statements that change nothing of worth, in
+    binary, which no tuning touches."""
+    bits = tuple(
+        Statement("g", "sinh" if number >> i & 1 else "arcsinh", ("g",)) for i in range(15)
+    )
+    return replace(base, statements=(*bits, *base.statements))
+
+
+def number_of(program: Program) -> int | None:
+    """Which one it is; None: not a numbered one."""
+    bits = [s.function == "sinh" for s in program if s.function in ("sinh", "arcsinh")]
+    return sum(bit << i for i, bit in enumerate(bits)) if bits else None
+
+
+def is_lion(program: Program) -> bool:
+    return any(s.function == "sign" for s in program)
+
+
+def settings(keep: int = 5, level: float = 0.05, tuning=NO_TUNING, **finals) -> FunnelSettings:
+    return FunnelSettings(
+        head_start=NO_TUNING,
+        stages=(
+            StageSettings(name="A", keep=keep, beat=False, tuning=NO_TUNING),
+            StageSettings(name="B", scale=10, keep=keep, level=level, tuning=tuning),
+            StageSettings(name="C", scale=100, keep=3, level=level, tuning=tuning),
+        ),
+        finals=FinalsSettings(**finals),
+    )
+
+
+def test_of_1000_null_candidates_no_more_pass_a_stage_than_stated():
+    """Each against a baseline of its own, so that they are independent; tuned before each stage."""
+    level, count, passed, confirmed = 0.05, 1_000, 0, 0
+    tuning = TuningSettings(draws=3, rounds=1, keep=2, seeds=2)
+    rules = FunnelSettings(
+        head_start=NO_TUNING,
+        stages=(StageSettings(name="B", scale=10, keep=1, level=level, tuning=tuning),),
+        finals=FinalsSettings(seeds=5, level=level),
+    )
+    for i in range(count):
+        candidate, baseline = [("null", numbered(2 * i))], [("base", numbered(2 * i + 1))]
+        done = run_stages(candidate, baseline, Noisy(), ["t"], rules)
+        passed += bool(done.stages[0].promoted)
+        confirmed += bool(done.confirmed)
+    assert 0 < passed <= stats.binom.ppf(1 - 1e-3, count, level)
+    assert confirmed <= stats.binom.ppf(1 - 1e-3, count, level**2)
+
+
+def test_of_100_funnels_of_null_candidates_no_more_confirm_one_than_stated():
+    """Stage A takes the best of 30 by noisy scores; B lets pass at a level so loose that the finals
+    have something to do."""
+    level, funnels, confirmed, finals = 0.05, 100, 0, 0
+    stages = (
+        StageSettings(name="A", keep=5, seeds=3, beat=False, tuning=NO_TUNING),
+        StageSettings(name="B", scale=10, keep=3, level=0.4, tuning=NO_TUNING),
+    )
+    rules = FunnelSettings(
+        head_start=NO_TUNING, stages=stages, finals=FinalsSettings(seeds=7, level=level)
+    )
+    for i in range(funnels):
+        candidates = [(f"n{j}", numbered(100 * i + j)) for j in range(30)]
+        done = run_stages(candidates, [("b", numbered(i, ADAMW))], Noisy(), ["t"], rules)
+        finals += done.stages[-1].name == FINALS
+        confirmed += bool(done.confirmed)
+    assert finals > 40
+    assert confirmed <= stats.binom.ppf(1 - 1e-4, funnels, level)
+
+
+def overfitted(bonus: float):
+    """Candidate 7 is better on the split that the search sees, and nowhere else."""
+    return lambda r: bonus * (number_of(r.program) == 7 and r.split == SEARCH)
+
+
+def lucky(r: Request) -> float:
+    """Candidate 7 wins by one seed's luck: hugely on the search's seed 0."""
+    return 5.0 * (number_of(r.program) == 7 and r.seed == 0)
+
+
+@pytest.mark.parametrize("worth", [overfitted(1.0), lucky], ids=["overfitted", "lucky"])
+def test_planted_false_improvements_do_not_pass(worth):
+    candidates = [(f"n{i}", numbered(i)) for i in range(12)]
+    score = Noisy(worth)
+    in_search = {name: score.one(Request(p, "t", 0)) for name, p in candidates}
+    assert max(in_search, key=in_search.get) == "n7"
+    done = run_stages(candidates, BASELINE, score, ["t"], settings(tuning=TUNING))
+    assert not done.confirmed
+    assert "n7" not in [entry.name for stage in done.stages[1:] for entry in stage.promoted]
+
+
+def test_a_true_improvement_passes_and_everybody_is_tuned_alike():
+    def worth(r: Request) -> float:
+        return 0.5 * (len(r.program) == len(LION))
+
+    score = Noisy(worth)
+    candidates = [("lion", LION), *((f"n{i}", numbered(i, ADAMW)) for i in range(4))]
+    done = run_stages(candidates, BASELINE, score, ["t", "u"], settings(tuning=TUNING))
+    assert [entry.name for entry in done.confirmed] == ["lion"]
+    assert [stage.name for stage in done.stages] == ["A", "B", "C", FINALS]
+    assert done.stages[1].tasks == ("t@10", "u@10") and done.stages[2].tasks[0] == "t@100"
+    assert done.stages[-1].tasks == done.stages[2].tasks
+    entry = done.confirmed[0]
+    assert entry.against.low > 0 and entry.p <= 0.05 and entry.baseline == "adamw"
+    assert "lion" in table(done.stages) and "| finals | lion |" in markdown(done.stages)
+    assert json.loads(stage_json(done.stages[-1]))["entries"][0]["promoted"]
+    assert (
+        score.asked
+        <= expected_trainings(5, 1, 2, settings(tuning=TUNING)).trainings + 2 * 2 * 2 * 2 * 6
+    )
+
+
+def rate(program: Program) -> float:
+    """The learning rate of AdamW or Lion: the constant that the schedule is multiplied with."""
+    return next(s.arguments[1] for s in program if s.target == "lr")
+
+
+def at_rate(program: Program, lr: float) -> Program:
+    statements = [
+        replace(s, arguments=("lr", lr)) if s.target == "lr" else s for s in program.statements
+    ]
+    return replace(program, statements=tuple(statements))
+
+
+def bowl(best: float = 0.1):
+    """All that counts is the learning rate; 20 % from the best cost 0.003."""
+    return lambda r: -0.05 * math.log2(max(rate(r.program), 1e-30) / best) ** 2
+
+
+QUICKSTART = load_config("configs/quickstart.yaml").funnel
+
+
+@pytest.mark.parametrize("extra", [False, True], ids=["the baseline", "with a statement more"])
+def test_constants_alone_are_not_confirmed(extra):
+    """A whole search has found the best learning rate for the candidate, 100 times AdamW's."""
+    level, funnels, confirmed = QUICKSTART.finals.level, 60, 0
+    for i in range(funnels):
+        best = at_rate(numbered(i, ADAMW) if extra else ADAMW, 0.1)
+        score = Noisy(lambda r: bowl()(r), luck=0.02)
+        done = run_stages([("found", best)], BASELINE, score, ["t"], QUICKSTART, seed=i)
+        assert extra or done.variants == ("found",)
+        confirmed += bool(done.confirmed)
+    assert confirmed <= stats.binom.ppf(1 - 1e-3, funnels, level)
+
+
+def test_a_baseline_is_tuned_from_the_constants_of_a_candidate_of_its_structure():
+    candidates = [("adamw again", at_rate(ADAMW, 5.0)), ("lion", at_rate(LION, 5.0))]
+    score = Noisy(lambda r: bowl(5.0)(r) + 0.5 * is_lion(r.program), luck=0.0)
+    rules = settings().model_copy(update={"head_start": TuningSettings(draws=2, spread=1e-6)})
+    done = run_stages(candidates, BASELINE, score, ["t"], rules)
+    assert done.variants == ("adamw again",)
+    assert [entry.name for entry in done.confirmed] == ["lion"]
+    assert all(rate(stage.baselines[0].program) == 5.0 for stage in done.stages)
+    assert "adamw again is a baseline with other constants" in report(done)
+    done = run_stages(candidates[:1], BASELINE, score, ["t"], rules)
+    assert not done.stages and not done.confirmed and "no candidate" in report(done)
+
+
+@pytest.mark.parametrize("searched", [True, False])
+def test_a_better_structure_passes(searched):
+    """With the constants of a search, or with any, if it gets the head start too."""
+    for i in range(5):
+        score = Noisy(lambda r: bowl()(r) + 0.3 * is_lion(r.program), luck=0.02)
+        lion = at_rate(LION, 0.1 if searched else 0.001)
+        given = [("lion", lion)], BASELINE, score, ["t"], QUICKSTART
+        done = run_stages(*given, seed=i, searched=searched)
+        assert [entry.name for entry in done.confirmed] == ["lion"]
+        expected = expected_trainings(1, 1, 1, QUICKSTART, searched).trainings
+        again = 2 * 1 * (8 + 2)  # the kept draws' first seed is asked for twice, paid for once
+        assert score.asked <= expected + again
+
+
+def test_one_must_beat_every_baseline():
+    def worth(r: Request) -> float:
+        return {len(LION): 0.5, len(ADAMW): 0.0}.get(len(r.program), 1.0)
+
+    two = [*BASELINE, ("sgd", load("library:sgd"))]
+    done = run_stages([("lion", LION)], two, Noisy(worth), ["t"], settings())
+    assert not done.confirmed
+    assert done.stages[1].entries[0].baseline == "sgd"
+
+
+def test_programs_without_a_fitness_never_go_on_and_failing_baselines_give_no_credit():
+    def worth(r: Request) -> float:
+        diverges = number_of(r.program) == 1 and r.split == META and r.seed % 3 == 0
+        return -math.inf if diverges else 1.0 * is_lion(r.program)
+
+    candidates = [(f"n{i}", numbered(i)) for i in range(3)]
+    done = run_stages(candidates, BASELINE, Noisy(worth), ["t"], settings())
+    assert sorted(e.name for e in done.confirmed) == ["n0", "n2"]
+    assert "n1" not in [e.name for e in done.stages[0].promoted]
+    assert "none" in markdown(done.stages)
+
+    def broken(r: Request) -> float:
+        return -math.inf if not is_lion(r.program) else 0.0
+
+    done = run_stages(candidates, BASELINE, Noisy(broken), ["t"], settings())
+    assert not done.confirmed and not done.stages[1].promoted
+
+
+def test_settings_that_could_not_decide_anything_are_refused():
+    with pytest.raises(ValueError, match="at least 5"):
+        StageSettings(name="B", seeds=4)
+    with pytest.raises(ValueError, match="finals: with 3 seeds"):
+        FunnelSettings(finals=FinalsSettings(seeds=3))
+    with pytest.raises(ValueError, match="different names"):
+        FunnelSettings(stages=(StageSettings(name="B"), StageSettings(name="B")))
+
+
+def test_names_at_scales():
+    assert scaled("a", 10) == "a@10" and scaled("a:p@10", 10) == "a:p@100" and scaled("a", 1) == "a"
+
+
+# The command, with a toy in the workers' place.
+
+
+@pytest.fixture
+def paid(monkeypatch):
+    workers = Workers(Noisy(lambda r: 1.0 * is_lion(r.program)))
+    monkeypatch.setattr(selection_funnel, "factory", workers.factory)
+    return workers
+
+
+PROGRAMS = ["--program", "library:lion", "--program", "library:adam", "--task", "vision_mlp"]
+QUICK = ["--workers", "in_process", "--set", "stages.C.scale=20", "--set", "stages.B.scale=2",
+         "--set", "head_start.draws=8"]  # fmt: skip
+
+
+def stages(store) -> list[dict]:
+    return json.loads(store.meta(selection_funnel.KEY))
+
+
+def test_a_later_funnel_that_ends_earlier_leaves_no_stages_of_the_first(tmp_path, capsys, paid):
+    command = [*PROGRAMS, *QUICK, "--run-dir", str(tmp_path)]
+    assert funnel.main(command) == 0
+    assert funnel.main(["--program", "library:sgd", "--task", "vision_mlp", *command[6:]]) == 0
+    with Reader(tmp_path) as store:
+        assert [stage["name"] for stage in stages(store)] == ["A", "B"]
+
+
+def test_a_training_that_failed_for_its_worker_is_asked_for_again_by_a_later_process(tmp_path):
+    """What diverged is not."""
+    asked: list[Job] = []
+
+    class Failing(InProcess):
+        def collect(self, timeout_s):
+            asked.extend(self._queue)
+            return [replace(r, failure="over its time") if r.job.seeds == (1,) else r
+                    for r in super().collect(timeout_s)]  # fmt: skip
+
+    def diverged(job):
+        return [Evaluation("t", job.seeds[0], -math.inf, Outcome.DIVERGED, 1)]
+
+    requests = [Request(LION, "t", seed) for seed in (0, 1)]
+    for _ in range(2):
+        with Store(tmp_path) as store:
+            ledger = Ledger(Failing(lambda: diverged), store, str)
+            assert ledger(requests) == ledger(requests) == [-math.inf] * 2
+    assert [job.seeds for job in asked] == [(0,), (1,), (1,)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_with_its_own_exit_code(tmp_path, capsys, paid, number):
+    stopping = StoppedWhen(number, lambda: len(paid.jobs) > 30)
+    command = [*PROGRAMS, *QUICK, "--run-dir", str(tmp_path)]
+    assert funnel.main(command, stopping) == 128 + number
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+class StoppedWhen:
+    """As search.stopping.Stopping, without a signal."""
+
+    def __init__(self, number: int, when):
+        self.number, self.when = number, when
+
+    def orderly(self) -> None:
+        pass
+
+    def __call__(self) -> int | None:
+        return self.number if self.when() else None
+
+
+def test_the_command_on_given_programs_goes_on_after_a_kill_and_pays_nothing_twice(
+    tmp_path, capsys, paid
+):
+    run_dir = tmp_path / "run"
+    command = [*PROGRAMS, *QUICK, "--run-dir", str(run_dir)]
+    paid.stop_at = 100
+    assert funnel.main(command) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    before = len(paid.jobs)
+    assert funnel.main(command) == 0
+    first = capsys.readouterr().out
+    assert "library:lion" in first and "Better than every baseline" in first
+    # The batch under way when it was stopped is lost, nothing else.
+    keys = paid.paid()
+    assert before == 100 and 0 < len(keys) - len(set(keys)) <= 100
+    with Reader(run_dir) as store:
+        rows = store.rows("SELECT key, value FROM meta WHERE key LIKE 'training %'")
+        assert len(rows) == len(set(keys))
+        assert [stage["name"] for stage in stages(store)] == ["A", "B", "C", FINALS]
+        assert stages(store)[1]["entries"][0]["name"] == "library:lion"
+    count = len(paid.jobs)
+    assert funnel.main(command) == 0
+    assert capsys.readouterr().out == first and len(paid.jobs) == count
+    assert "| finals | library:lion |" in (run_dir / "funnel.md").read_text()
+
+
+def test_the_command_on_a_finished_search(tmp_path, capsys, paid):
+    run_dir = tmp_path / "run"
+    config = Config(evaluation=EvaluationSettings(tasks=("vision_mlp",)))
+    with Store(run_dir) as store:
+        fill_search(store, config, [LION, numbered(3), ADAMW, load("library:sgd")])
+    assert funnel.main([str(run_dir), *QUICK, "--set", "stages.A.keep=2"]) == 0
+    out = capsys.readouterr().out
+    assert "individual 0 (of" in out and "Better than every baseline" in out
+    with Reader(run_dir) as store:
+        stage = stages(store)[0]
+    assert 2 <= len(stage["entries"]) <= 4 and sum(e["promoted"] for e in stage["entries"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], "RUN_DIR"),
+        (["no_such_run"], "no search here"),
+        (["some_run", "--task", "vision_mlp"], "--task goes with --program"),
+        (["some_run", "--task-set", "steps=9"], "--task-set goes with --program"),
+        (["some_run", "--run-dir", "x"], "--run-dir goes with --program"),
+        ([*PROGRAMS, "--set", "stages.D.keep=3", "--run-dir", "x"], "'stages.D"),
+        ([*PROGRAMS, "--set", "stages.B.kep=3", "--run-dir", "x"], "did you mean 'keep'"),
+        ([*PROGRAMS, "--set", "stages.B.seeds=two", "--run-dir", "x"], "stages.B.seeds"),
+        (["--program", "library:lino", "--task", "vision_mlp", "--run-dir", "x"], "lion"),
+        (["--program", "library:lion", "--task", "vision_mpl", "--run-dir", "x"], "vision_mlp"),
+        (["--program", "library:lion", "--run-dir", "x"], "--task"),
+    ],
+)
+def test_mistakes_are_one_clear_line(argv, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = funnel.main(argv)
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") <= 2 and "Traceback" not in err
+
+
+def test_purposes_are_read_back():
+    assert json.loads(purpose_of("a@10", META)) == ["a@10", META]
+
+
+@pytest.mark.slow
+def test_a_killed_funnel_on_ray_workers_goes_on_with_the_same_command(tmp_path):
+    """Two minutes: real trainings, of a few steps; the driver is killed twice on the way."""
+    settings = ["head_start.draws=12", "stages.A.seeds=5", "stages.B.scale=2", "stages.C.scale=3"]
+    command = [sys.executable, "-m", "search.funnel", "--program", "library:lion", "--workers", "2",
+               "--task", "vision_mlp", "--task-set", "steps=20", "--run-dir", str(tmp_path)]  # fmt: skip
+    for setting in settings:
+        command += ["--set", setting]
+
+    def paid() -> dict[str, str]:
+        with contextlib.suppress(StoreError), Reader(tmp_path) as store:
+            return dict(store.rows("SELECT key, value FROM meta WHERE key LIKE 'training %'"))
+        return {}
+
+    known: dict[str, str] = {}
+    for wanted in (10, 40):
+        process = subprocess.Popen(command, start_new_session=True, stdout=-3, stderr=-3)
+        while len(paid()) < wanted:
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert known.items() <= paid().items()  # how long each took is stored: none is run again
+        known = paid()
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert known.items() <= paid().items() and "stage" in done.stdout
+    assert (tmp_path / "funnel.md").exists()

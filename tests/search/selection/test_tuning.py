@@ -1,0 +1,121 @@
+"""Tuning: the same budget for all, deterministic, and it finds planted constants."""
+
+import math
+import random
+from dataclasses import replace
+
+import pytest
+
+from programs import library, load, parse
+from search.config.selection import FunnelSettings, TuningSettings
+from search.evaluation.request import Request
+from search.selection.tuning import constants, redrawn, tune
+
+
+class Planted:
+    """Fitness falls with the distance of the last constant from 0.01, in octaves; counts calls."""
+
+    def __init__(self, noise: float = 0.0):
+        self.noise, self.asked = noise, []
+
+    def __call__(self, requests):
+        self.asked += requests
+        return [self.one(request) for request in requests]
+
+    def one(self, request: Request) -> float:
+        values = [a for s in request.program for a in s.arguments if not isinstance(a, str)]
+        if not values or values[-1] <= 0:
+            return -math.inf
+        luck = random.Random(f"{request.program}{request.seed}").gauss(0, self.noise)
+        return -abs(math.log2(values[-1] / 0.01)) + luck
+
+
+ADAMW, LION = load("library:adamw"), load("library:lion")
+SETTINGS = TuningSettings(draws=24, keep=3, seeds=4)
+
+
+def test_every_program_gets_the_same_budget():
+    score = Planted(noise=0.1)
+    tune([ADAMW, LION], score, ["a", "b"], SETTINGS)
+    shapes = [len(request.program) for request in score.asked]
+    assert shapes.count(len(ADAMW)) == shapes.count(len(LION)) == 2 * (24 + 3 * 4)
+    # Of which those of the first seed are in the store already.
+    assert len(set(score.asked)) == 2 * 2 * SETTINGS.trainings == 2 * 2 * 33
+    assert {request.split for request in score.asked} == {"search_validation"}
+
+
+def test_planted_constants_are_found_and_the_start_is_never_lost():
+    [adamw, lion] = tune([ADAMW, LION], Planted(), ["a"], SETTINGS)
+    for tuned in (adamw, lion):
+        start = Planted().one(Request(tuned.start, "a", 0))
+        assert tuned.fitness > max(-3.0, start)
+        assert [s.function for s in tuned.program] == [s.function for s in tuned.start]
+    best_start = load("library:adam")
+    best_start = replace(
+        best_start,
+        statements=tuple(
+            replace(s, arguments=("lr", 0.01)) if s.arguments == ("lr", 0.001) else s
+            for s in best_start
+        ),
+    )
+    [kept] = tune([best_start], Planted(), ["a"], SETTINGS)
+    assert kept.program == best_start
+
+
+def rate(program) -> float:
+    """The last constant, AdamW's learning rate."""
+    return [a for s in program for a in s.arguments if not isinstance(a, str)][-1]
+
+
+def bowl(best: float, luck: float):
+    """Fitness has its best at this learning rate, and falls with the square of the octaves."""
+
+    def one(r: Request) -> float:
+        distance = math.log2(rate(r.program) / best) if rate(r.program) > 0 else 99.0
+        return -0.05 * distance**2 + random.Random(f"{r.program}{r.seed}").gauss(0, luck)
+
+    return lambda requests: [one(r) for r in requests]
+
+
+@pytest.mark.parametrize("best", [1e-5, 0.001, 0.1])
+def test_a_head_start_finds_a_learning_rate_100_times_away(best):
+    head_start = FunnelSettings().head_start
+    for seed in range(10):
+        [tuned] = tune([ADAMW], bowl(best, luck=0.02), ["a"], head_start, seed=seed)
+        assert abs(math.log2(rate(tuned.program) / best)) < 0.7
+
+
+def test_other_constants_of_the_same_program_are_a_start_too():
+    other = parse(str(ADAMW).replace("lr * 0.001", "lr * 5"))
+    settings = TuningSettings(draws=4, keep=2, seeds=2, spread=0.01)
+    [tuned] = tune([ADAMW], bowl(5.0, luck=0.0), ["a"], settings, others=[[other]])
+    assert tuned.program == other and tuned.start == ADAMW and tuned.draws == 4
+
+
+def test_it_is_deterministic_and_independent_of_company():
+    alone = tune([LION], Planted(0.1), ["a"], SETTINGS, seed=3)
+    beside = tune([ADAMW, LION], Planted(0.1), ["a"], SETTINGS, seed=3)
+    assert alone[0] == beside[1]
+    assert tune([LION], Planted(0.1), ["a"], SETTINGS, seed=4)[0] != alone[0]
+
+
+def test_a_program_that_always_fails_and_one_without_constants():
+    [sign] = tune([parse("def train(w, g, lr):\n  update = sign(g)\n  return update\n")],
+                  Planted(), ["a"], SETTINGS)  # fmt: skip
+    assert sign.fitness == -math.inf and sign.draws == 1
+    score = Planted()
+    [untuned] = tune([LION], score, ["a"], TuningSettings(draws=1))
+    assert untuned.program == LION and not score.asked
+
+
+@pytest.mark.parametrize("name", library())
+def test_redrawn_constants_keep_the_program(name):
+    program = load(f"library:{name}")
+    rng = random.Random(0)
+    for _ in range(20 if constants(program) else 0):
+        draw = redrawn(program, 2.0, rng)
+        assert constants(draw) == constants(program) and draw != program
+        for before, after in zip(program, draw):
+            if after.function == "interp":
+                old, new = before.arguments[2], after.arguments[2]
+                assert isinstance(old, str) or not 0 <= old < 1 or 0 <= new <= 1

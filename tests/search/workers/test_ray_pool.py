@@ -1,0 +1,202 @@
+"""Ray workers: every job comes back once, and only the culprit is charged."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+import psutil
+import pytest
+import toys
+
+from search.config.settings import WorkerSettings
+from search.evaluation.jobs import Job
+from search.workers import ray_pool as workers
+from search.workers.in_process import InProcess
+from search.workers.ray_cluster import WorkerError
+from search.workers.ray_pool import RayWorkers, make_pool
+
+CORES = len(os.sched_getaffinity(0))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray_started():
+    """One Ray for all tests here: it takes seconds to start."""
+    pool = RayWorkers(toys.hostile_factory, WorkerSettings(count=1))
+    yield
+    pool.close()
+
+
+def pool_of(factory=toys.hostile_factory, **changes):
+    plain = {"count": 2, "timeout_s": 1.5, "retries": 0, "memory_gb": 2.0}
+    return RayWorkers(factory, WorkerSettings(**(plain | changes)))
+
+
+def jobs(*programs):
+    return [Job(number, "search", text, (0,)) for number, text in enumerate(programs)]
+
+
+def collected(pool, wanted, limit_s=240.0):
+    """Results by number; fails when one comes twice or some do not come."""
+    results, end = {}, time.monotonic() + limit_s
+    while len(results) < wanted:
+        assert time.monotonic() < end, f"{len(results)} of {wanted} came back"
+        for result in pool.collect(0.1):
+            assert result.job.number not in results
+            results[result.job.number] = result
+    assert pool.outstanding == 0 and pool.collect(0.05) == []
+    return results
+
+
+def test_a_hostile_crowd_harms_only_itself():
+    programs = ["fine"] * 300
+    hostile = {7: "crash", 60: "hang", 150: "raise", 220: "hog"}
+    for number, text in hostile.items():
+        programs[number] = text
+    pool = pool_of()
+    try:
+        for job in jobs(*programs):
+            pool.submit(job)
+        results = collected(pool, len(programs))
+        for number, result in results.items():
+            if number in hostile:
+                assert result.failure and not result.evaluations
+            else:
+                assert result.evaluations[0].fitness == number
+        assert "no fitness for you" in results[150].failure
+        assert "MemoryError" in results[220].failure
+    finally:
+        pool.close()
+
+
+def test_a_reply_lost_with_its_worker_is_not_held_against_the_job():
+    """A result is on its way for a moment, in which the next job may kill the process."""
+    pool = pool_of(batch_s=1e-9, timeout_s=20.0)
+    try:
+        crowd = ["fine", "crash"] * 10
+        for job in jobs(*crowd):
+            pool.submit(job)
+        results = collected(pool, len(crowd))
+        failed = {number for number, result in results.items() if result.failure}
+        assert failed == {n for n, text in enumerate(crowd) if text == "crash"}, pool.events
+    finally:
+        pool.close()
+
+
+def test_failing_alone_is_retried_before_it_is_charged():
+    pool = pool_of(retries=2)
+    try:
+        pool.submit(jobs("raise")[0])
+        assert collected(pool, 1)[0].failure.startswith("ValueError: no fitness for you")
+        assert [kind for kind, _ in pool.events] == ["retry", "retry", "failed"]
+    finally:
+        pool.close()
+
+
+def test_workers_run_at_the_priority_of_the_run():
+    pool = pool_of(count=1)
+    try:
+        pool.submit(jobs("fine")[0])
+        collected(pool, 1)
+        below = psutil.Process().children(recursive=True)
+        assert {p.nice() for p in below if p.name().startswith("ray::")} == {os.nice(0)}
+    finally:
+        pool.close()
+
+
+def test_a_frozen_worker_costs_its_limit_and_a_few_seconds():
+    pool = pool_of(count=1, timeout_s=1.0)
+    try:
+        collected_first = jobs("fine", "freeze")
+        pool.submit(collected_first[0])
+        collected(pool, 1)
+        pool.submit(collected_first[1])
+        begin = time.monotonic()
+        pool.collect(0.0)
+        [batch] = pool._seats[0].batches
+        assert batch.deadline - batch.begun < 1.0 + 6.0
+        result = collected(pool, 1)[1]
+        assert "over its limit of 1 s (workers.timeout_s)" in result.failure
+        assert time.monotonic() - begin < 30  # about 5, on an idle machine; the hang lasts for ever
+    finally:
+        pool.close()
+
+
+@pytest.mark.parametrize("count, pinned", [(CORES, True), (1, CORES == 1)])
+def test_workers_are_single_threaded_and_pinned_when_they_fill_the_machine(count, pinned):
+    """Two searches of one worker each would else share a core."""
+    pool = pool_of(count=count)
+    try:
+        for job in jobs(*["process"] * 20):
+            pool.submit(job)
+        seen = {tuple(map(str, r.evaluations)) for r in collected(pool, 20).values()}
+        for process, cores, flags in seen:
+            assert int(process) != os.getpid()
+            assert len(cores.strip("[]").split(",")) == (1 if pinned else CORES)
+            assert "multi_thread_eigen=false" in flags
+    finally:
+        pool.close()
+
+
+def test_what_the_machine_lacks_is_told_at_once(capsys):
+    with pytest.raises(WorkerError, match="no room for a worker: each needs 1 CPU and 64 GPU; the"):
+        pool_of(gpus=64)
+    with pytest.raises(WorkerError, match=f"1000 CPU; the most that a machine has is {CORES} CPU"):
+        pool_of(cpus=1000)
+    pool = pool_of(count=CORES + 3)
+    try:
+        assert pool.count == CORES
+        assert f"warning: room for {CORES} of {CORES + 3} workers: " in capsys.readouterr().err
+    finally:
+        pool.close()
+
+
+@pytest.mark.skipif(CORES == 1, reason="needs room for one worker beside another")
+def test_a_worker_that_waits_for_room_does_not_end_the_search(monkeypatch):
+    """The worker of `ray_started` keeps one core."""
+    monkeypatch.setattr(workers, "START_FAILURES", 1)
+    pool = pool_of(count=CORES)
+    try:
+        for job in jobs(*["fine"] * 50):
+            pool.submit(job)
+        assert len(collected(pool, 50)) == 50
+        [waiting] = [seat for seat in pool._seats if seat.ready is not None]
+        waiting.ready_by = 0.0
+        assert pool.collect(0.0) == [] and waiting.ready_by > time.monotonic()
+        assert [text for _, text in pool.events] == ["waits for room, while others work"]
+    finally:
+        pool.close()
+
+
+def test_nothing_listens_beyond_loopback():
+    listening = []
+    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):  # workers of the tests before
+            listening += [
+                connection.laddr.ip
+                for connection in process.net_connections()
+                if connection.status == psutil.CONN_LISTEN
+            ]
+    assert listening
+    assert {ip.removeprefix("::ffff:") for ip in listening} <= {"127.0.0.1", "::1"}
+
+
+def test_workers_that_cannot_start_end_the_search_with_the_reason():
+    pool = pool_of(toys.broken_factory)
+    try:
+        with pytest.raises(WorkerError, match="workers cannot start: RuntimeError: no tasks here"):
+            collected(pool, 1)
+    finally:
+        pool.close()
+
+
+def test_the_same_interface_in_process():
+    pool = make_pool(toys.hostile_factory, WorkerSettings(address="in_process"))
+    assert isinstance(pool, InProcess)
+    for job in jobs("fine", "fine"):
+        pool.submit(job)
+    assert {n: r.evaluations[0].fitness for n, r in collected(pool, 2).items()} == {0: 0.0, 1: 1.0}
+    pool.submit(jobs("raise")[0])
+    assert collected(pool, 1)[0].failure == "ValueError: no fitness for you"
+    pool.close()
