@@ -14,169 +14,168 @@ within 2 * MAX_STATES rounds or never.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from hashlib import blake2b
 
-import numpy as np
-
-from programs.abstract import analyse
+from programs.abstract import Analysis, analyse, reaching
 from programs.execute import interpret
-from programs.functions import COMMUTATIVE, EVEN, FUNCTIONS, NONNEGATIVE, ODD, ROUNDED
+from programs.functions import COMMUTATIVE, EVEN, FUNCTIONS, IDEMPOTENT, NONNEGATIVE, ODD
 from programs.program import MAX_STATES, Program
+from programs.terms import FLOAT32, Node, TermBuilder, is_call, reachable
 
 ROUNDS = 2 * MAX_STATES
-_COMMUTATIVE = {name for name, row in FUNCTIONS.items() if COMMUTATIVE in row.properties}
-
-Term = int  # an index into _Terms.nodes
-Node = tuple[str, bytes, tuple[Term, ...]]  # function (or "input", "state", "constant"), name, args
 
 
-class _Terms:
-    """Terms in normal form, each stored once."""
+def _with(fact: str) -> frozenset[str]:
+    return frozenset(name for name, row in FUNCTIONS.items() if fact in row.properties)
+
+
+_COMMUTATIVE, _EVEN, _IDEMPOTENT = _with(COMMUTATIVE), _with(EVEN), _with(IDEMPOTENT)
+_NONNEGATIVE, _ODD = _with(NONNEGATIVE), _with(ODD) - {"negative"}
+
+
+class _NormalForms(TermBuilder):
+    """Terms in normal form. Every rule holds bit for bit in float32."""
 
     def __init__(self) -> None:
-        self.nodes: list[Node] = []
-        self.index: dict[Node, Term] = {}
+        super().__init__(FLOAT32)
 
-    def leaf(self, label: str, name: bytes) -> Term:
-        return self._store((label, name, ()))
+    def apply(self, function: str, arguments: Sequence[int]) -> int:
+        """The normal form of a function on terms."""
+        term = self.known(function, arguments)
+        if term is None:
+            term = self._rewritten(function, arguments)
+        if term is None:
+            term = self._sign_outside(function, arguments)
+        return self.node((function, *arguments)) if term is None else term
 
-    def node(self, function: str, arguments: Sequence[Term]) -> Term:
-        return self._store((function, b"", tuple(arguments)))
-
-    def _store(self, node: Node) -> Term:
-        if node not in self.index:
-            self.index[node] = len(self.nodes)
-            self.nodes.append(node)
-        return self.index[node]
-
-    def constant(self, number: float | np.float32) -> Term:
-        with np.errstate(over="ignore"):
-            return self.leaf("constant", struct.pack("<f", np.float32(number)))
-
-    def number(self, term: Term) -> np.float32 | None:
-        """The value of a constant term, None for others."""
-        label, name, _ = self.nodes[term]
-        return np.float32(struct.unpack("<f", name)[0]) if label == "constant" else None
-
-    def negative(self, term: Term) -> Term | None:
-        """The term of which this one is the negative, if it is one."""
-        label, _, arguments = self.nodes[term]
-        if label == "negative":
-            return arguments[0]
-        number = self.number(term)
-        return self.constant(-number) if number is not None and np.signbit(number) else None
-
-    def apply(self, function: str, arguments: list[Term]) -> Term:
-        """The normal form of a function on terms. Every rule holds bit for bit in float32."""
-        properties = FUNCTIONS[function].properties
-        numbers = [self.number(a) for a in arguments]
-        if ROUNDED in properties and all(n is not None for n in numbers):
-            with np.errstate(all="ignore"):
-                return self.constant(FUNCTIONS[function].meaning(np, *numbers))
+    def _rewritten(self, function: str, arguments: Sequence[int]) -> int | None:
+        """By definitions and by values that meet themselves."""
+        x, y = arguments[0], arguments[-1]
+        label = self.nodes[x][0]
         if function == "subtract":  # x - y = x + -y
-            return self.apply("add", [arguments[0], self.apply("negative", [arguments[1]])])
-        label, _, inner = self.nodes[arguments[0]] if arguments else ("", b"", ())
-        match function:
-            case "negative" if label == "negative":  # --x = x
-                return inner[0]
-            case "abs" if label in FUNCTIONS and NONNEGATIVE in FUNCTIONS[label].properties:
-                return arguments[0]
-            case "sign" if label == "sign":
-                return arguments[0]
-            case "maximum" | "minimum" if arguments[0] == arguments[1]:
-                return arguments[0]
-            case "multiply" if arguments[0] == arguments[1]:
-                return self.apply("square", arguments[:1])
-            case "multiply" | "add":
-                neutral = 1.0 if function == "multiply" else -0.0  # x + 0.0 turns -0.0 into 0.0
-                for term, other in (arguments, arguments[::-1]):
-                    if other == self.constant(neutral):
-                        return term
-                    if function == "multiply" and self.nodes[other] == ("square", b"", (term,)):
-                        return self.apply("cube", [term])
-            case "divide" if numbers[1] is not None and numbers[1] + np.float32(1e-8) == 1:
-                return arguments[0]
-        if EVEN in properties:  # f(-x) = f(|x|) = f(x)
-            if label in ("negative", "abs"):
-                return self.apply(function, [inner[0]])
-        elif ODD in properties and function != "negative":  # f(-x) = -f(x)
-            positive = self.negative(arguments[0])
-            if positive is not None:
-                return self.apply("negative", [self.apply(function, [positive, *arguments[1:]])])
-        if function in ("multiply", "divide", "add"):
-            x, y = arguments
-            minus_x, minus_y = self.negative(x), self.negative(y)
-            if function == "add":  # -x + -y = -(x + y)
-                if minus_x is not None and minus_y is not None:
-                    return self.apply("negative", [self.apply("add", [minus_x, minus_y])])
-            elif minus_x is not None:  # -x * y = -(x * y), and so for /
-                return self.apply("negative", [self.apply(function, [minus_x, y])])
-            elif minus_y is not None and function == "multiply":  # the guard of / is on one side
-                return self.apply("negative", [self.apply("multiply", [x, minus_y])])
-        return self.node(function, arguments)
+            return self.apply("add", [x, self.apply("negative", [y])])
+        if function == "negative" and label == "negative":  # --x = x
+            return self.nodes[x][1]
+        if function == "abs" and label in _NONNEGATIVE:
+            return x
+        if function in _IDEMPOTENT and (x == y if len(arguments) == 2 else label == function):
+            return x
+        if function == "multiply":
+            if x == y:
+                return self.apply("square", [x])
+            for factor, other in ((x, y), (y, x)):
+                if self.nodes[other] == ("square", factor):
+                    return self.apply("cube", [factor])
+        return None
+
+    def _sign_outside(self, function: str, arguments: Sequence[int]) -> int | None:
+        """Takes the sign of an argument outside of the function, or drops it."""
+        x, y = arguments[0], arguments[-1]
+        if function in _EVEN:  # f(-x) = f(|x|) = f(x)
+            label = self.nodes[x][0]
+            return self.apply(function, self.nodes[x][1:]) if label in ("negative", "abs") else None
+        if function in _ODD or function in ("multiply", "divide"):  # f(-x) = -f(x)
+            minus_x = self._negated(x)
+            if minus_x is not None:
+                return self._negative_of(function, minus_x, *arguments[1:])
+            if function == "multiply":  # not of the divisor: the guard is on one side of 0
+                minus_y = self._negated(y)
+                if minus_y is not None:
+                    return self._negative_of(function, x, minus_y)
+        if function == "add":  # -x + -y = -(x + y)
+            minus_x, minus_y = self._negated(x), self._negated(y)
+            if minus_x is not None and minus_y is not None:
+                return self._negative_of(function, minus_x, minus_y)
+        return None
+
+    def _negative_of(self, function: str, *arguments: int) -> int:
+        return self.apply("negative", [self.apply(function, arguments)])
+
+    def _negated(self, term: int) -> int | None:
+        """The term of which this one is the negative, if it is one."""
+        node = self.nodes[term]
+        if node[0] == "negative":
+            return node[1]
+        if node[0] == "constant" and node[1][3] & 0x80:  # the sign bit
+            return self.node(("constant", node[1][:3] + bytes((node[1][3] ^ 0x80,))))
+        return None
 
 
-def canonical_hash(program: Program) -> bytes:
+def canonical_hash(program: Program, analysis: Analysis | None = None) -> bytes:
     """16 bytes, stable across processes and machines.
 
     Equal hashes mean equal outputs for ever (up to the rounding of a compiler that fuses a multiply
     and an add), whatever the trees, gradients and schedule.
 
+    Args:
+      analysis: the program's, to save time.
+
     Raises:
       InvalidProgram: the program is not valid.
     """
-    analyse(program)
-    terms = _Terms()
-    variables = {name: terms.leaf("input", name.encode()) for name in ("w", "g", "lr")}
-    states = [terms.leaf("state", b"%d" % i) for i in range(len(program.states))]
-    variables |= dict(zip(program.states, states))
-    interpret(program, variables, terms.constant, terms.apply)
+    states, statements = reaching(analysis or analyse(program))
+    terms = _NormalForms()
+    variables = {name: terms.input(name) for name in program.inputs}
+    olds = [variables[program.states[i]] for i in states]
+    live = [program.statements[i] for i in statements]
+    interpret(live, variables, terms.constant, terms.apply)
     update = variables[program.outputs[0]]
-    following = [variables[name] for name in program.states]  # the states' next values
-    digests: dict[Term, bytes] = {}
-    every = _below(terms, [update, *following])
-    changing: set[Term] = set(states)  # what depends on a state; the rest is digested once
+    news = [variables[program.states[i]] for i in states]
+    return _digest(terms.nodes, update, olds, news)
+
+
+def _digest(nodes: Sequence[Node], update: int, olds: Sequence[int], news: Sequence[int]) -> bytes:
+    """The digest of the update after ROUNDS rounds of labelling the states.
+
+    Args:
+      olds, news: for each state the term that is its value, and that of its next value.
+    """
+    digests: dict[int, bytes] = {}
+    changing = set(olds)  # what depends on a state; the rest is digested once
+    every = [i for i in reachable(nodes, [update, *news]) if i not in changing]
     for term in every:
-        if not changing.isdisjoint(terms.nodes[term][2]):
+        node = nodes[term]
+        if is_call(node) and not changing.isdisjoint(node[1:]):
             changing.add(term)
-    _digest(terms, [term for term in every if term not in changing], digests)
-    inner = [term for term in _below(terms, following) if term in changing]
-    labels = [b""] * len(states)
-    for _ in range(ROUNDS):
-        _label(states, labels, digests)
-        _digest(terms, inner, digests)
-        labels = [digests[term] for term in following]
-    _label(states, labels, digests)
-    _digest(terms, [term for term in every if term in changing], digests)
+    _digest_terms([_recipe(nodes, i) for i in every if i not in changing], digests)
+    below = reachable(nodes, news)
+    recipes = {i: _recipe(nodes, i) for i in every if i in changing}
+    inner = [recipes[i] for i in below if i in recipes]
+    labels = [b""] * len(olds)
+    for _ in range(ROUNDS if olds else 0):
+        _label(olds, labels, digests)
+        _digest_terms(inner, digests)
+        labels = [digests[i] for i in news]
+    _label(olds, labels, digests)
+    _digest_terms(list(recipes.values()), digests)
     return digests[update]
 
 
-def _below(terms: _Terms, roots: Sequence[Term]) -> list[Term]:
-    """All terms that `roots` need, but states: arguments first, as they have lower numbers."""
-    found: set[Term] = set()
-    stack = list(roots)
-    while stack:
-        term = stack.pop()
-        if term not in found:
-            found.add(term)
-            stack += terms.nodes[term][2]
-    return [term for term in sorted(found) if terms.nodes[term][0] != "state"]
+# What is digested of a term: its number, what comes before the digests of its arguments, the
+# arguments, and whether these commute.
+_Recipe = tuple[int, bytes, tuple[int, ...], bool]
 
 
-def _label(states: Sequence[Term], labels: Sequence[bytes], digests: dict[Term, bytes]) -> None:
+def _recipe(nodes: Sequence[Node], term: int) -> _Recipe:
+    label, *rest = nodes[term]
+    if label == "input":
+        return term, b"input(" + rest[0].encode(), (), False
+    if label == "constant":
+        return term, b"constant(" + rest[0], (), False
+    return term, label.encode() + b"(", tuple(rest), label in _COMMUTATIVE
+
+
+def _label(states: Sequence[int], labels: Sequence[bytes], digests: dict[int, bytes]) -> None:
     """Digests the states; they are marked as such, since a label is their value of one step ago."""
     for state, label in zip(states, labels):
         digests[state] = blake2b(b"state(" + label, digest_size=16).digest()
 
 
-def _digest(terms: _Terms, wanted: Sequence[Term], digests: dict[Term, bytes]) -> None:
+def _digest_terms(recipes: Sequence[_Recipe], digests: dict[int, bytes]) -> None:
     """Digests terms whose arguments are digested or come before them."""
-    for term in wanted:
-        label, name, arguments = terms.nodes[term]
-        parts = [digests[a] for a in arguments]
-        if label in _COMMUTATIVE:
+    for term, start, arguments, commute in recipes:
+        parts = [digests[i] for i in arguments]
+        if commute:
             parts.sort()
-        data = b"".join([label.encode(), b"(", name, *parts])
-        digests[term] = blake2b(data, digest_size=16).digest()
+        digests[term] = blake2b(start + b"".join(parts), digest_size=16).digest()

@@ -16,19 +16,41 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from programs.kinds import Kind
 
 EPS = 1e-8  # the guard of division, and what get_eps() returns
+# In float32 c + EPS is c again for |c| > 1/4, where EPS is less than half a unit in the last place.
+EPS_IS_LOST_FROM = Fraction(1, 4)
 
 COMMUTATIVE = "commutative"  # f(x, y) = f(y, x)
 EVEN = "even"  # f(-x) = f(x), bit for bit
 ODD = "odd"  # f(-x) = -f(x), bit for bit
+IDEMPOTENT = "idempotent"  # f(f(x)) = f(x), or f(x, x) = x, bit for bit
 NONNEGATIVE = "nonnegative"  # f(...) >= 0 or NaN
 ROUNDED = "correctly rounded"  # built from IEEE-exact operations: the same bits on every machine
 
 KindRule = Callable[..., Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A function with the constant `value` as one of its arguments is another of its arguments.
+
+    Attributes:
+      argument: which argument is the constant, from 0 on.
+      value: the constant.
+      result: which argument the function then returns; `argument` itself for 0 * x = 0.
+      bitwise: for every float32, signed zeros, infinities and NaN included. Otherwise for finite
+        numbers, up to the sign of a zero, and the kind may be lower: the 0 of 0 * x is a scalar.
+    """
+
+    argument: int
+    value: float
+    result: int
+    bitwise: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +66,9 @@ class Function:
       scalar_slots: argument positions that take nothing but a scalar.
       source: the meaning as JAX source over argument names {0}, {1}, ..., for exports; by default
         jnp.<name>(...). Whole-tree rows use the helpers `total` and `scaled` of export.py.
+      exact: the meaning on rational numbers, if it has one. It raises ZeroDivisionError where it is
+        undefined.
+      identities: constants that make an argument the result.
       symbol: the infix operator that the text form uses, or "".
       aliases: other names accepted by the parser.
       properties: facts that analyses and rewrites may use.
@@ -57,6 +82,8 @@ class Function:
     kind_rule: KindRule = field(default=max, repr=False)
     scalar_slots: tuple[int, ...] = ()
     source: str = ""
+    exact: Callable[..., Fraction] | None = field(default=None, repr=False)
+    identities: tuple[Identity, ...] = ()
     symbol: str = ""
     aliases: tuple[str, ...] = ()
     properties: frozenset[str] = frozenset()
@@ -70,52 +97,31 @@ class Function:
         object.__setattr__(self, "kinds", table)
 
 
-def _unary(
-    name: str,
-    meaning: Callable[..., Any],
-    *properties: str,
-    source: str = "",
-    aliases: tuple[str, ...] = (),
-):
+def _unary(name: str, meaning: Callable[..., Any], *properties: str, **fields: Any) -> Function:
     return Function(
-        name,
-        1,
-        meaning,
-        kind_rule=lambda x: x,
-        source=source,
-        aliases=aliases,
-        properties=frozenset(properties),
+        name, 1, meaning, kind_rule=lambda x: x, properties=frozenset(properties), **fields
     )
 
 
-def _binary(
-    name: str,
-    meaning: Callable[..., Any],
-    *properties: str,
-    source: str = "",
-    symbol: str = "",
-    aliases: tuple[str, ...] = (),
-):
-    return Function(
-        name,
-        2,
-        meaning,
-        source=source,
-        symbol=symbol,
-        aliases=aliases,
-        properties=frozenset(properties),
-    )
+def _binary(name: str, meaning: Callable[..., Any], *properties: str, **fields: Any) -> Function:
+    return Function(name, 2, meaning, properties=frozenset(properties), **fields)
 
 
-def _constant(name: str, value: float):
+def _constant(name: str, value: float) -> Function:
     return Function(
         name,
         0,
         lambda xp: xp.asarray(value, xp.float32),
         kind_rule=lambda: Kind.SCALAR,
         source=f"jnp.float32({value!r})",
+        exact=lambda: Fraction(repr(value)),
         properties=frozenset({ROUNDED, NONNEGATIVE}),
     )
+
+
+def divisor(y: Fraction) -> Fraction:
+    """What a / y divides by: y plus the guard, unless float32 loses the guard in y."""
+    return y if abs(y) >= EPS_IS_LOST_FROM else y + Fraction(repr(EPS))
 
 
 def _cosine_sim(tree, x, y):
@@ -127,7 +133,7 @@ def _cosine_sim(tree, x, y):
 
 _ROWS = (
     # --- unary, elementwise -------------------------------------------------------------------
-    _unary("abs", lambda xp, x: xp.abs(x), EVEN, NONNEGATIVE, ROUNDED),
+    _unary("abs", lambda xp, x: xp.abs(x), EVEN, IDEMPOTENT, NONNEGATIVE, ROUNDED, exact=abs),
     _unary("cos", lambda xp, x: xp.cos(x), EVEN),
     _unary("sin", lambda xp, x: xp.sin(x), ODD),
     _unary("tan", lambda xp, x: xp.tan(x), ODD),
@@ -148,7 +154,14 @@ _ROWS = (
     _unary("log10", lambda xp, x: xp.log10(xp.abs(x)), EVEN, source="jnp.log10(jnp.abs({0}))"),
     _unary("log2", lambda xp, x: xp.log2(xp.abs(x)), EVEN, source="jnp.log2(jnp.abs({0}))"),
     _unary("log1p", lambda xp, x: xp.log(xp.abs(1 + x)), source="jnp.log(jnp.abs(1 + {0}))"),
-    _unary("square", lambda xp, x: xp.square(x), EVEN, NONNEGATIVE, ROUNDED),
+    _unary(
+        "square",
+        lambda xp, x: xp.square(x),
+        EVEN,
+        NONNEGATIVE,
+        ROUNDED,
+        exact=lambda x: x * x,
+    ),
     _unary(
         "sqrt",
         lambda xp, x: xp.sqrt(xp.abs(x)),
@@ -157,13 +170,56 @@ _ROWS = (
         ROUNDED,
         source="jnp.sqrt(jnp.abs({0}))",
     ),
-    _unary("cube", lambda xp, x: x * x * x, ODD, ROUNDED, source="{0} * {0} * {0}"),
+    _unary(
+        "cube",
+        lambda xp, x: x * x * x,
+        ODD,
+        ROUNDED,
+        source="{0} * {0} * {0}",
+        exact=lambda x: x * x * x,
+    ),
     _unary("cbrt", lambda xp, x: xp.cbrt(x), ODD),
-    _unary("sign", lambda xp, x: xp.sign(x), ODD, ROUNDED),
-    _unary("reciprocal", lambda xp, x: 1 / x, ODD, ROUNDED, source="1 / {0}"),
-    _unary("negative", lambda xp, x: -x, ODD, ROUNDED, aliases=("neg",), source="-{0}"),
+    _unary(
+        "sign",
+        lambda xp, x: xp.sign(x),
+        ODD,
+        IDEMPOTENT,
+        ROUNDED,
+        exact=lambda x: Fraction((x > 0) - (x < 0)),
+    ),
+    _unary(
+        "reciprocal",
+        lambda xp, x: 1 / x,
+        ODD,
+        ROUNDED,
+        source="1 / {0}",
+        exact=lambda x: 1 / x,
+    ),
+    _unary(
+        "negative",
+        lambda xp, x: -x,
+        ODD,
+        ROUNDED,
+        aliases=("neg",),
+        source="-{0}",
+        exact=lambda x: -x,
+    ),
     # --- binary, elementwise ------------------------------------------------------------------
-    _binary("add", lambda xp, x, y: x + y, COMMUTATIVE, ROUNDED, symbol="+", source="{0} + {1}"),
+    _binary(
+        "add",
+        lambda xp, x, y: x + y,
+        COMMUTATIVE,
+        ROUNDED,
+        symbol="+",
+        source="{0} + {1}",
+        exact=lambda x, y: x + y,
+        identities=(  # x + 0.0 makes 0.0 of -0.0
+            Identity(1, -0.0, result=0),
+            Identity(0, -0.0, result=1),
+            Identity(1, 0.0, result=0, bitwise=False),
+            Identity(0, 0.0, result=1, bitwise=False),
+        ),
+    ),
     _binary(
         "subtract",
         lambda xp, x, y: x - y,
@@ -171,6 +227,8 @@ _ROWS = (
         symbol="-",
         aliases=("sub",),
         source="{0} - {1}",
+        exact=lambda x, y: x - y,
+        identities=(Identity(1, 0.0, result=0),),
     ),
     _binary(
         "multiply",
@@ -180,6 +238,13 @@ _ROWS = (
         symbol="*",
         aliases=("mul",),
         source="{0} * {1}",
+        exact=lambda x, y: x * y,
+        identities=(
+            Identity(1, 1.0, result=0),
+            Identity(0, 1.0, result=1),
+            Identity(1, 0.0, result=1, bitwise=False),
+            Identity(0, 0.0, result=0, bitwise=False),
+        ),
     ),
     _binary(
         "divide",
@@ -188,10 +253,31 @@ _ROWS = (
         symbol="/",
         aliases=("div",),
         source="{0} / ({1} + 1e-8)",
+        exact=lambda x, y: x / divisor(y),
+        identities=(
+            Identity(1, 1.0, result=0),  # float32 loses the guard in 1
+            Identity(0, 0.0, result=0, bitwise=False),
+        ),
     ),
     _binary("power", lambda xp, x, y: xp.power(x, y), aliases=("pow",)),
-    _binary("maximum", lambda xp, x, y: xp.maximum(x, y), COMMUTATIVE, ROUNDED, aliases=("max",)),
-    _binary("minimum", lambda xp, x, y: xp.minimum(x, y), COMMUTATIVE, ROUNDED, aliases=("min",)),
+    _binary(
+        "maximum",
+        lambda xp, x, y: xp.maximum(x, y),
+        COMMUTATIVE,
+        IDEMPOTENT,
+        ROUNDED,
+        aliases=("max",),
+        exact=max,
+    ),
+    _binary(
+        "minimum",
+        lambda xp, x, y: xp.minimum(x, y),
+        COMMUTATIVE,
+        IDEMPOTENT,
+        ROUNDED,
+        aliases=("min",),
+        exact=min,
+    ),
     # --- linear algebra over whole trees ------------------------------------------------------
     Function(
         "norm",
@@ -255,6 +341,11 @@ _ROWS = (
         lambda xp, x, y, a: (1 - a) * x + a * y,
         kind_rule=lambda x, y, a: max(x, y),
         source="(1 - {2}) * {0} + {2} * {1}",
+        exact=lambda x, y, a: (1 - a) * x + a * y,
+        identities=(
+            Identity(2, 0.0, result=0, bitwise=False),
+            Identity(2, 1.0, result=1, bitwise=False),
+        ),
         scalar_slots=(2,),
         aliases=("interpolate",),
         properties=frozenset({ROUNDED}),
@@ -266,5 +357,4 @@ _ROWS = (
 )
 
 FUNCTIONS: dict[str, Function] = {row.name: row for row in _ROWS}
-SYMBOLS: dict[str, Function] = {row.symbol: row for row in _ROWS if row.symbol}
 ALIASES: dict[str, str] = {alias: row.name for row in _ROWS for alias in (row.name, *row.aliases)}

@@ -145,7 +145,8 @@ def _replace_node(builder: Builder, roots: list[int], old: int, new: int) -> lis
     for i in reachable(builder.nodes, [*roots, new]):
         node = builder.nodes[i]
         if i not in numbers and is_call(node) and any(numbers.get(j, j) != j for j in node[1:]):
-            numbers[i] = builder.apply(node[0], [numbers.get(j, j) for j in node[1:]])
+            arguments: list[int] = [numbers[j] if j in numbers else j for j in node[1:]]
+            numbers[i] = builder.apply(node[0], arguments)
     return [numbers.get(i, i) for i in roots]
 
 

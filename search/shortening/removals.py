@@ -17,7 +17,7 @@ from programs import InvalidProgram, Program, Statement, analyse, live_across_st
 from programs.behaviour import Conduct, behaviour
 from programs.canonical import canonical_hash
 from programs.simplify.naming import to_program
-from programs.simplify.terms import Builder, from_program, is_call
+from programs.simplify.terms import Builder, copy_into, from_program
 
 Simplify = Callable[[Program], Program]
 NEUTRAL = (0.0, 1.0)
@@ -37,34 +37,11 @@ def tidied(program: Program) -> Program:
     Raises InvalidProgram when nothing is left of the update, or of a state, but a constant.
     """
     terms = from_program(live_across_steps(program))
-    builder = Builder()
-    new: list[int] = []
-    for node in terms.nodes:
-        if is_call(node):
-            new.append(_applied(builder, node[0], [new[i] for i in node[1:]]))
-        else:
-            new.append(builder.node(node))
+    builder = Builder(finite=True)
+    new = copy_into(builder, terms, {})
     return live_across_steps(
         to_program(builder.finish(terms.states, [new[i] for i in terms.outputs]))
     )
-
-
-def _applied(builder: Builder, function: str, arguments: list[int]) -> int:
-    """A function on terms, or the argument or 0 that it always gives."""
-    nodes = [builder.nodes[i] for i in arguments]
-    values = [node[1] if node[0] == "constant" else None for node in nodes]
-    match function, arguments, values:
-        case ("multiply", [x, _], [_, 1]) | ("multiply", [_, x], [1, _]):
-            return x
-        case ("multiply", [_, zero], [_, 0]) | ("multiply" | "divide", [zero, _], [0, _]):
-            return zero
-        case ("add", [x, _], [_, 0]) | ("add", [_, x], [0, _]) | ("subtract", [x, _], [_, 0]):
-            return x
-        case ("divide", [x, _], [_, 1]) | ("interp", [x, _, _], [_, _, 0]):
-            return x
-        case "interp", [_, y, _], [_, _, 1]:
-            return y
-    return builder.apply(function, arguments)
 
 
 def removals(program: Program, simplify: Simplify = tidied) -> list[Removal]:
