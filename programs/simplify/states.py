@@ -142,12 +142,15 @@ def _dropped(
 def _replace_node(builder: Builder, roots: list[int], old: int, new: int) -> list[int]:
     """The roots with one node replaced by another that does not need it."""
     numbers = {old: new}
+
+    def moved(i: int) -> int:
+        return numbers.get(i, i)
+
     for i in reachable(builder.nodes, [*roots, new]):
         node = builder.nodes[i]
-        if i not in numbers and is_call(node) and any(numbers.get(j, j) != j for j in node[1:]):
-            arguments: list[int] = [numbers[j] if j in numbers else j for j in node[1:]]
-            numbers[i] = builder.apply(node[0], arguments)
-    return [numbers.get(i, i) for i in roots]
+        if i not in numbers and is_call(node) and any(moved(j) != j for j in node[1:]):
+            numbers[i] = builder.apply(node[0], [moved(j) for j in node[1:]])
+    return [moved(i) for i in roots]
 
 
 def other_forms(terms: Terms) -> Iterator[Proposal]:
