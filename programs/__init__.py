@@ -13,10 +13,11 @@ from programs.abstract import (
     remove_redundant,
 )
 from programs.parse import library, load, parse
-from programs.program import Program, ProgramError, Statement
+from programs.program import Constant, Program, ProgramError, Statement
 
 __all__ = [
     "Analysis",
+    "Constant",
     "InvalidProgram",
     "Program",
     "ProgramError",

@@ -13,7 +13,6 @@ it is unchanged.
 
 from __future__ import annotations
 
-import difflib
 import enum
 import struct
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from hashlib import blake2b
 from programs.functions import FUNCTIONS
 from programs.kinds import Kind
 from programs.program import MAX_STATES, Program, ProgramError, Statement
+from programs.suggest import did_you_mean
 
 Abstract = tuple[Kind, bytes, int]  # kind, digest, needs
 
@@ -60,7 +60,7 @@ class InvalidProgram(ProgramError):
             assert self.index is not None
             known = [s.target for s in self.program.statements[: self.index]]
             known += self.program.inputs
-            return f"'{self.name}' {self.fault.value}{nearest(self.name, known)}"
+            return f"'{self.name}' {self.fault.value}{did_you_mean(self.name, known)}"
         if self.fault is Fault.KINDS:
             row = FUNCTIONS[self.name]
             kinds = ", ".join(str(k) for k in self.detail)
@@ -70,7 +70,7 @@ class InvalidProgram(ProgramError):
             return f"{row.name}({kinds}) {self.fault.value}; it takes ({wanted})"
         if self.fault is Fault.OUTPUT_UNDEFINED:
             targets = [s.target for s in self.program.statements]
-            return f"'{self.name}' {self.fault.value}{nearest(self.name, targets)}"
+            return f"'{self.name}' {self.fault.value}{did_you_mean(self.name, targets)}"
         return f"'{self.name}' {self.fault.value}; here it is a {self.detail[0]}"
 
     def __str__(self) -> str:
@@ -79,13 +79,6 @@ class InvalidProgram(ProgramError):
         if self.index is None:
             return self.message
         return f"statement {self.index + 1}: {self.message}"
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """ "; did you mean 'x'?" for the closest of `known`, or ""."""
-    known = list(dict.fromkeys(known))[-100:]  # comparing is slow, and the near ones come last
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def input_value(index: int, label: bytes, kind: Kind = Kind.TENSOR) -> Abstract:

@@ -1,18 +1,16 @@
 """The three mutations: insert, delete, modify (Chen et al. 2023, section 3.1).
 
-A child is drawn from a `random.Random` by its `random()` alone, whose stream Python guarantees, and
-new constants are rounded to six significant digits, so the same generator gives the same child on
-any machine. A mutation that leaves no valid program is drawn again from the same parent.
+Draws and constants are such that the same generator gives the same child on any machine: see
+draws.py; constants are rounded to six significant digits. A mutation that leaves no valid program
+is drawn again from the same parent.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 import random
-from collections.abc import Callable, Container
+from collections.abc import Container
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Literal
 
 from programs.abstract import (
@@ -24,6 +22,7 @@ from programs.abstract import (
     inputs_of,
     statement_value,
 )
+from programs.draws import standard_normal, uniform_index
 from programs.functions import FUNCTIONS, Function
 from programs.kinds import Kind
 from programs.program import OUTPUT, Argument, Program, ProgramError, Statement
@@ -43,8 +42,8 @@ class MutationOptions:
       rescale: chance that a mutated constant is multiplied by 2^a, a ~ N(0, 1), rather than
         replaced by a variable or a new constant.
       max_length: statements a program may have; at the limit nothing is inserted. None: no limit.
-      mode: "all"; "no_insertion", to shrink a program; "constants", to tune the constants that it
-        has and change nothing else (the paper's hyperparameter baseline).
+      mode: "all"; or "constants", to tune the constants that it has and change nothing else (the
+        paper's hyperparameter baseline).
     """
 
     insert: float = 1.0
@@ -52,7 +51,7 @@ class MutationOptions:
     modify: float = 1.0
     rescale: float = 0.5
     max_length: int | None = None
-    mode: Literal["all", "no_insertion", "constants"] = "all"
+    mode: Literal["all", "constants"] = "all"
 
     def __post_init__(self) -> None:
         weights = (self.insert, self.delete, self.modify)
@@ -73,18 +72,12 @@ class Mutation:
     attempts: int
 
 
-def child_rng(seed: int, repeat: int, child: int) -> random.Random:
-    """The generator of child number `child` in one repeat of a search: the same on any machine."""
-    data = b"%d/%d/%d" % (seed, repeat, child)
-    return random.Random(int.from_bytes(blake2b(data, digest_size=8).digest(), "little"))
-
-
 def mutate(
     program: Program,
     rng: random.Random,
+    *,
     options: MutationOptions = MutationOptions(),
     analysis: Analysis | None = None,
-    is_new: Callable[[bytes], bool] | None = None,
 ) -> Mutation:
     """Draws one valid child of `program`.
 
@@ -93,7 +86,6 @@ def mutate(
       rng: only its `random()` is used.
       options: the distribution.
       analysis: the parent's, to save time.
-      is_new: on request, draws until this holds for the child's functional hash.
 
     Raises:
       ProgramError: no child was found in MAX_ATTEMPTS draws (e.g. there is no constant to tune).
@@ -113,11 +105,11 @@ def mutate(
                 child = _rescale(program, rng, analysis)
         except InvalidProgram:
             continue
-        if child is not None and (is_new is None or is_new(child.functional_hash)):
+        if child is not None:
             return Mutation(child.program, child, kind, attempt)
     raise ProgramError(
-        f"no {'new ' if is_new else ''}valid child in {MAX_ATTEMPTS} draws with mode "
-        f"'{options.mode}' from a program of {len(program)} statements"
+        f"no valid child in {MAX_ATTEMPTS} draws with mode '{options.mode}' from a program of "
+        f"{len(program)} statements"
     )
 
 
@@ -127,19 +119,19 @@ def random_program(
     """A valid program of `length` random statements, for random search.
 
     Statements are drawn one after the other as `mutate` draws the one that it inserts. One of them,
-    at a place drawn evenly, is drawn until it gives a whole tree, and assigns it to the update.
+    at an index drawn evenly, is drawn until it gives a whole tree, and assigns it to the update.
     """
     if length < 1:
         raise ProgramError(f"a program has at least 1 statement, not {length}")
     program = Program(states, ())
     variables = inputs_of(program)
-    place = _index(rng, length)
+    index = uniform_index(rng, length)
     statements: list[Statement] = []
     for i in range(length):
         function, arguments, kind = _draw_call(rng, variables)
-        while i == place and kind is not Kind.TENSOR:
+        while i == index and kind is not Kind.TENSOR:
             function, arguments, kind = _draw_call(rng, variables)
-        target = OUTPUT if i == place else _draw_target(rng, kind, variables, variables)
+        target = OUTPUT if i == index else _draw_target(rng, kind, variables, variables)
         statements.append(Statement(target, function.name, arguments))
         variables[target] = statement_value(statements[-1], variables, 0)
     return Program(states, tuple(statements))
@@ -149,7 +141,7 @@ def _draw_kind(program: Program, rng: random.Random, options: MutationOptions) -
     if options.mode == "constants":
         return "constant"
     full = options.max_length is not None and len(program) >= options.max_length
-    insert = 0.0 if full or options.mode == "no_insertion" else options.insert
+    insert = 0.0 if full else options.insert
     draw = rng.random() * (insert + options.delete + options.modify)
     if draw < insert:
         return "insert"
@@ -158,13 +150,13 @@ def _draw_kind(program: Program, rng: random.Random, options: MutationOptions) -
 
 def _insert(program: Program, rng: random.Random, analysis: Analysis) -> Analysis:
     """A random statement at a random place."""
-    place = _index(rng, len(program) + 1)
-    variables = _variables(program, analysis, place)
+    index = uniform_index(rng, len(program) + 1)
+    variables = _variables(program, analysis, index)
     function, arguments, kind = _draw_call(rng, variables)
     taken = {statement.target for statement in program.statements}
     target = _draw_target(rng, kind, variables, taken)
     return _replace(
-        program, analysis, variables, place, place, Statement(target, function.name, arguments)
+        program, analysis, variables, index, index, Statement(target, function.name, arguments)
     )
 
 
@@ -172,8 +164,8 @@ def _delete(program: Program, rng: random.Random, analysis: Analysis) -> Analysi
     """Without a random statement."""
     if not len(program):
         return None
-    place = _index(rng, len(program))
-    return _replace(program, analysis, _variables(program, analysis, place), place, place + 1)
+    index = uniform_index(rng, len(program))
+    return _replace(program, analysis, _variables(program, analysis, index), index, index + 1)
 
 
 def _modify(
@@ -182,47 +174,36 @@ def _modify(
     """Another argument at a random place of a random statement."""
     if not len(program):
         return None
-    place = _index(rng, len(program))
-    statement = program.statements[place]
+    index = uniform_index(rng, len(program))
+    statement = program.statements[index]
     if not statement.arguments:
         return None
-    slot = _index(rng, len(statement.arguments))
-    old = statement.arguments[slot]
-    variables = _variables(program, analysis, place)
+    argument = uniform_index(rng, len(statement.arguments))
+    old = statement.arguments[argument]
     new: Argument
     if not isinstance(old, str) and rng.random() < options.rescale:
         new = _rescaled(old, rng)
     else:
-        scalar = slot in FUNCTIONS[statement.function].scalar_slots
+        scalar = argument in FUNCTIONS[statement.function].scalar_slots
+        variables = _variables(program, analysis, index)
         new = _draw_argument(rng, variables, scalar, without=old)
-    return _replace(
-        program, analysis, variables, place, place + 1, _with_argument(statement, slot, new)
-    )
+    return _with_argument(program, analysis, index, argument, new)
 
 
 def _rescale(program: Program, rng: random.Random, analysis: Analysis) -> Analysis:
     """One of its constants times 2^a."""
-    constants = [
-        (place, slot)
-        for place, statement in enumerate(program.statements)
-        for slot, argument in enumerate(statement.arguments)
-        if not isinstance(argument, str)
-    ]
+    constants = program.constants()
     if not constants:
         raise ProgramError("there is no constant to tune in this program")
-    place, slot = constants[_index(rng, len(constants))]
-    statement = program.statements[place]
-    new = _rescaled(statement.arguments[slot], rng)  # type: ignore[arg-type]
-    variables = _variables(program, analysis, place)
-    return _replace(
-        program, analysis, variables, place, place + 1, _with_argument(statement, slot, new)
-    )
+    constant = constants[uniform_index(rng, len(constants))]
+    new = _rescaled(constant.value, rng)
+    return _with_argument(program, analysis, constant.statement, constant.argument, new)
 
 
-def _variables(program: Program, analysis: Analysis, place: int) -> dict[str, Abstract]:
-    """What is defined before statement number `place`."""
+def _variables(program: Program, analysis: Analysis, index: int) -> dict[str, Abstract]:
+    """What is defined before statement number `index`."""
     variables = inputs_of(program)
-    for i in range(place):
+    for i in range(index):
         variables[program.statements[i].target] = analysis.values[i]
     return variables
 
@@ -240,21 +221,23 @@ def _replace(
     return finish(Program(program.states, statements), variables, list(analysis.values[:start]))
 
 
-def _with_argument(statement: Statement, slot: int, new: Argument) -> Statement:
-    arguments = statement.arguments
-    return Statement(
-        statement.target, statement.function, arguments[:slot] + (new,) + arguments[slot + 1 :]
-    )
+def _with_argument(
+    program: Program, analysis: Analysis, index: int, argument: int, new: Argument
+) -> Analysis:
+    """The program with another argument in statement number `index`."""
+    changed = program.statements[index].with_argument(argument, new)
+    variables = _variables(program, analysis, index)
+    return _replace(program, analysis, variables, index, index + 1, changed)
 
 
 def _draw_call(
     rng: random.Random, variables: dict[str, Abstract]
 ) -> tuple[Function, tuple[Argument, ...], Kind]:
     """A random function on random arguments that it takes, and the kind of its result."""
-    function = _FUNCTIONS[_index(rng, len(_FUNCTIONS))]
+    function = _FUNCTIONS[uniform_index(rng, len(_FUNCTIONS))]
     arguments = tuple(
-        _draw_argument(rng, variables, slot in function.scalar_slots)
-        for slot in range(function.arity)
+        _draw_argument(rng, variables, argument in function.scalar_slots)
+        for argument in range(function.arity)
     )
     kinds = tuple(variables[a][0] if isinstance(a, str) else Kind.SCALAR for a in arguments)
     return function, arguments, function.kinds[kinds]
@@ -272,8 +255,8 @@ def _draw_argument(
         for name, value in variables.items()
         if name != without and (value[0] is Kind.SCALAR or not scalar)
     ]
-    choice = _index(rng, len(names) + 1)
-    return names[choice] if choice < len(names) else _rounded(_normal(rng))
+    choice = uniform_index(rng, len(names) + 1)
+    return names[choice] if choice < len(names) else _rounded(standard_normal(rng))
 
 
 def _draw_target(
@@ -281,26 +264,16 @@ def _draw_target(
 ) -> str:
     """A new variable or an existing one of the same kind, all equally likely."""
     names = [name for name, value in variables.items() if value[0] is kind]
-    choice = _index(rng, len(names) + 1)
+    choice = uniform_index(rng, len(names) + 1)
     if choice < len(names):
         return names[choice]
     return next(f"v{i}" for i in itertools.count(1) if f"v{i}" not in taken)
 
 
 def _rescaled(constant: float, rng: random.Random) -> float:
-    return _rounded(constant * 2.0 ** _normal(rng))
+    return _rounded(constant * 2.0 ** standard_normal(rng))
 
 
 def _rounded(number: float) -> float:
     # Six digits hide the last bits, in which mathematical libraries differ; float32 keeps seven.
     return max(-MAX_CONSTANT, min(MAX_CONSTANT, float(f"{number:.6g}")))
-
-
-def _index(rng: random.Random, count: int) -> int:
-    return int(rng.random() * count)
-
-
-def _normal(rng: random.Random) -> float:
-    """One number from N(0, 1) (Box and Muller), from `random()` alone."""
-    radius = math.sqrt(-2.0 * math.log(1.0 - rng.random()))
-    return radius * math.cos(2.0 * math.pi * rng.random())

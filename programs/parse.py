@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import NoReturn
 
-from programs.abstract import InvalidProgram, analyse, nearest
+from programs.abstract import InvalidProgram, analyse
 from programs.functions import ALIASES, FUNCTIONS
 from programs.program import (
     MAX_STATES,
@@ -24,6 +24,7 @@ from programs.program import (
     ProgramError,
     Statement,
 )
+from programs.suggest import did_you_mean
 
 MAX_BYTES = 64 * 1024
 MAX_LINES = 2_000
@@ -104,7 +105,7 @@ def load(name: str) -> Program:
         known = library()
         if wanted not in known:
             raise ProgramError(
-                f"no library program '{wanted}'{nearest(wanted, known)}; "
+                f"no library program '{wanted}'{did_you_mean(wanted, known)}; "
                 f"there are: {', '.join(known)}"
             )
         path = resources.files("programs") / "library" / f"{wanted}.py"
@@ -272,7 +273,7 @@ def _call(source: _Source, node: ast.expr) -> tuple[str, list[ast.expr]]:
             )
         name = node.func.id
         if name not in ALIASES:
-            source.fail(f"unknown function '{name[:60]}'{nearest(name[:60], list(ALIASES))}", node)
+            source.fail(f"unknown function '{name[:60]}'{did_you_mean(name[:60], ALIASES)}", node)
         if node.keywords:
             source.fail(f"{source.quote(node)}: arguments are given by position", node)
         return ALIASES[name], node.args

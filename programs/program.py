@@ -13,8 +13,9 @@ A program computes one training step's update from the weight `w`, the gradient 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from programs.functions import FUNCTIONS
 
@@ -52,6 +53,19 @@ class Statement:
             return f"{self.target} = -{shown[0]}"
         return f"{self.target} = {row.name}({', '.join(shown)})"
 
+    def with_argument(self, index: int, argument: Argument) -> Statement:
+        """The same with another argument number `index`."""
+        arguments = self.arguments
+        return replace(self, arguments=(*arguments[:index], argument, *arguments[index + 1 :]))
+
+
+class Constant(NamedTuple):
+    """A constant of a program, and where it stands: numbers of the statement and argument."""
+
+    statement: int
+    argument: int
+    value: float
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -71,6 +85,28 @@ class Program:
     @property
     def outputs(self) -> tuple[str, ...]:
         return (OUTPUT, *self.states)
+
+    def constants(self) -> tuple[Constant, ...]:
+        """All its constants, in the order in which they stand."""
+        return tuple(
+            Constant(i, j, argument)
+            for i, statement in enumerate(self.statements)
+            for j, argument in enumerate(statement.arguments)
+            if not isinstance(argument, str)
+        )
+
+    def with_constant(self, constant: Constant, value: float) -> Program:
+        """The same with another value of one of `constants()`."""
+        i, statements = constant.statement, self.statements
+        changed = statements[i].with_argument(constant.argument, value)
+        return replace(self, statements=(*statements[:i], changed, *statements[i + 1 :]))
+
+    def with_constants(self, values: Sequence[float]) -> Program:
+        """The same with these values in place of its constants, in the order of `constants()`."""
+        statements = list(self.statements)
+        for (i, j, _), value in zip(self.constants(), values, strict=True):
+            statements[i] = statements[i].with_argument(j, value)
+        return replace(self, statements=tuple(statements))
 
     def __len__(self) -> int:
         return len(self.statements)

@@ -38,8 +38,6 @@ def wrong_programs(config: Config) -> Iterable[tuple[KeyPath, str]]:
         except ProgramError as error:
             yield path, str(error)
             continue
-        constants = [
-            a for statement in program for a in statement.arguments if not isinstance(a, str)
-        ]
-        if config.evolution.mode == "tune" and path[0] == "evolution" and not constants:
+        tuned = config.evolution.mode == "tune" and path[0] == "evolution"
+        if tuned and not program.constants():
             yield path, f"{name} has no constant for the mode tune to change"

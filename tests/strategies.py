@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from programs import Program, Statement, library, load
+from programs.draws import child_rng
 from programs.functions import ALIASES
-from programs.mutate import MutationOptions, child_rng, mutate, random_program
+from programs.mutate import MutationOptions, mutate, random_program
 
 SHAPES = ((3, 2), (4,), ())  # arrays of a small parameter tree
 
@@ -31,7 +32,7 @@ def random_programs(count: int, seed: int = 0) -> list[Program]:
             options = MutationOptions(max_length=60, insert=1.5)
             analysis = None
             for step in range(40):
-                child = mutate(program, rng, options, analysis)
+                child = mutate(program, rng, options=options, analysis=analysis)
                 program, analysis = child.program, child.analysis
                 if step % 3 == 0:
                     found.append(program)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
 import math
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 import optax
 
 from programs import ProgramError
+from programs.suggest import did_you_mean
 
 PREFIX = "optax:"
 _RATE = "learning_rate"
@@ -63,7 +63,9 @@ def parse_handmade(text: str) -> Handmade:
         raise ProgramError(f"{shown}: {example}")
     name = call.func.id
     if name not in OPTIMIZERS:
-        raise ProgramError(f"{shown}: no optimizer '{name}'{_nearest(name, OPTIMIZERS)}")
+        raise ProgramError(
+            f"{shown}: no optimizer '{name}'{did_you_mean(name, OPTIMIZERS, or_list=True)}"
+        )
     if call.args:
         raise ProgramError(f"{shown}: settings are given by name, as in {_RATE}=1e-3")
     known = [key for key in inspect.signature(OPTIMIZERS[name]).parameters]
@@ -71,7 +73,9 @@ def parse_handmade(text: str) -> Handmade:
     for keyword in call.keywords:
         key = keyword.arg or "**"
         if key not in known:
-            raise ProgramError(f"{shown}: {name} has no setting '{key}'{_nearest(key, known)}")
+            raise ProgramError(
+                f"{shown}: {name} has no setting '{key}'{did_you_mean(key, known, or_list=True)}"
+            )
         if key in settings:
             raise ProgramError(f"{shown}: {key} is given twice")
         settings[key] = _number(keyword.value, key, shown)
@@ -100,8 +104,3 @@ def _number(node: ast.expr, key: str, shown: str) -> float | bool:
         except OverflowError:
             pass
     raise ProgramError(f"{shown}: {key} must be a finite number, True or False")
-
-
-def _nearest(name: str, known) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean '{near[0]}'?" if near else f"; there are: {', '.join(known)}"

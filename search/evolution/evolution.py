@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from programs import Analysis, Program, analyse
-from programs.mutate import Mutation, MutationOptions, child_rng, mutate, random_program
+from programs.draws import child_rng, uniform_index
+from programs.mutate import Mutation, MutationOptions, mutate, random_program
 from search.config.settings import EvolutionSettings
 from search.evaluation.fitness import Score
 
@@ -138,10 +139,10 @@ def breeding(settings: EvolutionSettings) -> Breeding:
 
     def evolve(population, rng):
         parent = tournament(population, settings.tournament, rng)
-        return parent, mutate(parent.program, rng, options, parent.analysis)
+        return parent, mutate(parent.program, rng, options=options, analysis=parent.analysis)
 
     def draw(population, rng):
-        length = shortest + int(rng.random() * (longest - shortest + 1))
+        length = shortest + uniform_index(rng, longest - shortest + 1)
         program = random_program(rng, length)
         return None, Mutation(program, analyse(program), "random", 1)
 
@@ -150,7 +151,7 @@ def breeding(settings: EvolutionSettings) -> Breeding:
 
 def tournament(population: Sequence[Individual], size: int, rng: random.Random) -> Individual:
     """The fittest of `size` individuals drawn with replacement; the first drawn wins a tie."""
-    sample = [population[int(rng.random() * len(population))] for _ in range(size)]
+    sample = [population[uniform_index(rng, len(population))] for _ in range(size)]
     return max(sample, key=lambda individual: individual.fitness)
 
 

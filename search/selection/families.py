@@ -9,7 +9,7 @@ when their updates on fixed random inputs point the same way.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -43,19 +43,13 @@ class Family:
 
 def structure(program: Program) -> bytes:
     """A hash of what the program computes, whatever its constants."""
-    blanked = tuple(
-        replace(s, arguments=tuple(a if isinstance(a, str) else BLANK for a in s.arguments))
-        for s in live_across_steps(program)
-    )
-    return canonical_hash(replace(live_across_steps(program), statements=blanked))
+    live = live_across_steps(program)
+    return canonical_hash(live.with_constants([BLANK] * len(live.constants())))
 
 
 def is_variant(program: Program, of: Program) -> bool:
     """Whether a program is another one with other constants, and no more of them."""
-    count, most = (
-        sum(not isinstance(a, str) for s in live_across_steps(p) for a in s.arguments)
-        for p in (program, of)
-    )
+    count, most = (len(live_across_steps(p).constants()) for p in (program, of))
     return count <= most and structure(program) == structure(of)
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from programs import InvalidProgram, Program, Statement, analyse, live_across_steps
-from programs.mutate import child_rng
+from programs import Constant, InvalidProgram, Program, analyse, live_across_steps
+from programs.draws import child_rng, standard_normal, uniform_index
 from search.config.selection import TuningSettings
 from search.evaluation.request import SEARCH, Request, Scorer
 from search.selection.comparison import mean_over_tasks
@@ -116,10 +116,10 @@ def _draws(
     """
     new: list[Program] = [] if known else list(dict.fromkeys(starts))
     centre = _best(known) if known else starts[0]
-    for _ in range(ATTEMPTS * count if constants(centre) else 0):
+    for _ in range(ATTEMPTS * count if centre.constants() else 0):
         if len(new) >= count:
             break
-        draw = redrawn(centre, spreads[int(rng.random() * len(spreads))], rng)
+        draw = redrawn(centre, spreads[uniform_index(rng, len(spreads))], rng)
         if draw not in known and draw not in new and _is_valid(draw):
             new.append(draw)
     return new
@@ -133,43 +133,25 @@ def _is_valid(program: Program) -> bool:
     return True
 
 
-def constants(program: Program) -> list[tuple[int, int]]:
-    """Where the constants are: (statement, argument)."""
-    return [
-        (i, slot)
-        for i, statement in enumerate(program)
-        for slot, argument in enumerate(statement.arguments)
-        if not isinstance(argument, str)
-    ]
-
-
 def redrawn(program: Program, spread: float, rng: random.Random) -> Program:
     """The program with some of its constants changed, at least one."""
-    places = constants(program)
-    changed = [place for place in places if rng.random() < CHANGE]
+    constants = program.constants()
+    changed = [constant for constant in constants if rng.random() < CHANGE]
     if not changed:
-        changed = [places[int(rng.random() * len(places))]]
-    statements = list(program.statements)
-    for i, slot in changed:
-        factor = 2.0 ** (spread * _normal(rng))
-        statements[i] = _scaled(statements[i], slot, factor)
-    return replace(program, statements=tuple(statements))
+        changed = [constants[uniform_index(rng, len(constants))]]
+    for constant in changed:
+        factor = 2.0 ** (spread * standard_normal(rng))
+        program = program.with_constant(constant, _scaled(program, constant, factor))
+    return program
 
 
-def _scaled(statement: Statement, slot: int, factor: float) -> Statement:
-    value = float(statement.arguments[slot])
-    if statement.function == "interp" and slot == 2 and value != 1.0:
+def _scaled(program: Program, constant: Constant, factor: float) -> float:
+    value = constant.value
+    is_weight = program.statements[constant.statement].function == "interp"
+    if is_weight and constant.argument == 2 and value != 1.0:
         new = 1 - (1 - value) * factor
         if 0 <= value < 1:
             new = max(new, 0.0)  # an average, so that it stays one
     else:
         new = value * factor
-    arguments = list(statement.arguments)
-    arguments[slot] = float(f"{new:.8g}")
-    return replace(statement, arguments=tuple(arguments))
-
-
-def _normal(rng: random.Random) -> float:
-    """From N(0, 1) by rng.random() alone, the same on any machine (Box and Muller 1958)."""
-    radius = math.sqrt(-2 * math.log(1 - rng.random()))
-    return radius * math.cos(2 * math.pi * rng.random())
+    return float(f"{new:.8g}")

@@ -83,15 +83,11 @@ def _edited(program: Program) -> Iterator[tuple[str, Program]]:
         for argument in dict.fromkeys(statement.arguments):
             copy = Statement(statement.target, "multiply", (argument, 1.0))
             yield f"replace {statement} by {argument}", _spliced(program, i, copy)
-        for slot, argument in enumerate(statement.arguments):
-            if isinstance(argument, str):
-                continue
+        for constant in (c for c in program.constants() if c.statement == i):
             for value in NEUTRAL:
-                arguments = list(statement.arguments)
-                arguments[slot] = value
-                neutral = replace(statement, arguments=tuple(arguments))
-                if neutral != statement:
-                    yield f"replace {statement} by {neutral}", _spliced(program, i, neutral)
+                if value != constant.value:
+                    neutral = program.with_constant(constant, value)
+                    yield f"replace {statement} by {neutral.statements[i]}", neutral
 
 
 def _spliced(program: Program, i: int, *instead: Statement) -> Program:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from programs import Program, live_across_steps
 from programs.simplify import Simplification, simplify
 from search.config.selection import AblationSettings, ShrinkSettings, TuningSettings
 from search.evaluation.request import Scorer
-from search.selection.tuning import Tuned, constants, tune
+from search.selection.tuning import Tuned, tune
 from search.shortening.ablation import TUNING_SEED, Ablation, ablate
 from search.shortening.evolution_without_insertion import shrink
 
@@ -101,21 +100,17 @@ def with_first_constants(final: Program, tuned: Program, first: Program) -> Prog
     tuned and first: the same statements with other constants. None where a constant of `final` is
     none of the tuned ones, or could be either of two.
     """
-    first = live_across_steps(first)
     by_value: dict[str, set[float]] = {}
-    for i, slot in constants(tuned):
-        old, new = first.statements[i].arguments[slot], tuned.statements[i].arguments[slot]
-        by_value.setdefault(_float32(new), set()).add(float(old))
-    statements = list(final.statements)
-    for i, slot in constants(final):
-        arguments = list(statements[i].arguments)
-        found = by_value.get(_float32(arguments[slot]), set())
-        if len(found) != 1:
+    for new, old in zip(tuned.constants(), live_across_steps(first).constants()):
+        by_value.setdefault(_six_digits(new.value), set()).add(old.value)
+    values: list[float] = []
+    for constant in final.constants():
+        candidates = by_value.get(_six_digits(constant.value), set())
+        if len(candidates) != 1:
             return None
-        arguments[slot] = next(iter(found))
-        statements[i] = replace(statements[i], arguments=tuple(arguments))
-    return replace(final, statements=tuple(statements))
+        values.extend(candidates)
+    return final.with_constants(values)
 
 
-def _float32(number: Any) -> str:
-    return f"{float(number):.6g}"
+def _six_digits(number: float) -> str:
+    return f"{number:.6g}"

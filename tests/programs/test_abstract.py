@@ -19,8 +19,9 @@ from programs import (
     reaching,
     remove_redundant,
 )
+from programs.draws import child_rng
 from programs.execute import run_step
-from programs.mutate import MutationOptions, child_rng, mutate
+from programs.mutate import mutate
 from tests.strategies import programs, renamed, ten_thousand_programs, trees
 
 
@@ -142,7 +143,7 @@ def test_names_and_redundant_statements_change_no_hash(program, seed):
 def test_an_analysis_from_the_mutated_statement_on_is_the_whole_analysis():
     for program in ten_thousand_programs()[::20]:
         parent = analyse(program)
-        child = mutate(program, child_rng(1, 2, 3), MutationOptions(), parent)
+        child = mutate(program, child_rng(1, 2, 3), analysis=parent)
         scratch = analyse(child.program)
         assert child.analysis == scratch
         assert child.analysis.live == scratch.live

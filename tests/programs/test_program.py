@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from programs import Program, ProgramError, Statement, load, parse
+from programs import Constant, Program, ProgramError, Statement, load, parse
 from programs.functions import ALIASES, FUNCTIONS
 from tests.strategies import programs, ten_thousand_programs
 
@@ -159,3 +159,18 @@ def test_parsed_constants_are_finite():
     for program in ten_thousand_programs()[:1000]:
         for statement in program:
             assert all(isinstance(a, str) or math.isfinite(a) for a in statement.arguments)
+
+
+def test_constants_and_where_they_stand():
+    program = parse(
+        "def train(w, g, m, lr):\n  m = interp(g, m, 0.9)\n  a = 2 * w\n  update = m + a\n"
+        "  return update, m\n"
+    )
+    assert program.constants() == (Constant(0, 2, 0.9), Constant(1, 0, 2.0))
+    beta, factor = program.constants()
+    assert str(program.with_constant(beta, 0.5).statements[0]) == "m = interp(g, m, 0.5)"
+    assert program.with_constant(factor, 3.0) == program.with_constants([0.9, 3.0])
+    assert program.with_constants([0.9, 2.0]) == program
+    with pytest.raises(ValueError):
+        program.with_constants([0.9])
+    assert load("library:sign_sgd").with_constants([0.1]).constants()[0].value == 0.1

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 
 from programs import Program, ProgramError, Statement, live_across_steps, load
 from programs.behaviour import Conduct, behaviour
+from programs.draws import child_rng
 from programs.interpreter import CAPACITIES, capacity_of
-from programs.mutate import child_rng, mutate
+from programs.mutate import mutate
 from proxy_tasks.task import make_task
 from proxy_tasks.train import train
 from search.evaluate import main

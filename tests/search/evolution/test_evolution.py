@@ -8,7 +8,8 @@ import pytest
 import toys
 
 from programs import analyse, load, parse
-from programs.mutate import child_rng, mutate
+from programs.draws import child_rng
+from programs.mutate import mutate
 from search.config.settings import Config, EvolutionSettings, WorkerSettings
 from search.evaluation.fitness import Outcome, Score
 from search.evaluation.jobs import Failing, Job, Stopped

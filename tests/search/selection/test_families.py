@@ -57,7 +57,7 @@ def test_programs_that_fail_are_left_out():
     assert families([Candidate(LION, float("-inf")), Candidate(LION, float("nan"))], 3) == []
     programs = [LION, bad]
     for _ in range(200):  # whatever a search may hold
-        programs.append(mutate(programs[-1], rng, MutationOptions(max_length=20)).program)
+        programs.append(mutate(programs[-1], rng, options=MutationOptions(max_length=20)).program)
     assert len(families([Candidate(p, 0.0) for p in programs], 10)) <= 10
 
 
