@@ -31,6 +31,7 @@ from search.config.settings import Engine
 from search.evaluation.evaluator import Evaluator, read
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.optimizers import OPTIMIZERS, PREFIX, Handmade
+from search.evaluation.seeds import SEARCH, TooManySeeds
 from search.evaluation.threads import single_threaded
 
 EPILOG = f"""PROGRAM is one of
@@ -66,8 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         trainer.settings = task_settings(options.task, options.set)
         tasks = [trainer.task(name) for name in options.task]
         evaluator = Evaluator(tasks, options.engine)
-        evaluations = _with_progress(evaluator, program, options.seeds)
-    except (ProgramError, TaskError) as error:
+        evaluations = _with_progress(evaluator, program, SEARCH.take(options.seeds))
+    except (ProgramError, TaskError, TooManySeeds) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     by_task = [
@@ -124,11 +125,11 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _with_progress(evaluator: Evaluator, program, seeds: int) -> list[Evaluation]:
+def _with_progress(evaluator: Evaluator, program, seeds: Sequence[int]) -> list[Evaluation]:
     """All evaluations; says on stderr how far it is when it takes more than a few seconds."""
     evaluations: list[Evaluation] = []
-    total, start = len(evaluator.tasks) * seeds, time.perf_counter()
-    for evaluation in evaluator.each(program, range(seeds)):
+    total, start = len(evaluator.tasks) * len(seeds), time.perf_counter()
+    for evaluation in evaluator.each(program, seeds):
         evaluations.append(evaluation)
         seconds = time.perf_counter() - start
         if seconds > 3 and len(evaluations) < total:

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from programs import ProgramError, load
 from proxy_tasks.errors import TaskError
+from search.checks import funnel_seeds, refused
 from search.config.load import ConfigError, loads
 from search.config.load import load as load_config
 from search.config.messages import nearest
@@ -185,7 +186,10 @@ def _set_up(options: argparse.Namespace) -> tuple[Setup, FunnelSettings]:
     if options.seed is not None:
         changes["seed"] = options.seed
     funnel = getattr(config, "funnel", None) or FunnelSettings()
-    return Setup(**{**vars(setup), **changes}), overridden(funnel, options.set)
+    funnel = overridden(funnel, options.set)
+    for path, said in refused(funnel_seeds(funnel)):
+        raise ValueError(f"funnel.{'.'.join(map(str, path))}: {said}")
+    return Setup(**{**vars(setup), **changes}), funnel
 
 
 def _workers(text: str, workers: WorkerSettings) -> WorkerSettings:

@@ -23,7 +23,7 @@ from pathlib import Path
 from programs import ProgramError
 from programs import load as load_program
 from proxy_tasks.errors import TaskError
-from search.checks import wrong_files
+from search.checks import too_many_seeds, wrong_files
 from search.conclude import conclude
 from search.config.load import ConfigError, load
 from search.config.settings import Config
@@ -104,7 +104,9 @@ def main(argv: Sequence[str] | None = None, fitness: Fitness | None = None) -> i
         if options.resume:
             Reader(run_dir).close()
         config = load(
-            options.config, options.set, lambda c: [*wrong_files(c), *fitness.mistakes(c)]
+            options.config,
+            options.set,
+            lambda c: [*wrong_files(c), *too_many_seeds(c), *fitness.mistakes(c)],
         )
         search(config, run_dir, fitness, options, stopping)
     except ConfigError as error:

@@ -26,6 +26,7 @@ from typing import NoReturn, get_args
 from programs import ProgramError, load
 from proxy_tasks.command import until_closed
 from proxy_tasks.errors import TaskError
+from search.checks import ablation_seeds, refused
 from search.config.selection import FINAL_TUNING, AblationSettings, ShrinkSettings
 from search.config.settings import Engine
 from search.evaluation.threads import single_threaded
@@ -92,6 +93,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError("--seeds: an interval needs at least 2 seeds")
         if not options.level < 0.5:
             raise ValueError("--level: expected a number below 0.5")
+        rules = AblationSettings(
+            seeds=options.seeds,
+            confirm_seeds=options.confirm_seeds,
+            tolerance=options.tolerance,
+            tolerance_sd=options.tolerance_sd,
+            level=options.level,
+        )
+        for path, said in refused(ablation_seeds(rules)):
+            raise ValueError(f"--{path[-1]}: {said}".replace("_", "-"))
         program = load(options.file)
         from search.evaluation.trainer import (  # JAX, for the command line alone
             Trainer,
@@ -106,13 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             program,
             remembered(trainer),
             list(dict.fromkeys(options.task)),
-            AblationSettings(
-                seeds=options.seeds,
-                confirm_seeds=options.confirm_seeds,
-                tolerance=options.tolerance,
-                tolerance_sd=options.tolerance_sd,
-                level=options.level,
-            ),
+            rules,
             FINAL_TUNING.model_copy(update={"draws": options.tune}) if options.tune else None,
             ShrinkSettings(children=options.evolve, price=options.price)
             if options.evolve

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from search.config.selection import MetaValidationSettings
 from search.evaluation.jobs import Job
+from search.evaluation.seeds import META_VALIDATION
 from search.storage.store import Reader
 
 PURPOSE = "meta"  # of the jobs, and of their rows in the store
-FIRST_SEED = 7_000
 
 
 class MetaValidation:
@@ -35,7 +35,7 @@ class MetaValidation:
         Cheap: reads the rows committed since.
         """
         jobs = []
-        seeds = tuple(range(FIRST_SEED, FIRST_SEED + self.settings.seeds))
+        seeds = tuple(META_VALIDATION.take(self.settings.seeds))
         for _, _, number, _, text in self._history.reached() if self.settings.every else ():
             if number not in self._asked:
                 self._asked.add(number)

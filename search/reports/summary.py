@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from search.config.settings import Config, EvaluationSettings
 from search.evaluation.fitness import NOT_TRAINED, Outcome, score_of
+from search.evaluation.seeds import RESCORING
 from search.evolution.counters import Statistics
 from search.reports.progress import duration
-from search.selection.finalists import FIRST_SEED, Finalist
+from search.selection.finalists import Finalist
 from search.selection.overfitting import summary as meta_summary
 from search.storage.queries import evaluations, hall_of_fame
 from search.storage.store import Reader, Store
@@ -111,8 +112,8 @@ def leading(finalists: Sequence[Finalist]) -> Iterator[str]:
     scored_again = bool(finalists and finalists[0].fresh)
     where = "in the search"
     if scored_again:
-        last = FIRST_SEED + len(finalists[0].fresh) - 1
-        where = f"on fresh seeds {FIRST_SEED} to {last}, with 95 % intervals"
+        seeds = RESCORING.take(len(finalists[0].fresh))
+        where = f"on fresh seeds {seeds[0]} to {seeds[-1]}, with 95 % intervals"
     yield f"Leading programs, by fitness {where}:"
     for place, finalist in enumerate(finalists, start=1):
         leader = finalist.leader

@@ -15,11 +15,11 @@ from scipy.stats import t as student
 from search.config.settings import EvaluationSettings
 from search.evaluation.fitness import evaluation_of, score_of
 from search.evaluation.jobs import Job
+from search.evaluation.seeds import RESCORING
 from search.evolution.driver import Driver
 from search.storage.queries import Leader, leaders, warm_start
 from search.storage.store import Reader
 
-FIRST_SEED = 1_000  # far from the search's own seeds 0, 1, ...
 CONFIDENCE = 0.95
 
 
@@ -62,7 +62,7 @@ def rescored(driver: Driver, before: int) -> list[Finalist]:
     start = warm_start(store)
     if not settings.programs:
         return [Finalist(leader, (), ()) for leader in found or [start]]
-    seeds = tuple(range(FIRST_SEED, FIRST_SEED + settings.seeds))
+    seeds = tuple(RESCORING.take(settings.seeds))
     for number, text in dict.fromkeys((p.number, p.text) for p in (start, *found)):
         stored = set(_fresh(store, number, driver.config.evaluation))
         for seed in seeds:

@@ -28,7 +28,8 @@ from search.config.settings import EvaluationSettings
 from search.evaluation.fitness import Evaluation
 from search.evaluation.jobs import Evaluate, Factory, Job
 from search.evaluation.request import META, Request, flat_settings, scaled
-from search.evolution.meta_validation import FIRST_SEED, PURPOSE, _History
+from search.evaluation.seeds import META_VALIDATION
+from search.evolution.meta_validation import PURPOSE, _History
 from search.selection.comparison import mean_over_tasks, t_p_value
 from search.storage.store import Reader, Store
 
@@ -95,7 +96,7 @@ def curves(store: Reader, settings: MetaValidationSettings) -> dict[int, list[Po
     ):
         value = -math.inf if value is None else value
         fitness.setdefault(number, {}).setdefault(task, {})[seed] = value
-    seeds = range(FIRST_SEED, FIRST_SEED + settings.seeds)
+    seeds = META_VALIDATION.take(settings.seeds)
     found: dict[int, list[Point]] = {}
     for repeat, child, number, search, _ in _History(store, settings).reached():
         # A worker that failed left one row without task and seed: no fitness on any seed.

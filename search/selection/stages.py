@@ -21,16 +21,13 @@ from typing import Any
 
 from programs import Program, live_across_steps
 from search.config.selection import FunnelSettings, StageSettings
+from search.evaluation import seeds
 from search.evaluation.request import META, Request, Scorer, scaled
 from search.selection.comparison import Comparison, compare, hardest, holm, mean_over_tasks
 from search.selection.families import is_variant
 from search.selection.ledger import Expected
 from search.selection.tuning import tune
 
-HEAD_START_SEED = 6_000  # first seed of the baselines' own tuning
-STAGE_SEEDS = 10_000  # stage k tunes with seeds from k * this on, and compares from TEST_SEEDS on
-TEST_SEEDS = 5_000  # further
-FINAL_SEEDS = 900_000
 FINALS = "finals"
 
 
@@ -116,28 +113,28 @@ def run_stages(
     names = tuple(scaled(task, 1) for task in tasks)
     programs = [program for _, program in starting]
     tuned = tune(
-        programs, score, names, settings.head_start, HEAD_START_SEED, seed, weights, others
+        programs, score, names, settings.head_start, seeds.HEAD_START.first, seed, weights, others
     )
     named = [(name, t.program) for (name, _), t in zip(starting, tuned)]
     references, candidates = named[: len(baselines)], named[len(baselines) :] or candidates
-    for number, stage in enumerate(settings.stages, start=1):
+    for number, stage in enumerate(settings.stages):
         names = tuple(scaled(task, stage.scale) for task in stage.tasks or tasks)
         shares = None if stage.tasks else weights
-        first = number * STAGE_SEEDS
+        first = seeds.STAGE_TUNING.take(stage.tuning.seeds, block=number).start
         programs = [live_across_steps(program) for _, program in (*references, *candidates)]
-        tuned = tune(programs, score, names, stage.tuning, first, seed + number, shares)
+        tuned = tune(programs, score, names, stage.tuning, first, seed + number + 1, shares)
         named = [(name, t.program) for (name, _), t in zip((*references, *candidates), tuned)]
-        seeds = range(first + TEST_SEEDS, first + TEST_SEEDS + stage.seeds)
-        found = _compared(stage.name, named, len(references), score, names, seeds, shares, stage)
+        fresh = seeds.STAGE.take(stage.seeds, block=number)
+        found = _compared(stage.name, named, len(references), score, names, fresh, shares, stage)
         stages.append(found)
         done(found)
         references = named[: len(references)]
         candidates = [(entry.name, entry.program) for entry in found.promoted]
         if not candidates:
             return Funnelled(tuple(stages), variants)
-    seeds = range(FINAL_SEEDS, FINAL_SEEDS + settings.finals.seeds)
+    fresh = seeds.FINALS.take(settings.finals.seeds)
     named = [*references, *candidates]
-    stages.append(_compared(FINALS, named, len(references), score, names, seeds, shares, settings))
+    stages.append(_compared(FINALS, named, len(references), score, names, fresh, shares, settings))
     done(stages[-1])
     return Funnelled(tuple(stages), variants)
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 from search.config.selection import AblationSettings, FinalsSettings
 from search.evaluation.request import META, Request, Scorer
+from search.evaluation.seeds import VALIDATION
 from search.selection.comparison import Comparison, compare, mean_over_tasks, tolerance
 from search.selection.stages import Named
-
-FIRST_SEED = 950_000  # of no other stage
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def validate(
     ablation: AblationSettings,
 ) -> Validation:
     """Scores programs, the winner first, and baselines on fresh seeds."""
-    seeds = range(FIRST_SEED, FIRST_SEED + finals.seeds)
+    seeds = VALIDATION.take(finals.seeds)
     named = [*programs, *baselines]
     asked = [Request(p, task, seed, META) for _, p in named for task in tasks for seed in seeds]
     fitness = iter(score(asked))

@@ -24,13 +24,12 @@ from itertools import chain
 
 from programs import Program
 from search.config.selection import AblationSettings
+from search.evaluation import seeds
 from search.evaluation.request import META, SEARCH, Request, Scorer
 from search.selection.comparison import Comparison, compare, tolerance
 from search.selection.tuning import Tuned, tune
 from search.shortening.removals import Removal, Simplify, removals, tidied
 
-TUNING_SEED = 4_000  # first seed of the tuning's trainings
-SEARCH_SEEDS, CONFIRM_SEEDS = 2_000, 3_000  # first seeds; a search uses 0, 1, ... and 1000, ...
 HOPELESS = 3.0  # a mean loss of so many tolerances on the first seeds ends a removal's test
 ROUNDS = 3  # of ablation and confirmation
 
@@ -169,17 +168,17 @@ def ablate(
         show(change)
 
     first = [Removal("evolution without insertion", proposal)] if proposal is not None else []
-    cases: Cases = [(SEARCH_SEEDS + i, SEARCH) for i in range(settings.seeds)]
+    cases: Cases = [(seed, SEARCH) for seed in seeds.ABLATION.take(settings.seeds)]
     judge = _Judge(program, score, tasks, cases, settings)
     allowed, asked = judge.tolerance, 0
 
     def retune(removed: Program) -> Tuned:
-        return tune([removed], score, tasks, settings.retuning, TUNING_SEED)[0]
+        return tune([removed], score, tasks, settings.retuning, seeds.ABLATION_TUNING.first)[0]
 
     for again in range(ROUNDS):
         taken = _greedy(program, judge, simplify, first, retune, note)
-        begin = CONFIRM_SEEDS + again * settings.confirm_seeds
-        fresh: Cases = [(begin + i, META) for i in range(settings.confirm_seeds)]
+        count = settings.confirm_seeds
+        fresh = [(s, META) for s in seeds.CONFIRMATION.take(count, skip=again * count)]
         check = _Judge(program, score, tasks, fresh, settings, allowed)
         if len(taken) == 1 or _confirmed(taken, check, note):
             break

@@ -16,10 +16,9 @@ from search.config.selection import ShrinkSettings
 from search.config.settings import EvolutionSettings, MutationSettings
 from search.evaluation.fitness import Outcome, Score
 from search.evaluation.request import Request, Scorer
+from search.evaluation.seeds import SHRINKING
 from search.evolution.evolution import Evolution, Individual
 from search.selection.comparison import mean_over_tasks
-
-FIRST_SEED = 5_000
 
 
 def shrink(
@@ -32,7 +31,7 @@ def shrink(
     """The best program by fitness less price; it has no more statements than the one given."""
     settings = settings or ShrinkSettings()
     program = live_across_steps(program)
-    seeds = range(FIRST_SEED, FIRST_SEED + settings.seeds)
+    seeds = SHRINKING.take(settings.seeds)
     known: dict[bytes, Score] = {}
 
     def scored(child: Program) -> Score:

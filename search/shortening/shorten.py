@@ -10,8 +10,9 @@ from programs import Program, live_across_steps
 from programs.simplify import Simplification, simplify
 from search.config.selection import AblationSettings, ShrinkSettings, TuningSettings
 from search.evaluation.request import Scorer
+from search.evaluation.seeds import ABLATION_TUNING
 from search.selection.tuning import Tuned, tune
-from search.shortening.ablation import TUNING_SEED, Ablation, ablate
+from search.shortening.ablation import Ablation, ablate
 from search.shortening.evolution_without_insertion import shrink
 
 
@@ -69,7 +70,7 @@ def shorten(
     show(f"exact passes: {len(program)} -> {len(exact.program)} statements")
     start, tuned = exact.program, None
     if tuning is not None:
-        [tuned] = tune([start], score, tasks, tuning, TUNING_SEED)
+        [tuned] = tune([start], score, tasks, tuning, ABLATION_TUNING.first)
         start = tuned.program
         show(f"tuned: mean fitness {tuned.fitness:.5g} with the best of {tuned.draws} draws")
     proposal = None

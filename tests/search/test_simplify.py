@@ -111,6 +111,11 @@ def test_a_real_training_scores_both_splits():
         (["library:lion", "--task", "vision_mpl"], "vision_mlp"),
         (["library:lion"], "--task"),
         (["library:lion", "--task", "vision_mlp", "--seeds", "1"], "at least 2"),
+        (
+            ["library:lion", "--task", "vision_mlp", "--seeds", "1001"],
+            "more than the 1000 there are",
+        ),
+        (["library:lion", "--task", "vision_mlp", "--confirm-seeds", "334"], "--confirm-seeds: "),
         (["library:lion", "--task", "vision_mlp", "--tolerance", "-1"], "above 0"),
         (["library:lion", "--task", "vision_mlp", "--level", "0.7"], "below 0.5"),
         (["library:lion", "--task", "vision_mlp", "--set", "stps=3"], "steps"),

@@ -16,7 +16,7 @@ from search.config.selection import MetaValidationSettings
 from search.config.settings import EvaluationSettings
 from search.evaluation.fitness import Evaluation, Outcome, evaluation_row
 from search.evaluation.jobs import Job
-from search.evolution.meta_validation import FIRST_SEED, PURPOSE, MetaValidation
+from search.evolution.meta_validation import PURPOSE, MetaValidation
 from search.selection.overfitting import KEY, Onset, Point, curves, onset, record, routed, summary
 from search.storage.store import Reader, Store
 
@@ -194,6 +194,6 @@ def test_a_real_point():
     settings = MetaValidationSettings(every=1, seeds=2, scale=2)
     evaluation = EvaluationSettings(tasks=("vision_mlp",))
     evaluate = routed(lambda: lambda job: [], evaluation, settings)()
-    found = evaluate(Job(0, PURPOSE, str(load("library:lion")), (FIRST_SEED, FIRST_SEED + 1)))
+    found = evaluate(Job(0, PURPOSE, str(load("library:lion")), (7000, 7001)))
     assert [e.task for e in found] == ["vision_mlp@2"] * 2
     assert all(math.isfinite(e.fitness) for e in found)

@@ -367,6 +367,7 @@ def test_the_command_on_a_finished_search(tmp_path, capsys, paid):
         ([*PROGRAMS, "--set", "stages.D.keep=3", "--run-dir", "x"], "'stages.D"),
         ([*PROGRAMS, "--set", "stages.B.kep=3", "--run-dir", "x"], "did you mean 'keep'"),
         ([*PROGRAMS, "--set", "stages.B.seeds=two", "--run-dir", "x"], "stages.B.seeds"),
+        ([*PROGRAMS, "--set", "stages.B.seeds=5001", "--run-dir", "x"], "more than the 5000"),
         (["--program", "library:lino", "--task", "vision_mlp", "--run-dir", "x"], "lion"),
         (["--program", "library:lion", "--task", "vision_mpl", "--run-dir", "x"], "vision_mlp"),
         (["--program", "library:lion", "--run-dir", "x"], "--task"),

@@ -8,8 +8,9 @@ from toys import Noisy
 from programs import load
 from search.config.selection import AblationSettings, FinalsSettings
 from search.evaluation.request import META
+from search.evaluation.seeds import VALIDATION
 from search.reports.validation import validation_markdown, validation_table
-from search.selection.validation import FIRST_SEED, validate
+from search.selection.validation import validate
 
 LION, ADAMW, SGD = (load(f"library:{name}") for name in ("lion", "adamw", "sgd"))
 
@@ -30,7 +31,7 @@ def validated(worth, tolerance=0.1):
         FinalsSettings(seeds=8),
         AblationSettings(tolerance=tolerance),
     )
-    assert {r.split for r in asked} == {META} and min(r.seed for r in asked) == FIRST_SEED
+    assert {r.split for r in asked} == {META} and min(r.seed for r in asked) == VALIDATION.first
     assert len(asked) == 3 * 2 * 8
     return found
 

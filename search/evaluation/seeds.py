@@ -1,0 +1,78 @@
+"""Which seeds are for what, so that no question is answered by seeds that an earlier one has used.
+
+A seed decides a training's initial weights and batches. A fitness by which a program was chosen or
+tuned is too good on the seeds of that choice (the winner's curse), so every purpose has a range of
+its own and nothing takes a seed from outside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class TooManySeeds(ValueError):
+    """More seeds are asked for than a purpose has."""
+
+
+@dataclass(frozen=True)
+class SeedRange:
+    """The seeds of one purpose: `most` from `first` on, or as many again every `apart` seeds."""
+
+    purpose: str
+    first: int
+    most: int  # seeds in a block
+    why: str  # what these seeds must be independent of
+    blocks: int = 1
+    apart: int = 0  # from the start of one block to the start of the next
+
+    def take(self, count: int, *, skip: int = 0, block: int = 0) -> range:
+        """`count` seeds of a block, after the first `skip`. Raises TooManySeeds, in one line."""
+        if block >= self.blocks:
+            raise TooManySeeds(f"{self.purpose}: there are seeds for {self.blocks} of them only")
+        if skip + count > self.most:
+            raise TooManySeeds(
+                f"{self.purpose}: {skip + count} seeds are more than the {self.most} there are "
+                f"({self.first} to {self.first + self.most - 1})"
+            )
+        begin = self.first + block * self.apart + skip
+        return range(begin, begin + count)
+
+
+SEARCH = SeedRange("search", 0, 1_000, "a program's fitness in the search, which all else checks")
+RESCORING = SeedRange(
+    "re-scoring", 1_000, 1_000, "the leading programs' fitness, by seeds that did not choose them"
+)
+ABLATION = SeedRange("ablation", 2_000, 1_000, "the differences by which removals are accepted")
+CONFIRMATION = SeedRange(
+    "confirmation",
+    3_000,
+    1_000,
+    "an ablation's result, by seeds that no removal was accepted on",
+)
+ABLATION_TUNING = SeedRange(
+    "tuning for the ablation", 4_000, 1_000, "constants before and within an ablation"
+)
+SHRINKING = SeedRange(
+    "evolution without insertion", 5_000, 1_000, "the fitness of a shorter proposal"
+)
+HEAD_START = SeedRange(
+    "head start", 6_000, 1_000, "the baselines' constants before the funnel's first stage"
+)
+META_VALIDATION = SeedRange(
+    "meta-validation", 7_000, 1_000, "the best program's fitness where the search cannot see it"
+)
+STAGE_TUNING = SeedRange(
+    "tuning in a stage", 10_000, 5_000, "constants in each stage", blocks=89, apart=10_000
+)
+STAGE = SeedRange(
+    "stage", 15_000, 5_000, "who goes on, by seeds that tuned nothing", blocks=89, apart=10_000
+)
+FINALS = SeedRange("finals", 900_000, 50_000, "the last word, by seeds that chose no finalist")
+VALIDATION = SeedRange(
+    "validation", 950_000, 50_000, "the delivered program, by seeds that no stage has used"
+)
+
+RANGES = (
+    SEARCH, RESCORING, ABLATION, CONFIRMATION, ABLATION_TUNING, SHRINKING, HEAD_START,
+    META_VALIDATION, STAGE_TUNING, STAGE, FINALS, VALIDATION,
+)  # fmt: skip
