@@ -12,10 +12,10 @@ from typing import Any
 from programs.program import Program
 from programs.simplify.check import Check, check
 from programs.simplify.egraph import Stop, saturate
-from programs.simplify.rules import RULES, Claim, Stage
+from programs.simplify.rules import RULES, Claim, Phase
 from programs.simplify.terms import Terms
 
-_EXPLORING = {rule.name: rule.stage is Stage.EXPLORE for rule in RULES}
+_EXPLORING = {rule.name: rule.phase is Phase.EXPLORE for rule in RULES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,8 @@ class Simplification:
     @property
     def claim(self) -> Claim:
         """In what sense the outputs stay the same, over all steps."""
-        guard = any(step.claim is Claim.GUARD for step in self.certificate if step.applied)
-        return Claim.GUARD if guard else Claim.EXACT
+        guard = any(step.claim is Claim.UP_TO_GUARDS for step in self.certificate if step.applied)
+        return Claim.UP_TO_GUARDS if guard else Claim.EXACT
 
     @cached_property
     def check(self) -> Check:

@@ -77,7 +77,7 @@ def _decades(low: float, high: float) -> Callable:
 _EXTREME = _decades(-30, 30)  # in float64 only
 # Near its zeros a sine or a sign makes much of rounding: float32's 1 - 0.999 is off by 5e-5. A mean
 # of gradients of 1e-3 is often near 1e-5, where the guard is a part in a thousand.
-_USUAL = {Claim.EXACT: 0.95, Claim.GUARD: 0.75}
+_USUAL = {Claim.EXACT: 0.95, Claim.UP_TO_GUARDS: 0.75}
 
 SETTINGS = (
     Setting("ordinary", ((2, 3), (), (4,)), _normal, 1.0, _USUAL, 0.25),

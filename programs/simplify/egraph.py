@@ -24,8 +24,9 @@ from functools import cache, partial
 from typing import Any
 
 from programs.kinds import Kind
-from programs.simplify.patterns import analyses, declarations, number, rule_text
-from programs.simplify.rules import RULES, Claim, Stage
+from programs.simplify.egglog_text import analyses, declarations, number, rule_text
+from programs.simplify.rules import RULES, Claim, Phase
+from programs.simplify.signs import nonnegative_states
 from programs.simplify.terms import Node, Terms, is_call
 
 MAX_SIZE = 2_500  # an e-graph is not grown further from here; see `_size`
@@ -74,8 +75,9 @@ def saturate(
 ) -> Classes:
     """Grows the e-graph of `terms` by the rules.
 
-    The rules with the claim GUARD are wrong within the guards: s / s = 1 and 0 / s = 0 together
-    prove 0 = 1 where s is 0. When that shows, the e-graph is given as it was a round before.
+    The rules with the claim UP_TO_GUARDS are wrong within the guards: s / s = 1 and 0 / s = 0
+    together prove 0 = 1 where s is 0. When that shows, the e-graph is given as it was a round
+    before.
 
     Args:
       claims: which rules may be used.
@@ -107,17 +109,19 @@ def _grow(
         sets = _rulesets(egraph, claims, names)
         _commands(egraph, "".join(f"(known {number(c)})" for c in known if c))
         variables = _enter(egraph, terms, "t")
+        facts = [f'(nonneg (In "{name}"))' for name in sorted(nonnegative_states(terms))]
+        _commands(egraph, "".join(facts))
         if also is not None:
             variables += _enter(egraph, also, "u")
         _run(egraph, "")
         fired: set[str] = set()
         done, stop = 0, Stop.COMPLETE
-        for stages, rounds in (
-            ((Stage.SHRINK,), SHRINKING),
-            ((Stage.EXPLORE, Stage.SHRINK), explore),
+        for phases, rounds in (
+            ((Phase.SHRINK,), SHRINKING),
+            ((Phase.EXPLORE, Phase.SHRINK), explore),
         ):
             for _ in range(min(rounds, most - done)):
-                report = _run(egraph, " ".join(f"(run {sets[s]}) {_ANALYSE}" for s in stages))
+                report = _run(egraph, " ".join(f"(run {sets[p]}) {_ANALYSE}" for p in phases))
                 done += 1
                 fired |= {n for n, count in report.num_matches_per_rule.items() if count}
                 stop = _stop(egraph, report.updated, deadline)
@@ -205,20 +209,20 @@ def _scratch() -> Iterator[Any]:
 
 def _rulesets(
     egraph: Any, claims: Collection[Claim], names: Collection[str] | None
-) -> dict[Stage, str]:
-    """The names of the combined rulesets of the wanted rules, one for each stage."""
+) -> dict[Phase, str]:
+    """The names of the combined rulesets of the wanted rules, one for each phase."""
     lines = ["(ruleset nothing)"]
-    for stage in Stage:
+    for phase in Phase:
         wanted = [
             f"rule{_NUMBER[rule.name]}"
             for rule in RULES
-            if rule.stage is stage
+            if rule.phase is phase
             and rule.claim in claims
             and (names is None or rule.name in names)
         ]
-        lines.append(f"(unstable-combined-ruleset {stage.value} nothing {' '.join(wanted)})")
+        lines.append(f"(unstable-combined-ruleset {phase.value} nothing {' '.join(wanted)})")
     _commands(egraph, "\n".join(lines))
-    return {stage: stage.value for stage in Stage}
+    return {phase: phase.value for phase in Phase}
 
 
 def _enter(egraph: Any, terms: Terms, prefix: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 Finding the smallest DAG is NP-hard. A greedy pass carries for each class the set of classes that
 its best term needs, so that sharing inside a term is seen; local search then lets the outputs share
-with each other. Ties are broken towards what a reader expects (see `_taste`).
+with each other. Ties are broken towards what a reader expects (see `_tie_break`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from programs.simplify.egraph import Classes
 from programs.simplify.terms import Builder, Node, Terms, is_call
 
 _NONE = 1 << 60
+_IMPOSSIBLE = (_NONE, _NONE, _NONE)
 
 
 def extract(classes: Classes, terms: Terms, known: Container[Fraction], deadline: float) -> Terms:
@@ -27,17 +28,37 @@ def extract(classes: Classes, terms: Terms, known: Container[Fraction], deadline
       known: constants that are no surprise to the reader.
       deadline: time.monotonic() at which the local search stops.
     """
-    search = _Extraction(classes, len(terms.outputs), known)
-    return search.run(terms.states, deadline)
+    best = _Extraction(classes, terms.states, frozenset(), known)
+    choice = best.run(deadline)
+    assert choice is not None, "terms are a choice of the e-graph grown from them"
+    for state in terms.states:
+        search = _Extraction(classes, terms.states, best.unread | {state}, known)
+        other = search.run(deadline)
+        if other is not None and search.cost(other) < best.cost(choice):
+            best, choice = search, other
+    return best.build(choice)
 
 
 class _Extraction:
-    def __init__(self, classes: Classes, outputs: int, known: Container[Fraction]):
-        self.classes = classes
-        self.roots = classes.roots[:outputs]
+    """The search for programs that do not read some states.
+
+    A state is kept, and its next value computed, only if the update depends on it, over any number
+    of steps.
+    """
+
+    def __init__(
+        self,
+        classes: Classes,
+        states: tuple[str, ...],
+        unread: frozenset[str],
+        known: Container[Fraction],
+    ):
+        self.classes, self.states, self.unread = classes, states, unread
+        update, *following = classes.roots[: 1 + len(states)]
+        self.update, self.following = update, dict(zip(states, following))
         self.leaf = [bool(nodes) and not is_call(nodes[0]) for nodes in classes.nodes]
-        self.taste = [
-            [self._taste(node, kind, known) for node in nodes]
+        self.tie_break = [
+            [self._tie_break(node, kind, known) for node in nodes]
             for nodes, kind in zip(classes.nodes, classes.kinds)
         ]
         self.parents: list[list[tuple[int, int]]] = [[] for _ in classes.nodes]
@@ -47,27 +68,29 @@ class _Extraction:
                     for j in set(node[1:]):
                         self.parents[j].append((i, k))
 
-    def _taste(self, node: Node, kind: Kind, known: Container[Fraction]) -> int:
+    def _tie_break(self, node: Node, kind: Kind, known: Container[Fraction]) -> int:
         """Among equally short programs: work on scalars rather than on trees, read inputs rather
         than results, take fewer arguments, keep the constants that were there."""
         if not is_call(node):
             return 0
-        taste = 1_000 * int(kind)
+        tie_break = 1_000 * int(kind)
         for j in node[1:]:
-            taste += 1
+            tie_break += 1
             if not self.leaf[j]:
-                taste += 50
+                tie_break += 50
             elif self.classes.nodes[j][0][0] == "constant":
-                taste += 30 * (self.classes.nodes[j][0][1] not in known)
+                tie_break += 30 * (self.classes.nodes[j][0][1] not in known)
         if node[0] == "interp" and self.leaf[node[3]]:  # interp(g, m, 0.9), not interp(m, g, 0.1)
             weight = self.classes.nodes[node[3]][0]
-            taste += 10 * (weight[0] == "constant" and weight[1] < Fraction(1, 2))
-        return taste + 100 * (node[0] in ("add", "subtract", "multiply") and node[1] == node[2])
+            tie_break += 10 * (weight[0] == "constant" and weight[1] < Fraction(1, 2))
+        return tie_break + 100 * (node[0] in ("add", "subtract", "multiply") and node[1] == node[2])
 
-    def run(self, states: tuple[str, ...], deadline: float) -> Terms:
+    def run(self, deadline: float) -> list[int] | None:
+        """The best choice found; None if the outputs cannot do without the unread states."""
         choice = self.greedy(0)
         best = self.cost(choice)
-        assert best is not None
+        if best >= _IMPOSSIBLE:
+            return None
         improved = True
         while improved and time.monotonic() < deadline:
             improved = False
@@ -76,7 +99,7 @@ class _Extraction:
                 shared |= 1 << i
             again = self.greedy(shared)
             cost = self.cost(again)
-            if cost is not None and cost < best:
+            if cost < best:
                 choice, best, improved = again, cost, True
             for i in self.used(choice) or ():
                 if self.leaf[i] or len(self.classes.nodes[i]) == 1:
@@ -86,17 +109,17 @@ class _Extraction:
                         continue
                     old, choice[i] = choice[i], k
                     cost = self.cost(choice)
-                    if cost is not None and cost < best:
+                    if cost < best:
                         best, improved = cost, True
                     else:
                         choice[i] = old
-        return self.build(choice, states)
+        return choice
 
     def greedy(self, free: int) -> list[int]:
         """The best node of each class, bottom-up; the classes in the mask `free` cost nothing."""
         nodes = self.classes.nodes
         count = [_NONE] * len(nodes)
-        taste = [_NONE] * len(nodes)
+        tie_break = [_NONE] * len(nodes)
         mask = [0] * len(nodes)
         choice = [-1] * len(nodes)
         queue: deque[int] = deque()
@@ -104,25 +127,25 @@ class _Extraction:
 
         def update(i: int, k: int) -> None:
             node = nodes[i][k]
-            total, needs = self.taste[i][k], 0
+            total, needs = self.tie_break[i][k], 0
             if is_call(node):
                 for j in node[1:]:
                     if choice[j] < 0:
                         return
                     needs |= mask[j]
-                    total += taste[j]
+                    total += tie_break[j]
                 if needs >> i & 1:
                     return
                 needs |= 1 << i
             size = (needs & ~free).bit_count()
-            if (size, total) < (count[i], taste[i]):
-                count[i], taste[i], mask[i], choice[i] = size, total, needs, k
+            if (size, total) < (count[i], tie_break[i]):
+                count[i], tie_break[i], mask[i], choice[i] = size, total, needs, k
                 if not queued[i]:
                     queued[i] = True
                     queue.append(i)
 
         for i, leaf in enumerate(self.leaf):
-            if leaf:
+            if leaf and not (nodes[i][0][0] == "input" and nodes[i][0][1] in self.unread):
                 update(i, 0)
             for k, node in enumerate(nodes[i]):
                 if len(node) == 1:
@@ -136,44 +159,53 @@ class _Extraction:
         return choice
 
     def used(self, choice: list[int]) -> list[int] | None:
-        """The classes that the roots need under a choice, arguments first; None if it is cyclic."""
-        nodes = self.classes.nodes
+        """The classes that the update needs under a choice, over all steps, arguments first; None
+        if the choice is cyclic or reads what it must not."""
         order: list[int] = []
-        state: dict[int, int] = {}
-        stack = list(reversed(self.roots))
-        while stack:
-            i = stack[-1]
-            if state.get(i) == 2:
-                stack.pop()
-                continue
-            if state.get(i) == 1:
-                state[i] = 2
-                order.append(i)
-                stack.pop()
-                continue
-            state[i] = 1
-            if choice[i] < 0:
-                return None
-            node = nodes[i][choice[i]]
-            if is_call(node):
-                for j in node[1:]:
-                    if state.get(j) == 1:
-                        return None
-                    if j not in state:
-                        stack.append(j)
+        done: dict[int, bool] = {}  # False while its arguments are being looked at
+        roots = [self.update]
+        while roots:
+            stack = [roots.pop()]
+            while stack:
+                i = stack[-1]
+                if i in done:
+                    stack.pop()
+                    if not done[i]:
+                        done[i] = True
+                        order.append(i)
+                    continue
+                if choice[i] < 0:
+                    return None
+                done[i] = False
+                node = self.classes.nodes[i][choice[i]]
+                if is_call(node):
+                    for j in node[1:]:
+                        if j not in done:
+                            stack.append(j)
+                        elif not done[j]:
+                            return None
+                elif node[0] == "input" and node[1] in self.following:
+                    roots.append(self.following[node[1]])
         return order
 
-    def cost(self, choice: list[int]) -> tuple[int, int] | None:
+    def kept(self, used: list[int]) -> list[str]:
+        """The states among the classes used, in order."""
+        leaves = {self.classes.nodes[i][0][1] for i in used if self.leaf[i]}
+        return [state for state in self.states if state in leaves]
+
+    def cost(self, choice: list[int]) -> tuple[int, int, int]:
+        """(statements, states, tie break)"""
         used = self.used(choice)
         if used is None:
-            return None
+            return _IMPOSSIBLE
         size = sum(not self.leaf[i] for i in used)
-        return size, sum(self.taste[i][choice[i]] for i in used)
+        return size, len(self.kept(used)), sum(self.tie_break[i][choice[i]] for i in used)
 
-    def build(self, choice: list[int], states: tuple[str, ...]) -> Terms:
+    def build(self, choice: list[int]) -> Terms:
         builder = Builder()
         numbers: dict[int, int] = {}
-        for i in self.used(choice) or ():
+        used = self.used(choice) or []
+        for i in used:
             node = self.classes.nodes[i][choice[i]]
             if is_call(node):
                 numbers[i] = builder.apply(node[0], [numbers[j] for j in node[1:]])
@@ -181,15 +213,14 @@ class _Extraction:
                 numbers[i] = builder.constant(node[1])
             else:
                 numbers[i] = builder.node(node)
-        return builder.finish(states, (numbers[i] for i in self.roots))
+        kept = self.kept(used)
+        roots = [self.update, *(self.following[state] for state in kept)]
+        return builder.finish(kept, (numbers[i] for i in roots))
 
 
-def cost_of(terms: Terms, known: Container[Fraction] = ()) -> tuple[int, int]:
-    """(statements, taste) of terms as they stand, comparable to those of other terms."""
+def cost_of(terms: Terms, known: Container[Fraction] = ()) -> tuple[int, int, int]:
+    """(statements, states, tie break) of terms as they stand, comparable to those of others."""
     classes = Classes(
         nodes=[[node] for node in terms.nodes], kinds=terms.kinds(), roots=list(terms.outputs)
     )
-    search = _Extraction(classes, len(terms.outputs), known)
-    cost = search.cost([0] * len(terms.nodes))
-    assert cost is not None
-    return cost
+    return _Extraction(classes, terms.states, frozenset(), known).cost([0] * len(terms.nodes))

@@ -14,7 +14,7 @@ claim says what that means for a program:
             number on the way leaves float32's range, as the cube of 1e-16 does
 
 A row never changes the kind of a value: where x + y becomes x, it applies only if y broadcasts to
-x. That condition is worked out from the kinds of both sides (see patterns.py), not written here.
+x. That condition is worked out from the kinds of both sides (see egglog_text.py), not written here.
 Nothing is claimed where the left side is not finite: sqrt(x * x) = |x| also where x * x overflows.
 
 Rows that make a program smaller or bring it nearer to a normal form SHRINK it; the others EXPLORE,
@@ -33,30 +33,32 @@ class Claim(enum.Enum):
     """In what sense a rewrite keeps the outputs."""
 
     EXACT = "exact"  # up to float rounding
-    GUARD = "guard"  # the same, away from the 1e-8 guards of divisions and the ends of float32
+    UP_TO_GUARDS = (
+        "up to guards"  # the same, away from the 1e-8 guards of divisions and the ends of float32
+    )
 
 
-class Stage(enum.Enum):
+class Phase(enum.Enum):
     """When a rule is applied."""
 
     SHRINK = "shrink"
     EXPLORE = "explore"
 
 
-EXACT, GUARD = Claim.EXACT, Claim.GUARD
-SHRINK, EXPLORE = Stage.SHRINK, Stage.EXPLORE
+EXACT, GUARDS = Claim.EXACT, Claim.UP_TO_GUARDS
+SHRINK, EXPLORE = Phase.SHRINK, Phase.EXPLORE
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """left = right, when all of `when` hold: comparisons of constants; nonneg(x), what is known not
-    to be negative; known(c), a constant that the program was given with."""
+    """left = right, when all of `when` hold: comparisons of constants; nonneg(x) and positive(x),
+    what is known of signs (see signs.py); known(c), a constant that the program was given with."""
 
     name: str
     left: str
     right: str
     claim: Claim
-    stage: Stage
+    phase: Phase
     why: str
     when: tuple[str, ...] = ()
     final: bool = False  # the left side takes no more part: x = interp(x, x, s) for ever new s
@@ -95,7 +97,7 @@ _ROWS = (
     Rule("subtract a multiple", "x - x * c", "x * (1 - c)", EXACT, SHRINK, "distributive"),
     Rule("subtract from a multiple", "x * c - x", "x * (c - 1)", EXACT, SHRINK, "distributive"),
     Rule("divide by a constant", "x / c", "x * (1 / c)", EXACT, SHRINK, "float32 loses a guard of 1e-8 in c", ("abs(c) >= 0.25",)),
-    Rule("divide by a small constant", "x / c", "x * (1 / c)", GUARD, SHRINK, "the guard is a part in 100,000 of c or less", ("abs(c) < 0.25", "abs(c) >= 0.001")),
+    Rule("divide by a small constant", "x / c", "x * (1 / c)", GUARDS, SHRINK, "the guard is a part in 100,000 of c or less", ("abs(c) < 0.25", "abs(c) >= 0.001")),
     Rule("divide by a tiny constant", "x / c", "x * (1 / (c + 1e-8))", EXACT, SHRINK, "the guard is kept", ("abs(c) < 0.001", "c + 1e-8 != 0")),
     # --- signs move outwards --------------------------------------------------------------------
     Rule("add a negative", "x + -y", "x - y", EXACT, SHRINK, "definition"),
@@ -104,7 +106,7 @@ _ROWS = (
     Rule("negative of a multiple", "-(x * c)", "x * -c", EXACT, SHRINK, "associative"),
     Rule("multiply a negative", "-x * y", "-(x * y)", EXACT, SHRINK, "associative"),
     Rule("divide a negative", "-x / y", "-(x / y)", EXACT, SHRINK, "associative"),
-    Rule("divide by a negative", "x / -y", "-(x / y)", GUARD, SHRINK, "the guard changes its side"),
+    Rule("divide by a negative", "x / -y", "-(x / y)", GUARDS, SHRINK, "the guard changes its side"),
     Rule("subtract a multiple of y", "x - y * c", "x + y * -c", EXACT, SHRINK, "definition"),
     # --- sums and products ----------------------------------------------------------------------
     Rule("add in another order", "(x + y) + z", "x + (y + z)", EXACT, EXPLORE, "associative"),
@@ -126,51 +128,53 @@ _ROWS = (
     Rule("square of a multiple", "square(x * c)", "square(x) * (c * c)", EXACT, EXPLORE, "definition" ),
     Rule("square of a product", "square(x * y)", "square(x) * square(y)", EXACT, EXPLORE, "definition"),
     Rule("product of squares", "square(x) * square(y)", "square(x * y)", EXACT, SHRINK, "definition" ),
-    Rule("cube of a multiple", "cube(x * c)", "cube(x) * (c * c * c)", GUARD, EXPLORE, "one of the cubes may overflow"),
+    Rule("cube of a multiple", "cube(x * c)", "cube(x) * (c * c * c)", GUARDS, EXPLORE, "one of the cubes may overflow"),
     # --- division -------------------------------------------------------------------------------
     Rule("divide a product", "(x * y) / z", "x * (y / z)", EXACT, EXPLORE, "associative"),
     Rule("multiply a quotient", "x * (y / z)", "(x * y) / z", EXACT, EXPLORE, "associative"),
-    Rule("divide by itself", "s / s", "1", GUARD, SHRINK, "s is not near 0"),
+    Rule("divide by itself", "s / s", "1", GUARDS, SHRINK, "s is not near 0"),
     # Not for a tree y in place of s: a bias that starts at 0 stays there under (g * w) / w.
-    Rule("multiply, then divide", "(x * s) / s", "x", GUARD, SHRINK, "s is not near 0"),
-    Rule("divide, then multiply", "(x / s) * s", "x", GUARD, SHRINK, "s is not near 0"),
-    Rule("divide by a multiple", "x / (y * c)", "(x / y) * (1 / c)", GUARD, SHRINK, "the guard moves from 1e-8 to 1e-8 / c", _MODERATE),
-    Rule("divide by a reciprocal", "x / reciprocal(y)", "x * y", GUARD, SHRINK, "definition"),
-    Rule("multiply by a reciprocal", "x * reciprocal(y)", "x / y", GUARD, SHRINK, "definition"),
-    Rule("square by itself", "square(x) / x", "x", GUARD, SHRINK, "0 at 0 on both sides"),
-    Rule("cube by itself", "cube(x) / x", "square(x)", GUARD, SHRINK, "0 at 0 on both sides"),
-    Rule("square by abs", "square(x) / abs(x)", "abs(x)", GUARD, SHRINK, "0 at 0 on both sides"),
-    Rule("x / |x|", "x / abs(x)", "sign(x)", GUARD, SHRINK, "0 at 0 on both sides"),
-    Rule("|x| / x", "abs(x) / x", "sign(x)", GUARD, SHRINK, "0 at 0 on both sides"),
-    Rule("x / sign(x)", "x / sign(x)", "abs(x)", GUARD, SHRINK, "0 at 0 on both sides"),
-    Rule("abs by sqrt", "abs(x) / sqrt(x)", "sqrt(x)", GUARD, SHRINK, "0 at 0 on both sides"),
-    Rule("x / sqrt(x)", "x / sqrt(x)", "sqrt(x)", GUARD, SHRINK, "0 at 0 on both sides", ("nonneg(x)",)),
+    Rule("multiply, then divide", "(x * s) / s", "x", GUARDS, SHRINK, "s is not near 0"),
+    Rule("divide, then multiply", "(x / s) * s", "x", GUARDS, SHRINK, "s is not near 0"),
+    Rule("divide by a multiple", "x / (y * c)", "(x / y) * (1 / c)", GUARDS, SHRINK, "the guard moves from 1e-8 to 1e-8 / c", _MODERATE),
+    Rule("divide by a reciprocal", "x / reciprocal(y)", "x * y", GUARDS, SHRINK, "definition"),
+    Rule("multiply by a reciprocal", "x * reciprocal(y)", "x / y", GUARDS, SHRINK, "definition"),
+    Rule("square by itself", "square(x) / x", "x", GUARDS, SHRINK, "0 at 0 on both sides"),
+    Rule("cube by itself", "cube(x) / x", "square(x)", GUARDS, SHRINK, "0 at 0 on both sides"),
+    Rule("square by abs", "square(x) / abs(x)", "abs(x)", GUARDS, SHRINK, "0 at 0 on both sides"),
+    Rule("x / |x|", "x / abs(x)", "sign(x)", GUARDS, SHRINK, "0 at 0 on both sides"),
+    Rule("|x| / x", "abs(x) / x", "sign(x)", GUARDS, SHRINK, "0 at 0 on both sides"),
+    Rule("x / sign(x)", "x / sign(x)", "abs(x)", GUARDS, SHRINK, "0 at 0 on both sides"),
+    Rule("abs by sqrt", "abs(x) / sqrt(x)", "sqrt(x)", GUARDS, SHRINK, "0 at 0 on both sides"),
+    Rule("x / sqrt(x)", "x / sqrt(x)", "sqrt(x)", GUARDS, SHRINK, "0 at 0 on both sides", ("nonneg(x)",)),
     # --- absolute value, square, root, sign ------------------------------------------------------
     Rule("abs of nonnegative", "abs(x)", "x", EXACT, SHRINK, "definition", ("nonneg(x)",)),
     Rule("sqrt of square", "sqrt(square(x))", "abs(x)", EXACT, SHRINK, "definition"),
     Rule("square of sqrt", "square(sqrt(x))", "abs(x)", EXACT, SHRINK, "sqrt takes |x|"),
     Rule("sqrt of a multiple", "sqrt(x * square(y))", "sqrt(x) * abs(y)", EXACT, EXPLORE, "homomorphism"),
-    Rule("cbrt of cube", "cbrt(cube(x))", "x", GUARD, SHRINK, "the cube may underflow"),
+    Rule("cbrt of cube", "cbrt(cube(x))", "x", GUARDS, SHRINK, "the cube may underflow"),
     Rule("cube of cbrt", "cube(cbrt(x))", "x", EXACT, SHRINK, "inverse"),
     Rule("abs of a multiple", "abs(x * c)", "abs(x) * abs(c)", EXACT, SHRINK, "homomorphism"),
     Rule("abs of a product", "abs(x) * abs(y)", "abs(x * y)", EXACT, SHRINK, "homomorphism"),
     Rule("abs of a scaled value", "abs(x * y)", "abs(x) * y", EXACT, EXPLORE, "y >= 0", ("nonneg(y)",)),
     Rule("abs of sign", "sign(abs(x))", "abs(sign(x))", EXACT, EXPLORE, "0 at 0, else 1"),
     Rule("sign twice", "sign(sign(x))", "sign(x)", EXACT, SHRINK, "idempotent"),
+    Rule("sign of a quotient", "sign(x / y)", "sign(x)", GUARDS, SHRINK, "with its guard y is positive; the quotient may underflow", ("nonneg(y)",)),
+    Rule("sign of a product", "sign(x * y)", "sign(x)", GUARDS, SHRINK, "the product may underflow", ("positive(y)",)),
     Rule("sign of a multiple", "sign(x * c)", "sign(x)", EXACT, SHRINK, "c > 0", ("c >= 1e-6",)),
     Rule("sign of a negative multiple", "sign(x * c)", "-sign(x)", EXACT, SHRINK, "c < 0", ("c <= -1e-6",)),
-    Rule("sign of a tiny multiple", "sign(x * c)", "sign(x)", GUARD, SHRINK, "x * c may underflow", ("c > 0", "c < 1e-6")),
-    Rule("sign of a tiny negative multiple", "sign(x * c)", "-sign(x)", GUARD, SHRINK, "x * c may underflow", ("c < 0", "c > -1e-6")),
+    Rule("sign of a tiny multiple", "sign(x * c)", "sign(x)", GUARDS, SHRINK, "x * c may underflow", ("c > 0", "c < 1e-6")),
+    Rule("sign of a tiny negative multiple", "sign(x * c)", "-sign(x)", GUARDS, SHRINK, "x * c may underflow", ("c < 0", "c > -1e-6")),
     Rule("sign times abs", "sign(x) * abs(x)", "x", EXACT, SHRINK, "definition"),
     Rule("sign times value", "sign(x) * x", "abs(x)", EXACT, SHRINK, "definition"),
     Rule("square of sign", "square(sign(x))", "abs(sign(x))", EXACT, EXPLORE, "0 at 0, else 1"),
     Rule("cube of sign", "cube(sign(x))", "sign(x)", EXACT, SHRINK, "-1, 0 or 1"),
-    Rule("sign of clip", "sign(clip(x, c))", "sign(x)", GUARD, SHRINK, "scales by c > 0; the norm may overflow", ("c > 0",)),
+    Rule("sign of clip", "sign(clip(x, c))", "sign(x)", GUARDS, SHRINK, "scales by c > 0; the norm may overflow", ("c > 0",)),
     *(
         Rule(f"sign of {f}", f"sign({f}(x))", "sign(x)", EXACT, SHRINK, "increasing, 0 at 0")
         for f in ("sinh", "tanh", "arctan", "arcsinh", "cbrt", "expm1")
     ),
-    Rule("sign of cube", "sign(cube(x))", "sign(x)", GUARD, SHRINK, "the cube may underflow"),
+    Rule("sign of cube", "sign(cube(x))", "sign(x)", GUARDS, SHRINK, "the cube may underflow"),
     # --- maximum and minimum ----------------------------------------------------------------------
     *(
         row

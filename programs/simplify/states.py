@@ -1,6 +1,6 @@
-"""States: which are superfluous, and which are better kept in another form.
+"""States: which are redundant, and which are better kept in another form.
 
-Three kinds of proposals, each a rewriting of the whole program:
+Two kinds of proposals, each a rewriting of the whole program:
 
     drop     a state that is always 0, or always a function of another state. Guessed from numbers,
              then proved by induction in the e-graph: both start at 0, and if the relation holds
@@ -46,7 +46,7 @@ class Proposal:
     claim: Claim = Claim.EXACT
 
 
-def superfluous(terms: Terms, deadline: float) -> Iterator[Proposal]:
+def redundant_states(terms: Terms, deadline: float) -> Iterator[Proposal]:
     """States to drop, each proved."""
     program = to_program(terms)
     values = _trajectories(program)
@@ -124,7 +124,7 @@ def _dropped(
     if following not in reachable(builder.nodes, [expected]):
         outputs = _replace_node(builder, outputs, following, expected)
     claim = builder.finish((), [following, expected])
-    for claims in ((Claim.EXACT,), (Claim.EXACT, Claim.GUARD)):
+    for claims in ((Claim.EXACT,), (Claim.EXACT, Claim.UP_TO_GUARDS)):
         roots = saturate(claim, claims, 3, deadline).roots
         if roots[0] == roots[1]:
             relation = {"zero": "0", "same": str(other), "multiple": f"{other} * {float(factor):g}"}
@@ -153,7 +153,7 @@ def _replace_node(builder: Builder, roots: list[int], old: int, new: int) -> lis
     return [moved(i) for i in roots]
 
 
-def other_forms(terms: Terms) -> Iterator[Proposal]:
+def reparametrizations(terms: Terms) -> Iterator[Proposal]:
     """Programs that keep a state in another form."""
     for place, name in enumerate(terms.states):
         state = next((i for i, node in enumerate(terms.nodes) if node == ("input", name)), None)

@@ -12,8 +12,7 @@ from programs import Program, Statement, analyse
 from programs.functions import FUNCTIONS
 from programs.kinds import Kind
 from programs.simplify.check import check
-from programs.simplify.egraph import saturate
-from programs.simplify.patterns import (
+from programs.simplify.egglog_text import (
     CONSTANTS,
     SCALARS,
     VALUES,
@@ -22,6 +21,7 @@ from programs.simplify.patterns import (
     parse_pattern,
     rule_text,
 )
+from programs.simplify.egraph import saturate
 from programs.simplify.rules import RULES, Claim, Rule
 from programs.simplify.terms import from_program
 
@@ -44,7 +44,8 @@ _SOURCES = {
 class _Writer:
     """Writes one side of a rule as statements."""
 
-    def __init__(self, kinds: dict[str, Kind], constants: dict[str, float], nonneg: set[str]):
+    def __init__(self, kinds: dict[str, Kind], constants: dict[str, float], signs: dict[str, str]):
+        """signs: for letters whose sign matters, the function that they are put through."""
         self.statements: list[Statement] = [
             Statement("z_tensor", "subtract", ("g", "w")),
         ]
@@ -53,8 +54,8 @@ class _Writer:
             if letter not in CONSTANTS:
                 function, *arguments = _SOURCES[letter, kind]
                 self.statements.append(Statement(letter, function, tuple(arguments)))
-                if letter in nonneg:
-                    self.statements.append(Statement(letter, "abs", (letter,)))
+                if letter in signs:
+                    self.statements.append(Statement(letter, signs[letter], (letter,)))
 
     def write(self, pattern):
         if isinstance(pattern, Fraction):
@@ -105,8 +106,16 @@ def _constants(rule: Rule, count: int):
     return found
 
 
+_OF_SIGN = {"nonneg": "abs", "positive": "cosh"}
+
+
+def _signs(rule: Rule) -> dict[str, str]:
+    conditions = [c.rstrip(")").split("(") for c in rule.when if c.endswith(")")]
+    return {letter: _OF_SIGN[fact] for fact, letter in conditions if fact in _OF_SIGN}
+
+
 def _holds(condition: str, values: dict[str, float]) -> bool:
-    if condition.startswith(("nonneg", "known")):
+    if condition.endswith(")"):  # nonneg(x), known(c)
         return True
     left, operator, right = condition.rsplit(" ", 2)
     number = _number(parse_pattern(left), values)
@@ -144,7 +153,7 @@ def test_names_are_distinct_and_every_rule_says_why():
 @pytest.mark.parametrize("rule", RULES, ids=_ids(RULES))
 def test_rule_holds_numerically(rule):
     """50 steps, trees of several shapes, magnitudes from 1e-30 to 1e30, every choice of kinds."""
-    nonneg = {c[7] for c in rule.when if c.startswith("nonneg")}
+    signs = _signs(rule)
     choices = [kinds for kinds, same in kind_choices(rule) if same]
     assert choices
     tensors = max(choices, key=lambda kinds: sum(kinds.values()))
@@ -152,7 +161,7 @@ def test_rule_holds_numerically(rule):
     for kinds in some:
         for constants in _constants(rule, 2):
             left, right = (
-                _Writer(kinds, constants, nonneg).program(side) for side in (rule.left, rule.right)
+                _Writer(kinds, constants, signs).program(side) for side in (rule.left, rule.right)
             )
             result = check(left, right, rule.claim)
             assert result.passed, f"{kinds} {constants}\n{left}\n{right}\n{result.note}"
@@ -165,7 +174,7 @@ def test_rule_keeps_kinds(rule):
     """Where a rule would change a kind it must not apply: egglog fails if two kinds are equated."""
     mismatched = [kinds for kinds, same in kind_choices(rule) if not same]
     for kinds in random.Random(rule.name).sample(mismatched, min(2, len(mismatched))):
-        program = _Writer(kinds, _constants(rule, 1)[0], set()).program(rule.left)
+        program = _Writer(kinds, _constants(rule, 1)[0], {}).program(rule.left)
         saturate(from_program(program), tuple(Claim), 1, time.monotonic() + 5, [rule.name])
     assert ("_kind" in rule_text(rule, "r")) == bool(mismatched)
 

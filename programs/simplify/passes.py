@@ -18,10 +18,10 @@ from programs.simplify.egraph import Stop, saturate
 from programs.simplify.extract import cost_of, extract
 from programs.simplify.naming import to_program
 from programs.simplify.rules import RULES, Claim
-from programs.simplify.states import Proposal, other_forms, superfluous
+from programs.simplify.states import Proposal, redundant_states, reparametrizations
 from programs.simplify.terms import Terms, from_program
 
-_EXACT, _BOTH = (Claim.EXACT,), (Claim.EXACT, Claim.GUARD)
+_EXACT, _BOTH = (Claim.EXACT,), (Claim.EXACT, Claim.UP_TO_GUARDS)
 # Which rules, and how many rounds of those that explore: cheap ones first, then sure ones.
 # Exploring by exact rules keeps the guard of x * 0.1 / 0.1 in x * 0.9999999, so it comes late.
 _ROUNDS = ((_EXACT, 0), (_BOTH, 0), (_EXACT, 3), (_BOTH, 4))
@@ -29,12 +29,12 @@ _TRIED_FORMS = 6  # forms of states that get exploring rounds
 
 
 @dataclass
-class _Run:
+class _Session:
     """One simplification under way: the program, and the same as terms with exact constants.
 
     stops: what ended the search for a shorter program, apart from having nothing left to try.
     kept: states of the original program whose values are still there -> their names now.
-    barred: guarded rules that took part in a step whose check failed.
+    disabled: guarded rules that took part in a step whose check failed.
     """
 
     program: Program
@@ -44,7 +44,7 @@ class _Run:
     steps: list[Step] = field(default_factory=list)
     stops: set[str] = field(default_factory=set)
     kept: dict[str, str] = field(default_factory=dict)
-    barred: frozenset[str] = frozenset()
+    disabled: frozenset[str] = frozenset()
 
     def out_of_time(self) -> bool:
         if time.monotonic() > self.deadline:
@@ -98,123 +98,125 @@ def simplify(program: Program, seconds: float = 10.0) -> Simplification:
     analyse(program)
     terms = from_program(program)
     known = frozenset(node[1] for node in terms.nodes if node[0] == "constant")
-    run = _Run(program, terms, start + seconds, known, kept={s: s for s in program.states})
-    _remove_dead(run)
-    _share(run)
-    _rewrite(run)
-    while not run.out_of_time() and (_drop_state(run) or _reform_state(run)):
-        _rewrite(run)
-    _name(run)
+    session = _Session(program, terms, start + seconds, known, kept={s: s for s in program.states})
+    _remove_dead(session)
+    _share(session)
+    _rewrite(session)
+    while not session.out_of_time() and (_drop_state(session) or _reform_state(session)):
+        _rewrite(session)
+    _name(session)
     return Simplification(
         program,
-        run.program,
-        tuple(run.steps),
-        tuple(run.kept.items()),
-        tuple(sorted(run.stops)),
+        session.program,
+        tuple(session.steps),
+        tuple(session.kept.items()),
+        tuple(sorted(session.stops)),
         time.monotonic() - start,
     )
 
 
-def _remove_dead(run: _Run) -> None:
-    shorter = remove_redundant(run.program)
-    if shorter != run.program:
+def _remove_dead(session: _Session) -> None:
+    shorter = remove_redundant(session.program)
+    if shorter != session.program:
         reason = ["statements on which no output of the step depends"]
-        run.propose("dead statements", reason, shorter, same_arithmetic=True)
-    shorter = live_across_steps(run.program)
-    if shorter != run.program:
-        gone = [s for s in run.program.states if s not in shorter.states]
+        session.propose("dead statements", reason, shorter, same_arithmetic=True)
+    shorter = live_across_steps(session.program)
+    if shorter != session.program:
+        gone = [s for s in session.program.states if s not in shorter.states]
         reason = [f"no later update depends on state {name}" for name in gone]
-        run.propose("liveness across steps", reason, shorter, same_arithmetic=True)
+        session.propose("liveness across steps", reason, shorter, same_arithmetic=True)
 
 
-def _share(run: _Run) -> None:
+def _share(session: _Session) -> None:
     """Common values and constants: what reading a program into terms does."""
-    if len(to_program(run.terms)) < len(run.program):
+    if len(to_program(session.terms)) < len(session.program):
         reason = ["values that are computed twice", "functions of constants"]
-        run.propose("sharing and folding", reason, run.terms)
+        session.propose("sharing and folding", reason, session.terms)
 
 
 def _cost(terms: Terms, known: frozenset[Fraction]) -> tuple[int, int, int]:
-    """What is made small: statements, then states, then what `extract` has a taste for."""
-    return len(to_program(terms)), len(terms.states), cost_of(terms, known)[1]
+    """What is made small: statements, then states, then what `extract` has prefers."""
+    return len(to_program(terms)), len(terms.states), cost_of(terms, known)[-1]
 
 
-def _better(run: _Run, terms: Terms, claims: tuple[Claim, ...], explore: int) -> Rewriting | None:
+def _better(
+    session: _Session, terms: Terms, claims: tuple[Claim, ...], explore: int
+) -> Rewriting | None:
     """The best terms that these rules reach, if they are better than those they start from."""
-    names = [rule.name for rule in RULES if rule.name not in run.barred]
-    classes = saturate(terms, claims, explore, run.deadline, names, known=run.known)
+    names = [rule.name for rule in RULES if rule.name not in session.disabled]
+    classes = saturate(terms, claims, explore, session.deadline, names, known=session.known)
     if (claims, bool(explore)) == (_BOTH, True) and classes.stop is not Stop.COMPLETE:
-        run.stops.add(classes.stop.value)  # with fewer rules or rounds it is no matter
-    best = extract(classes, terms, run.known, run.deadline)
-    if best == terms or _cost(best, run.known) >= _cost(terms, run.known):
+        session.stops.add(classes.stop.value)  # with fewer rules or rounds it is no matter
+    best = extract(classes, terms, session.known, session.deadline)
+    if best == terms or _cost(best, session.known) >= _cost(terms, session.known):
         return None
-    return Rewriting(terms, best, frozenset(classes.fired), claims, explore, run.known)
+    return Rewriting(terms, best, frozenset(classes.fired), claims, explore, session.known)
 
 
-def _rewrite(run: _Run) -> None:
+def _rewrite(session: _Session) -> None:
     """Algebra until no round of rules makes the program better."""
     level = 0
-    while level < len(_ROUNDS) and not run.out_of_time():
-        run.stops.clear()
+    while level < len(_ROUNDS) and not session.out_of_time():
+        session.stops.clear()
         claims, explore = _ROUNDS[level]
-        found = _better(run, run.terms, claims, explore)
-        if found and run.propose("algebra", found, found.after, claims[-1]):
+        found = _better(session, session.terms, claims, explore)
+        if found and session.propose("algebra", found, found.after, claims[-1]):
             level = 0 if explore else level
-        elif not (found and _bar(run, found)):
+        elif not (found and _disable(session, found)):
             level += 1
 
 
-def _bar(run: _Run, failed: Rewriting) -> bool:
+def _disable(session: _Session, failed: Rewriting) -> bool:
     """Does without the guarded rules behind a step whose check failed; False if there are none."""
-    guarded = {rule.name for rule in RULES if rule.claim is Claim.GUARD}
+    guarded = {rule.name for rule in RULES if rule.claim is Claim.UP_TO_GUARDS}
     if not guarded & failed.fired:
         return False
-    names = failed.responsible(min(2.0, max(0.0, run.deadline - time.monotonic())))
-    barred = run.barred | guarded & set(names)
-    grown = barred > run.barred
-    run.barred = barred
+    names = failed.responsible(min(2.0, max(0.0, session.deadline - time.monotonic())))
+    disabled = session.disabled | guarded & set(names)
+    grown = disabled > session.disabled
+    session.disabled = disabled
     return grown
 
 
-def _drop_state(run: _Run) -> bool:
+def _drop_state(session: _Session) -> bool:
     """Drops a state that says nothing new, unless that takes more statements: 0 is w * 0."""
-    now = _cost(run.terms, run.known)[:2]
+    now = _cost(session.terms, session.known)[:2]
     return any(
-        any(_within_reach(run, proposal.terms, explore) < now for explore in (0, 3))
-        and _take(run, proposal, "superfluous states")
-        for proposal in superfluous(run.terms, run.deadline)
+        any(_best_cost(session, proposal.terms, explore) < now for explore in (0, 3))
+        and _take(session, proposal, "superfluous states")
+        for proposal in redundant_states(session.terms, session.deadline)
     )
 
 
-def _reform_state(run: _Run) -> bool:
+def _reform_state(session: _Session) -> bool:
     """Tries other forms of every state, with the algebra that they allow; takes the best gain."""
-    now = _cost(run.terms, run.known)[:2]
+    now = _cost(session.terms, session.known)[:2]
     tried: list[tuple[tuple[int, int], int, Proposal]] = []
-    for proposal in other_forms(run.terms):
-        if run.out_of_time():
+    for proposal in reparametrizations(session.terms):
+        if session.out_of_time():
             return False
-        tried.append((_within_reach(run, proposal.terms, 0), len(tried), proposal))
+        tried.append((_best_cost(session, proposal.terms, 0), len(tried), proposal))
     tried.sort(key=lambda entry: entry[:2])
     if tried and tried[0][0] >= now:
         if len(tried) > _TRIED_FORMS:
-            run.stops.add(f"of the {len(tried)} forms of states {_TRIED_FORMS} were explored")
+            session.stops.add(f"of the {len(tried)} forms of states {_TRIED_FORMS} were explored")
         tried = [
-            (_within_reach(run, proposal.terms, 3), i, proposal)
+            (_best_cost(session, proposal.terms, 3), i, proposal)
             for _, i, proposal in tried[:_TRIED_FORMS]
-            if not run.out_of_time()
+            if not session.out_of_time()
         ]
         tried.sort(key=lambda entry: entry[:2])
-    return bool(tried) and tried[0][0] < now and _take(run, tried[0][2], "form of states")
+    return bool(tried) and tried[0][0] < now and _take(session, tried[0][2], "form of states")
 
 
-def _within_reach(run: _Run, terms: Terms, explore: int) -> tuple[int, int]:
-    found = _better(run, terms, _BOTH, explore)
-    return _cost(found.after if found else terms, run.known)[:2]
+def _best_cost(session: _Session, terms: Terms, explore: int) -> tuple[int, int]:
+    found = _better(session, terms, _BOTH, explore)
+    return _cost(found.after if found else terms, session.known)[:2]
 
 
-def _take(run: _Run, proposal: Proposal, name: str) -> bool:
+def _take(session: _Session, proposal: Proposal, name: str) -> bool:
     states = [(s, s) for s in proposal.terms.states if s not in proposal.changed]
-    return run.propose(name, [proposal.rule], proposal.terms, proposal.claim, states=states)
+    return session.propose(name, [proposal.rule], proposal.terms, proposal.claim, states=states)
 
 
 @cache
@@ -224,18 +226,18 @@ def _library() -> dict[bytes, tuple[str, Program]]:
     return {canonical_hash(program): (name, program) for name, program in programs.items()}
 
 
-def _name(run: _Run) -> None:
+def _name(session: _Session) -> None:
     """Readable names, constants to float32's precision, canonical order.
 
     A program of the library is given as it stands there.
     """
-    after = to_program(run.terms, readable=True)
+    after = to_program(session.terms, readable=True)
     name, known = _library().get(canonical_hash(after), ("", after))
     if name and len(known) <= len(after):
-        if known != run.program:
+        if known != session.program:
             reason = [f"this is the library's {name}, up to names and order"]
-            run.propose("names", reason, known, same_arithmetic=True, states=[])
-    elif after != run.program and len(after) <= len(run.program):
+            session.propose("names", reason, known, same_arithmetic=True, states=[])
+    elif after != session.program and len(after) <= len(session.program):
         reason = ["readable names, canonical order, constants with the digits that float32 keeps"]
-        pairs = list(zip(run.program.states, after.states))
-        run.propose("names", reason, after, same_arithmetic=True, states=pairs)
+        pairs = list(zip(session.program.states, after.states))
+        session.propose("names", reason, after, same_arithmetic=True, states=pairs)

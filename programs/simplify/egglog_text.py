@@ -7,7 +7,7 @@ In egglog each function is a constructor `f-name`, a constant is `(Num rational)
     val     the one number that all its numbers are, if they are; `is` keeps every number that was
             found, so that a proof of 0 = 1 is noticed
     const   the same for scalars: what the letters a, b, c match
-    nonneg  its numbers are nonnegative or NaN
+    nonneg, positive  the sign of its numbers (see signs.py)
 
 and `known` holds the constants that the program was given with.
 """
@@ -19,9 +19,15 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
-from programs.functions import ALIASES, EPS, FUNCTIONS, NONNEGATIVE, Function
+from programs.functions import ALIASES, EPS, FUNCTIONS, Function
 from programs.kinds import Kind
 from programs.simplify.rules import Rule
+from programs.simplify.signs import (
+    ALWAYS_NONNEGATIVE,
+    ALWAYS_POSITIVE,
+    NONNEGATIVE_IF,
+    POSITIVE_IF,
+)
 
 CONSTANTS, SCALARS, VALUES = "abc", "st", "xyz"
 
@@ -129,7 +135,7 @@ class _Writer:
             argument = _pattern(node.args[0])
             if node.func.id == "known":
                 return f"(known {self.arithmetic(argument)})"
-            return f"(nonneg {self.left(argument)})"
+            return f"({node.func.id} {self.left(argument)})"
         assert isinstance(node, ast.Compare)
         sides = (_pattern(node.left), _pattern(node.comparators[0]))
         return f"({_COMPARE[type(node.ops[0])]} {' '.join(map(self.arithmetic, sides))})"
@@ -197,6 +203,7 @@ def declarations() -> Iterator[str]:
     yield "(function val (E) BigRat :merge old)"
     yield "(function const (E) BigRat :merge old)"
     yield "(relation nonneg (E))"
+    yield "(relation positive (E))"
     yield "(relation is (E BigRat))"
     yield "(relation known (BigRat))"
     yield "(ruleset analysis)"
@@ -221,13 +228,12 @@ def analyses() -> Iterator[str]:
         f'(union e (f-multiply (In "w") (Num {number(Fraction(0))})))',
     )
     yield rule(f"(= n (val e)) (>= n {number(Fraction(0))})", "(nonneg e)")
+    yield rule(f"(= n (val e)) (> n {number(Fraction(0))})", "(positive e)")
     for f in FUNCTIONS.values():
         names = ["x", "y", "z"][: f.arity]
         call = f"(= e (f-{f.name} {' '.join(names)}))"
         kinds = " ".join(f"(= {n}k (kind {n}))" for n in names)
         yield rule(f"{call} {kinds}", f"(set (kind e) {kind_formula(f)([n + 'k' for n in names])})")
-        if NONNEGATIVE in f.properties:
-            yield rule(call, "(nonneg e)")
     for name, formula in _VALUES.items():
         names = ["x", "y", "z"][: FUNCTIONS[name].arity]
         facts = " ".join(f"(= {n}v (val {n}))" for n in names)
@@ -256,10 +262,33 @@ def analyses() -> Iterator[str]:
     for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum"):
         facts = "(= n (val y)) (= yk (kind y)) (= xk (kind x)) (> yk 0) (<= yk xk)"
         yield rule(f"(= e (f-{name} x y)) {facts}", f"(union e (f-{name} x (Num n)))")
-    for call in ("(f-add x y)", "(f-multiply x y)", "(f-maximum x y)"):
-        yield rule(f"(= e {call}) (nonneg x) (nonneg y)", "(nonneg e)")
+    yield from _signs(rule)
+
+
+def _signs(rule: Callable[[str, str], str]) -> Iterator[str]:
+    """The rules that keep nonneg and positive; see signs.py."""
+    for name in sorted(ALWAYS_NONNEGATIVE):
+        yield rule(f"(= e {_call(name)})", "(nonneg e)")
+    for name in sorted(ALWAYS_POSITIVE):
+        yield rule(f"(= e {_call(name)})", "(positive e)")
     yield rule("(= e (f-multiply x x))", "(nonneg e)")
-    yield rule("(= e (f-divide x y)) (nonneg x) (nonneg y)", "(nonneg e)")
+    for name, choices in NONNEGATIVE_IF.items():
+        for arguments in choices:
+            facts = " ".join(f"(nonneg {'xyz'[i]})" for i in arguments)
+            yield rule(f"(= e {_call(name)}) {facts}", "(nonneg e)")
+    for name, pairs in POSITIVE_IF.items():
+        for above, from_zero in pairs:
+            facts = " ".join(f"(positive {'xyz'[i]})" for i in above)
+            facts += " ".join(f"(nonneg {'xyz'[i]})" for i in from_zero)
+            yield rule(f"(= e {_call(name)}) {facts}", "(positive e)")
+    between = f"(= n (const z)) (>= n {number(Fraction(0))}) (<= n {number(Fraction(1))})"
+    for fact in ("nonneg", "positive"):
+        yield rule(f"(= e (f-interp x y z)) ({fact} x) ({fact} y) {between}", f"({fact} e)")
+    yield rule("(positive e)", "(nonneg e)")
+
+
+def _call(name: str) -> str:
+    return f"(f-{name} {' '.join('xyz'[: FUNCTIONS[name].arity])})"
 
 
 _VALUES = {
