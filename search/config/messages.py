@@ -1,100 +1,70 @@
-"""What a setting takes and what it got, in words, for the messages of `search.config`."""
+"""What a setting takes and what it got, in words: made from the config's JSON schema."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
-
-from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from search.config.settings import Config
+from search.config.strict_yaml import KeyPath
 
-KeyPath = tuple[str | int, ...]
+Schema = dict[str, Any]
 
-
-def field_at(path: KeyPath) -> Any:
-    """The field (FieldInfo), or the type of an item of a field, at a key path."""
-    here: Any = Config
-    for part in path:
-        inside = _plain_type(here)
-        if (model := _model(inside)) is not None:
-            here = model.model_fields.get(str(part), model)
-        elif get_origin(inside) in (tuple, dict):
-            here = get_args(inside)[0 if get_origin(inside) is tuple else 1]
-    return here
-
-
-def _plain_type(field: Any) -> Any:
-    """A field's type without its bounds and without the null that it may be."""
-    here = field.annotation if isinstance(field, FieldInfo) else field
-    if hasattr(here, "__metadata__"):
-        return _plain_type(get_args(here)[0])
-    if get_origin(here) in (Union, UnionType):
-        options = [option for option in get_args(here) if option is not NoneType]
-        return _plain_type(options[0]) if len(options) == 1 else here
-    return here
-
-
-def _model(annotation: Any) -> type[BaseModel] | None:
-    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-    return annotation if is_model else None
-
-
-_PLAIN = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "a text",
-    NoneType: "null",
+_CONFIG: Schema = Config.model_json_schema()
+_TYPES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "string": "a text",
+    "null": "null",
 }
+_BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 
-def expected(field: Any) -> str:
-    """What a field takes, in words: "a whole number >= 0"."""
-    if isinstance(field, FieldInfo):
-        return _in_words(field.annotation, field.metadata)
-    return _in_words(field, ())
+def field_at(path: KeyPath) -> Schema:
+    """The schema of the setting at a key path; of an unknown key, that of what has it."""
+    here = _CONFIG
+    for part in path:
+        parent = _not_null(here)
+        if "properties" in parent:
+            here = parent["properties"].get(part, parent)
+        elif parent.get("type") == "array":
+            here = parent.get("items") or parent["prefixItems"][0]
+        else:
+            here = parent.get("additionalProperties", parent)
+    return here
 
 
-def _in_words(annotation: Any, metadata: Sequence[Any]) -> str:
-    bounds = [
-        f"{sign} {getattr(limit, attribute):g}"
-        for limit in metadata
-        for kind, attribute, sign in (
-            (Ge, "ge", ">="),
-            (Gt, "gt", ">"),
-            (Le, "le", "<="),
-            (Lt, "lt", "<"),
-        )
-        if isinstance(limit, kind)
-    ]
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if hasattr(annotation, "__metadata__"):
-        extra = [m for data in annotation.__metadata__ for m in getattr(data, "metadata", [data])]
-        return _in_words(arguments[0], [*metadata, *extra])
-    if origin is Literal:
-        words = "one of " + ", ".join(map(str, arguments))
-    elif origin in (Union, UnionType):
-        words = " or ".join(_in_words(a, metadata) for a in arguments)
-        bounds = []
-    elif origin is tuple:
-        sized = "" if Ellipsis in arguments else f" of {len(arguments)}"
-        least = [m.min_length for m in metadata if isinstance(m, MinLen)]
-        words = f"a list{sized}{' that is not empty' if any(least) else ''}, each "
-        words += _in_words(arguments[0], ())
-    elif origin is dict:
-        words = "keys and values, each " + _in_words(arguments[1], ())
-    elif (model := _model(annotation)) is not None:
-        words = "keys and values: " + ", ".join(model.model_fields)
-    else:
-        patterns = [p for p in (getattr(m, "pattern", None) for m in metadata) if p]
-        bounds += [f"that matches {pattern}" for pattern in patterns]
-        words = _PLAIN.get(annotation, str(annotation))
-    return " ".join([words, " and ".join(bounds)]).strip() if annotation is not NoneType else words
+def _resolved(schema: Schema) -> Schema:
+    return _CONFIG["$defs"][schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
+
+
+def _not_null(schema: Schema) -> Schema:
+    """The schema without the null that it may be."""
+    options = [option for option in schema.get("anyOf", []) if option.get("type") != "null"]
+    return _resolved(options[0] if len(options) == 1 else schema)
+
+
+def expected(schema: Schema) -> str:
+    """What a setting takes, in words: "a whole number >= 0"."""
+    schema = _resolved(schema)
+    if "anyOf" in schema:
+        return " or ".join(map(expected, schema["anyOf"]))
+    if "enum" in schema:
+        return "one of " + ", ".join(schema["enum"])
+    if "properties" in schema:
+        return "keys and values: " + ", ".join(schema["properties"])
+    if schema["type"] == "object":
+        return "keys and values, each " + expected(schema["additionalProperties"])
+    if schema["type"] == "array":
+        sized = f" of {len(schema['prefixItems'])}" if "prefixItems" in schema else ""
+        sized += " that is not empty" if "items" in schema and schema.get("minItems") else ""
+        return f"a list{sized}, each {expected(schema.get('items') or schema['prefixItems'][0])}"
+    bounds = [f"{sign} {schema[key]:g}" for key, sign in _BOUNDS.items() if key in schema]
+    bounds += [f"that matches {schema['pattern']}"] if "pattern" in schema else []
+    return " ".join([_TYPES[schema["type"]], " and ".join(bounds)]).strip()
 
 
 def described(value: Any) -> str:
@@ -105,39 +75,38 @@ def described(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return f"the text {value[:60]!r}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value).replace("inf", ".inf").replace("nan", ".nan")  # as YAML has it
     if isinstance(value, (int, float)):
         return str(value)[:60]
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return f"a list of {len(value)}" if value else "an empty list"
     return "keys and values"
 
 
 def nearest_key(path: KeyPath) -> str:
     """What to say after an unknown key."""
-    here = _model(_plain_type(field_at(path[:-1])))
-    if here is None:
+    keys = _not_null(field_at(path[:-1])).get("properties")
+    if keys is None:
         return ""
-    suggestion = nearest(str(path[-1]), list(here.model_fields))
-    if suggestion:
-        return suggestion
+    if near := nearest(str(path[-1]), keys):
+        return near
     everywhere = {dotted.rsplit(".", 1)[-1]: dotted for dotted in key_paths()}
-    near = difflib.get_close_matches(str(path[-1]), everywhere, n=1, cutoff=0.75)
-    return (
-        f"; did you mean {everywhere[near[0]]!r}?"
-        if near
-        else f"; valid keys: {', '.join(here.model_fields)}"
-    )
+    far = difflib.get_close_matches(str(path[-1]), everywhere, n=1, cutoff=0.75)
+    if far:
+        return f"; did you mean {everywhere[far[0]]!r}?"
+    return f"; valid keys: {', '.join(keys)}"
 
 
-def nearest(name: str, names: list[str]) -> str:
+def nearest(name: str, names: Iterable[str]) -> str:
     """ "; did you mean ...?", or nothing."""
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def key_paths(model: type[BaseModel] = Config, front: str = "") -> Iterator[str]:
+def key_paths(schema: Schema = _CONFIG, front: str = "") -> Iterator[str]:
     """Every valid key, dotted: `seed`, `evolution.mode`, ..."""
-    for name, field in model.model_fields.items():
+    for name, inner in schema["properties"].items():
         yield front + name
-        if (inner := _model(_plain_type(field))) is not None:
-            yield from key_paths(inner, f"{front}{name}.")
+        if "properties" in (inside := _not_null(inner)):
+            yield from key_paths(inside, f"{front}{name}.")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 
-class Part(BaseModel):
+class SettingsModel(BaseModel):
     """Common rules: frozen, no unknown keys, no silent conversions, no infinities."""
 
     model_config = ConfigDict(
@@ -16,17 +16,20 @@ class Part(BaseModel):
     )
 
 
-def broken_rule(message: str, *keys: str) -> PydanticCustomError:
-    """For validators: values that are right each alone, and the keys that they stand under."""
-    return PydanticCustomError("rule", "{said}", {"said": message, "keys": keys})
+def constraint_error(message: str, *keys: str) -> PydanticCustomError:
+    """For validators of several values, each of which is valid alone.
+
+    keys: where they stand, relative to the model; the first that the config gives is blamed.
+    """
+    return PydanticCustomError("constraint", "{message}", {"message": message, "keys": keys})
 
 
-def listed(value: Any) -> Any:
+def as_tuple(value: Any) -> Any:
     """A tuple from a list or from one text."""
     return (
         (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
     )
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)]
+StringList = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(as_tuple)]
 """One text, or a list of texts."""

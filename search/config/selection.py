@@ -10,13 +10,13 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from search.config.model import Names, Part, broken_rule
+from search.config.model import SettingsModel, StringList, constraint_error
 
 Level = Annotated[float, Field(gt=0, lt=0.5)]
 """Chance of an error."""
 
 
-class TuningSettings(Part):
+class TuningSettings(SettingsModel):
     """The budget of each program; the same for baselines and candidates."""
 
     draws: int = Field(default=16, ge=1)
@@ -46,13 +46,13 @@ def fewest_seeds(level: float, candidates: int = 1) -> int:
     return max(2, math.ceil(math.log2(candidates / level) - 1e-9))
 
 
-class StageSettings(Part):
+class StageSettings(SettingsModel):
     """One stage of the funnel: who comes in is tuned, scored on fresh seeds and compared."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_-]+$")
     scale: float = Field(default=1.0, gt=0)
     """Compute of the tasks, as a multiple of the search's (Chen et al. 2023: B 10, C 100)."""
-    tasks: Names | None = None
+    tasks: StringList | None = None
     """Other tasks than the search's."""
     seeds: int = Field(default=6, ge=2)
     """Fresh seeds of each program, for each task, on the meta-validation split."""
@@ -68,7 +68,7 @@ class StageSettings(Part):
     def _enough_seeds(self) -> StageSettings:
         least = fewest_seeds(self.level)
         if self.beat and self.seeds < least:
-            raise broken_rule(
+            raise constraint_error(
                 f"with {self.seeds} seeds nothing can be told at level {self.level:g}; "
                 f"expected at least {least}",
                 *("seeds", "level", "beat"),
@@ -76,7 +76,7 @@ class StageSettings(Part):
         return self
 
 
-class FinalsSettings(Part):
+class FinalsSettings(SettingsModel):
     """The last word: finalists on seeds that nothing was chosen by, on the last stage's tasks."""
 
     seeds: int = Field(default=10, ge=2)
@@ -84,10 +84,10 @@ class FinalsSettings(Part):
     """Chance that any finalist is confirmed if none of them is better than the baselines (Holm)."""
 
 
-class FunnelSettings(Part):
+class FunnelSettings(SettingsModel):
     """From the leading programs of a search to those that can be trusted."""
 
-    baselines: Names = ("library:adamw",)
+    baselines: StringList = ("library:adamw",)
     """Programs to beat, each of them; tuned with the candidates' budget in each stage."""
     head_start: TuningSettings = TuningSettings(draws=256, rounds=6, keep=8, seeds=6, spread=3.0)
     """Of the baselines alone, to the search's tasks before the first stage: a candidate's constants
@@ -113,12 +113,12 @@ class FunnelSettings(Part):
     def _possible(self) -> FunnelSettings:
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names):
-            raise broken_rule(
+            raise constraint_error(
                 f"expected different names of stages, got {', '.join(names)}", "stages"
             )
         least = fewest_seeds(self.finals.level, min(s.keep for s in self.stages))
         if self.finals.seeds < least:
-            raise broken_rule(
+            raise constraint_error(
                 f"finals: with {self.finals.seeds} seeds nothing can be told at level "
                 f"{self.finals.level:g}; expected at least {least}",
                 *("finals.seeds", "finals.level", "stages"),
@@ -126,7 +126,7 @@ class FunnelSettings(Part):
         return self
 
 
-class AblationSettings(Part):
+class AblationSettings(SettingsModel):
     """What counts as no measurable difference."""
 
     seeds: int = Field(default=12, ge=2)
@@ -147,7 +147,7 @@ class AblationSettings(Part):
     for a program with the part that is removed. 1 draw: none."""
 
 
-class ShrinkSettings(Part):
+class ShrinkSettings(SettingsModel):
     """Evolution without insertion, the paper's way to a shorter program."""
 
     price: float = Field(default=0.002, gt=0)
@@ -158,7 +158,7 @@ class ShrinkSettings(Part):
     """Trainings of a child on each task."""
 
 
-class MetaValidationSettings(Part):
+class MetaValidationSettings(SettingsModel):
     """Scoring the best program so far on a larger task during the search, to see overfitting."""
 
     every: int = Field(default=0, ge=0)

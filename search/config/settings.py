@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from search.config.model import Names, Part, broken_rule, listed
+from search.config.model import SettingsModel, StringList, as_tuple, constraint_error
 from search.config.selection import (
     FINAL_TUNING,
     AblationSettings,
@@ -24,7 +24,7 @@ from search.config.selection import (
 Engine = Literal["auto", "interpreted", "compiled"]
 
 
-class MutationSettings(Part):
+class MutationSettings(SettingsModel):
     """How a child differs from its parent (Chen et al. 2023, section 2: three mutations, equally
     likely)."""
 
@@ -40,31 +40,31 @@ class MutationSettings(Part):
     @model_validator(mode="after")
     def _some_weight(self) -> MutationSettings:
         if self.insert + self.delete + self.modify <= 0:
-            raise broken_rule(
+            raise constraint_error(
                 "at least one of insert, delete, modify must be above 0",
                 *("insert", "delete", "modify"),
             )
         if self.insert + self.modify <= 0:
-            raise broken_rule(
+            raise constraint_error(
                 "delete alone comes to an end: give insert or modify a weight above 0, too",
                 *("delete", "insert", "modify"),
             )
         if self.max_length is not None and self.delete + self.modify <= 0:
-            raise broken_rule(
+            raise constraint_error(
                 "insert alone ends at max_length: give delete or modify a weight above 0, too",
                 *("max_length", "insert", "delete", "modify"),
             )
         return self
 
 
-class EvolutionSettings(Part):
+class EvolutionSettings(SettingsModel):
     """Regularized evolution (Real et al. 2019) with the logical clock that makes it independent of
     the workers."""
 
     mode: Literal["evolution", "tune", "random"] = "evolution"
     """`tune` mutates constants only (the paper's hyperparameter baseline); `random` draws random
     programs."""
-    warm_start: Names = ("library:adamw",)
+    warm_start: StringList = ("library:adamw",)
     """Program files or library names; the first population is made of copies of them in turn."""
     children: int = Field(default=300_000, ge=1)
     """Children per repeat and round."""
@@ -89,14 +89,14 @@ class EvolutionSettings(Part):
     def _sizes(self) -> EvolutionSettings:
         if not 1 <= self.random_length[0] <= self.random_length[1]:
             got = list(self.random_length)
-            raise broken_rule(f"expected two rising numbers >= 1, got {got}", "random_length")
+            raise constraint_error(f"expected two rising numbers >= 1, got {got}", "random_length")
         if self.tournament > self.population:
             said = f"tournament {self.tournament} is larger than population {self.population}"
-            raise broken_rule(said, "tournament", "population")
+            raise constraint_error(said, "tournament", "population")
         return self
 
 
-class HurdleSettings(Part):
+class HurdleSettings(SettingsModel):
     """Ending trainings that are clearly behind, by thresholds taken from told results only."""
 
     at: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
@@ -112,10 +112,10 @@ class HurdleSettings(Part):
     only."""
 
 
-class EvaluationSettings(Part):
+class EvaluationSettings(SettingsModel):
     """How a program gets its fitness: the weighted mean over tasks and seeds."""
 
-    tasks: Names
+    tasks: StringList
     """Proxy tasks by name, such as `vision_mlp` or `language_mlp`."""
     settings: dict[str, dict[str, int | float | bool | str]] = Field(default={})
     """Settings of tasks by the task's name, on top of its preset, such as `{vision_mlp: {steps:
@@ -134,27 +134,29 @@ class EvaluationSettings(Part):
     @model_validator(mode="after")
     def _one_weight_each(self) -> EvaluationSettings:
         if len(set(self.tasks)) < len(self.tasks):
-            raise broken_rule(f"expected different tasks, got {', '.join(self.tasks)}", "tasks")
+            raise constraint_error(
+                f"expected different tasks, got {', '.join(self.tasks)}", "tasks"
+            )
         if self.weights is not None and len(self.weights) != len(self.tasks):
             wanted, got = len(self.tasks), len(self.weights)
-            raise broken_rule(
+            raise constraint_error(
                 f"expected one number for each task, so {wanted}, got {got}", "weights", "tasks"
             )
         return self
 
 
-class CacheSettings(Part):
+class CacheSettings(SettingsModel):
     """Programs that compute the same need one training."""
 
     key: Literal["functional", "canonical"] = "functional"
     """`functional` is the paper's hash; `canonical` also merges programs that are equal by
     algebra."""
-    runs: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    runs: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     """Directories of earlier runs whose evaluations are taken over where tasks and seeds are the
     same."""
 
 
-class RescoreSettings(Part):
+class RescoreSettings(SettingsModel):
     """The best of many noisy scores is biased: the leading programs are scored again on fresh seeds
     after each round."""
 
@@ -164,7 +166,7 @@ class RescoreSettings(Part):
     """Fresh seeds for each of them and for the warm start (1000, 1001, ...)."""
 
 
-class WorkerSettings(Part):
+class WorkerSettings(SettingsModel):
     """Where evaluations run. Nothing here changes a search's history."""
 
     count: int | None = Field(default=None, ge=1)
@@ -186,7 +188,7 @@ class WorkerSettings(Part):
     """Programs are sent in batches that last about this long."""
 
 
-class StoreSettings(Part):
+class StoreSettings(SettingsModel):
     """How the run's file is written. Nothing here changes a search's history."""
 
     journal: Literal["wal", "delete"] = "wal"
@@ -195,7 +197,7 @@ class StoreSettings(Part):
     """Results are committed about this often; a killed search loses at most this much work."""
 
 
-class Config(Part):
+class Config(SettingsModel):
     """Everything a search needs to know."""
 
     seed: int = Field(default=0, ge=0)

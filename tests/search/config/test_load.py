@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from search.checks import wrong_files
 from search.config.load import ConfigError, dumps, load, loads
 from search.config.messages import expected, field_at, key_paths
-from search.config.model import Part
+from search.config.model import SettingsModel
 from search.config.settings import Config
 
 MINIMAL = b"evaluation: {tasks: vision_mlp}\n"
@@ -298,7 +298,7 @@ def test_every_key_says_what_it_expects_and_every_part_is_closed():
     for dotted in key_paths():
         words = expected(field_at(tuple(dotted.split("."))))
         assert words and "typing." not in words and "<class" not in words
-    parts = [Config, *Part.__subclasses__()]
+    parts = [Config, *SettingsModel.__subclasses__()]
     assert all(
         part.model_config["extra"] == "forbid" and part.model_config["frozen"] for part in parts
     )
