@@ -215,7 +215,7 @@ def describe(program: Program) -> dict:
         "states": list(program.states),
         "states_needed": [program.states[i] for i in states],
         "hashes": hashes(program),
-        "conduct": behaviour(program).conduct.value,
+        "screening": behaviour(program).screening.value,
     }
 
 
@@ -243,7 +243,7 @@ def annotate(program: Program, dim: bool = False) -> str:
     lines += [
         f"{len(program)} statements, {facts['live_statements']} live in a step, "
         f"{facts['live_statements_across_steps']} live across steps; states needed: {states}",
-        facts["conduct"],
+        facts["screening"],
     ]
     lines += [f"{name:<12} {value}" for name, value in facts["hashes"].items()]
     return "\n".join(lines)

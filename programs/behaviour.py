@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import enum
 import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 
-from programs.abstract import live_across_steps
-from programs.execute import run_step
+from programs.abstract import Analysis, analyse, reaching
+from programs.execute import interpret
+from programs.functions import FUNCTIONS
 from programs.program import Program
 
 STEPS = 4
 DIGITS = 4  # significant digits that count
 _SCHEDULE = (1.0, 0.9, 0.4, 0.05)  # schedule values of the steps
-_SHAPES = ((3, 2), (4,))  # the arrays of the parameter tree
+_SIZES = (6, 4)  # elements of the arrays of the parameter tree
 _SCALES = (1.0, 0.03)  # of the gradient, per array
 
 
-class Conduct(enum.Enum):
-    """What the few steps showed; only a FINE program is worth training."""
+class Screening(enum.Enum):
+    """What the few steps showed; only a TRAINABLE program is worth training."""
 
-    FINE = "moves the weights, by finite updates that depend on the gradient"
+    TRAINABLE = "moves the weights, by finite updates that depend on the gradient"
     NON_FINITE = "gives a non-finite update or state within a few steps"
     NEVER_MOVES = "never moves a weight"
     IGNORES_GRADIENT = "gives the same updates whatever the gradient"
@@ -38,55 +41,121 @@ class Behaviour:
     """The fingerprint of a program: 16 bytes and what was seen."""
 
     hash: bytes
-    conduct: Conduct
+    screening: Screening
 
 
-def _fixed(salt: int, scales: tuple[float, ...] = (1.0, 1.0)) -> list[np.ndarray]:
-    """Arrays that look random and are the same everywhere."""
+class _Runs:
+    """How functions run on the values of several runs at once, small trees as one vector.
+
+    A value is a float32 array [R, n] of R runs, or [1, n] where all runs agree. n says what it is:
+    a scalar has 1 element, a per-array value A and a tensor P. See `programs.execute.Tree`, whose
+    methods these are; sums go array by array as they do there, so that all bits are the same.
+    """
+
+    xp = np
+
+    def __init__(self, sizes: Sequence[int]):
+        """sizes: elements of each of the A arrays; A > 1, and their sum P > A."""
+        self.arrays, self.elements = len(sizes), sum(sizes)
+        self._owner = np.repeat(np.arange(len(sizes)), sizes)  # [P]
+        ends = np.cumsum(sizes).tolist()
+        self._parts = [slice(end - size, end) for size, end in zip(sizes, ends)]
+
+    def constant(self, number: float) -> np.ndarray:
+        return np.array([[number]], np.float32)
+
+    def apply(self, function: str, arguments: Sequence[np.ndarray]) -> np.ndarray:
+        row = FUNCTIONS[function]
+        if not row.arity:
+            return row.meaning(np).reshape(1, 1)
+        if row.whole_tree:
+            return row.meaning(self, *arguments)
+        return row.meaning(np, *self._lifted(arguments))
+
+    def map(self, function: Callable[..., Any], *values: np.ndarray) -> np.ndarray:
+        return function(*self._lifted(values))
+
+    def _lifted(self, values: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        """Per-array values beside tensors as tensors; numpy broadcasts scalars itself."""
+        widths = [value.shape[1] for value in values]
+        if self.arrays not in widths or self.elements not in widths:
+            return values
+        return [v[:, self._owner] if v.shape[1] == self.arrays else v for v in values]
+
+    def cast(self, *values: np.ndarray) -> Sequence[np.ndarray]:
+        return np.broadcast_arrays(*self._lifted(values))
+
+    def total(self, function: Callable[..., Any], *values: np.ndarray) -> np.ndarray:
+        sums = self.each(lambda x: x, self.map(function, *values))
+        total = sums[:, :1]
+        for i in range(1, sums.shape[1]):
+            total = total + sums[:, i : i + 1]
+        return total
+
+    def each(self, function: Callable[..., Any], x: np.ndarray) -> np.ndarray:
+        elements = function(x)
+        if elements.shape[1] != self.elements:
+            return elements
+        parts = [elements[:, part].sum(axis=1, keepdims=True) for part in self._parts]
+        return np.concatenate(parts, axis=1)
+
+
+def _fixed(salt: int, scales: tuple[float, ...] = (1.0, 1.0)) -> np.ndarray:
+    """A tree [P] that looks random and is the same everywhere."""
     rng = random.Random(salt)
-    arrays = []
-    for shape, scale in zip(_SHAPES, scales):
-        numbers = [scale * (2 * rng.random() - 1) for _ in range(int(np.prod(shape)))]
-        arrays.append(np.array(numbers, np.float32).reshape(shape))
-    return arrays
+    spread = [scale for size, scale in zip(_SIZES, scales) for _ in range(size)]
+    return np.array([scale * (2 * rng.random() - 1) for scale in spread], np.float32)
 
 
-_WEIGHTS = _fixed(0)
-_GRADIENTS = [_fixed(1 + step, _SCALES) for step in range(STEPS)]
-_OTHER_GRADIENTS = [_fixed(101 + step, _SCALES) for step in range(STEPS)]
+_RUNS = _Runs(_SIZES)
+_WEIGHTS = _fixed(0)[None]
+# [R, P] for each step: the gradients of the fingerprint, and others to compare it with.
+_GRADIENTS = [
+    np.stack([_fixed(1 + step, _SCALES), _fixed(101 + step, _SCALES)]) for step in range(STEPS)
+]
 
 
-def behaviour(program: Program) -> Behaviour:
-    """Runs a valid program for a few steps on fixed inputs."""
-    program = live_across_steps(program)
+def behaviour(program: Program, analysis: Analysis | None = None) -> Behaviour:
+    """Runs a valid program for a few steps on fixed inputs.
+
+    Args:
+      analysis: the program's, to save time.
+    """
     with np.errstate(all="ignore"):
-        updates, finite = _updates(program, _GRADIENTS)
-        digest = blake2b(_rounded(updates), digest_size=16).digest()
-        if not finite:
-            return Behaviour(digest, Conduct.NON_FINITE)
-        if not updates.any():
-            return Behaviour(digest, Conduct.NEVER_MOVES)
-        others, _ = _updates(program, _OTHER_GRADIENTS)
-    same = np.array_equal(updates, others)
-    return Behaviour(digest, Conduct.IGNORES_GRADIENT if same else Conduct.FINE)
+        updates, finite = _run(program, analysis or analyse(program))
+    steps = STEPS if finite[:, 0].all() else 1 + int(finite[:, 0].argmin())
+    seen, others = updates[:steps, 0], updates[:steps, 1]
+    digest = blake2b(_rounded(seen), digest_size=16).digest()
+    if not finite[:, 0].all():
+        return Behaviour(digest, Screening.NON_FINITE)
+    if not seen.any():
+        return Behaviour(digest, Screening.NEVER_MOVES)
+    # Where the other run ends early, it differs.
+    same = finite[:-1, 1].all() and np.array_equal(seen, others)
+    return Behaviour(digest, Screening.IGNORES_GRADIENT if same else Screening.TRAINABLE)
 
 
-def _updates(program: Program, gradients: list[list[np.ndarray]]) -> tuple[np.ndarray, bool]:
-    """All updates as one vector, and whether they and the states stayed finite."""
+def _run(program: Program, analysis: Analysis) -> tuple[np.ndarray, np.ndarray]:
+    """The updates of all steps and runs [STEPS, R, P], and whether they and the states are finite
+    [STEPS, R]."""
+    state_numbers, live = reaching(analysis)
+    states = [program.states[i] for i in state_numbers]
+    statements = [program.statements[i] for i in live]
     w = _WEIGHTS
-    states = [[np.zeros_like(leaf) for leaf in w] for _ in program.states]
-    updates, finite = [], True
-    for step in range(STEPS):
-        lr = np.float32(_SCHEDULE[step])
-        update, states = run_step(program, np, w, gradients[step], states, lr)
-        w = [leaf - change for leaf, change in zip(w, update)]
-        updates += [change.ravel() for change in update]
-        finite &= all(np.isfinite(leaf).all() for tree in (w, *states) for leaf in tree)
-        if not finite:
-            break
-    return np.concatenate(updates), finite
+    values = [np.zeros_like(w) for _ in states]
+    trees = np.empty((STEPS, 2 + len(states), *_GRADIENTS[0].shape), np.float32)
+    for step, (g, lr) in enumerate(zip(_GRADIENTS, _SCHEDULE)):
+        variables = dict(zip(states, values), w=w, g=g, lr=_RUNS.constant(lr))
+        interpret(statements, variables, constant=_RUNS.constant, apply=_RUNS.apply)
+        values = [variables[name] for name in states]
+        update = variables[program.outputs[0]]
+        w = w - update
+        for tree, value in zip(trees[step], (update, w, *values)):
+            tree[:] = value
+    return trees[:, 0], np.logical_and.reduce(np.isfinite(trees[:, 1:]), axis=(1, 3))
 
 
 def _rounded(numbers: np.ndarray) -> bytes:
     """Text of the numbers to DIGITS significant digits; 0.0 and -0.0 alike."""
-    return " ".join(f"{x + 0.0:.{DIGITS}g}" for x in numbers.tolist()).encode()
+    texts = [f"%.{DIGITS}g"] * numbers.size
+    return (" ".join(texts) % tuple((numbers + 0.0).ravel().tolist())).encode()

@@ -119,7 +119,7 @@ def canonical_hash(program: Program, analysis: Analysis | None = None) -> bytes:
     variables = {name: terms.input(name) for name in program.inputs}
     olds = [variables[program.states[i]] for i in states]
     live = [program.statements[i] for i in statements]
-    interpret(live, variables, terms.constant, terms.apply)
+    interpret(live, variables, constant=terms.constant, apply=terms.apply)
     update = variables[program.outputs[0]]
     news = [variables[program.states[i]] for i in states]
     return _digest(terms.nodes, update, olds, news)

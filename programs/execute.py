@@ -1,8 +1,9 @@
 """One loop over a program's statements, and real numbers to run it on.
 
-`interpret` is the only loop that walks statements; executing, inferring kinds, hashing and finding
-dependencies are that loop with other values (compare jax's autodidax). This file adds the values of
-a real execution: parameter trees of numpy or JAX arrays.
+Executing a program, reading it into terms and the canonical hash are `interpret` with other values
+(compare jax's autodidax). Only `programs.abstract` walks the statements by itself: kinds, the
+functional hash and dependencies are found for every child of a search, and that loop is written out
+for speed. This file adds the values of a real execution: parameter trees of numpy or JAX arrays.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from programs.program import Program, Statement
 def interpret(
     statements: Iterable[Statement],
     variables: dict[str, Any],
+    *,
     constant: Callable[[float], Any],
     apply: Callable[[str, list[Any]], Any],
 ) -> dict[str, Any]:
@@ -103,7 +105,13 @@ class Tree:
 
 
 def run_step(
-    program: Program, xp: Any, w: list[Any], g: list[Any], states: list[list[Any]], lr: Any
+    program: Program,
+    xp: Any,
+    *,
+    w: list[Any],
+    g: list[Any],
+    states: list[list[Any]],
+    lr: Any,
 ) -> tuple[list[Any], list[list[Any]]]:
     """One training step of a valid program on lists of arrays.
 
@@ -119,6 +127,6 @@ def run_step(
     tree = Tree(xp)
     trees = [Value(Kind.TENSOR, tuple(leaves)) for leaves in (w, g, *states)]
     variables = dict(zip(program.inputs, [*trees, Value(Kind.SCALAR, (lr,))]))
-    interpret(program, variables, tree.constant, tree.apply)
+    interpret(program, variables, constant=tree.constant, apply=tree.apply)
     update, *new_states = (list(variables[name].leaves) for name in program.outputs)
     return update, new_states

@@ -64,7 +64,9 @@ def as_optax(
             for tree in (params, grads, *state.states)
         ]
         w, g, *states = trees
-        change, states = run_step(program, jnp, w, g, states, jnp.asarray(lr, jnp.float32))
+        change, states = run_step(
+            program, jnp, w=w, g=g, states=states, lr=jnp.asarray(lr, jnp.float32)
+        )
         updates = jax.tree.unflatten(
             structure,
             [(-u).astype(jnp.asarray(p).dtype) for u, p in zip(change, jax.tree.leaves(params))],

@@ -180,7 +180,7 @@ def _run(
             ]
             values = [Value(Kind.TENSOR, tuple(leaves)) for leaves in (*trees, *states)]
             variables = dict(zip(program.inputs, [*values, Value(Kind.SCALAR, (dtype(lr),))]))
-            interpret(program, variables, tree.constant, tree.apply)
+            interpret(program, variables, constant=tree.constant, apply=tree.apply)
             states = [list(variables[name].leaves) for name in program.states]
             for name in program.outputs:
                 leaves = variables[name].leaves

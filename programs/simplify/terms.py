@@ -64,7 +64,7 @@ def from_program(program: Program) -> Terms:
     """Reads a valid program into terms."""
     builder = Builder()
     variables = {name: builder.input(name) for name in program.inputs}
-    interpret(program, variables, builder.constant, builder.apply)
+    interpret(program, variables, constant=builder.constant, apply=builder.apply)
     return builder.finish(program.states, (variables[name] for name in program.outputs))
 
 

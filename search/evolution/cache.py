@@ -52,7 +52,7 @@ class Cache:
         if entry is not None:
             return Lookup(functional, None, entry, "functional", None, False)
         live = remove_redundant(analysis.program, analysis)
-        return self._look_further(functional, canonical_hash(live), live)
+        return self._look_further(functional, canonical_hash(analysis.program, analysis), live)
 
     def _look_further(self, functional: bytes, canonical: bytes, live: Program | None) -> Lookup:
         twin = self._canonical.get(canonical)

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from programs.behaviour import Conduct, behaviour
+from programs.behaviour import Screening, behaviour
 from search.config.settings import Config
 from search.evaluation.fitness import Evaluation, Outcome, Score, evaluation_row, rejected, score_of
 from search.evaluation.jobs import Failing, Job, Result, Stopped
@@ -138,10 +138,10 @@ class Driver:
         if lookup.live is None or not lookup.is_new:
             return
         if self.config.evaluation.fingerprint:
-            seen = behaviour(lookup.live)
+            seen = behaviour(child.mutation.program, child.mutation.analysis)
             waiting.behavioural = seen.hash
-            if seen.conduct is not Conduct.FINE:
-                lookup.entry.score = rejected(Outcome[seen.conduct.name])
+            if seen.screening is not Screening.TRAINABLE:
+                lookup.entry.score = rejected(Outcome[seen.screening.name])
                 return
             if lookup.reuse == "new" and seen.hash in self.cache.behaviours:
                 waiting.reuse = "behavioural"

@@ -69,7 +69,7 @@ def direction(program: Program) -> np.ndarray | None:
         for step in range(STEPS):
             g = [(d + rng.normal(0, 0.1, d.shape)).astype(np.float32) for d in drift]
             schedule = np.float32(min(1.0, (step + 1) / 3) * (1 - step / (STEPS + 1)))
-            update, states = run_step(program, np, w, g, states, schedule)
+            update, states = run_step(program, np, w=w, g=g, states=states, lr=schedule)
             for change in update:
                 norm = float(np.linalg.norm(change))
                 if not np.isfinite(norm):

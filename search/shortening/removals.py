@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from programs import InvalidProgram, Program, Statement, analyse, live_across_steps
-from programs.behaviour import Conduct, behaviour
+from programs.behaviour import Screening, behaviour
 from programs.canonical import canonical_hash
 from programs.simplify.naming import to_program
 from programs.simplify.terms import Builder, copy_into, from_program
@@ -59,7 +59,7 @@ def removals(program: Program, simplify: Simplify = tidied) -> list[Removal]:
             continue
         edited = live_across_steps(edited)
         key = canonical_hash(edited)
-        if key in tried or behaviour(edited).conduct is not Conduct.FINE:
+        if key in tried or behaviour(edited).screening is not Screening.TRAINABLE:
             continue
         tried.add(key)
         try:

@@ -33,7 +33,9 @@ def _outputs(program, steps=3, seed=0):
     with np.errstate(all="ignore"):
         for step in range(steps):
             g = trees(seed + 100 + step, 0.3)
-            update, states = run_step(program, np, w, g, states, np.float32(1 / (1 + step)))
+            update, states = run_step(
+                program, np, w=w, g=g, states=states, lr=np.float32(1 / (1 + step))
+            )
             w = [leaf - change for leaf, change in zip(w, update)]
             found += [np.ravel(u) for u in update]
     return np.concatenate(found), [np.concatenate([np.ravel(x) for x in s]) for s in states]

@@ -241,7 +241,7 @@ def test_kinds_and_both_meanings_agree_on_ten_thousand_programs():
             values.append(apply(function, arguments))
             return values[-1]
 
-        interpret(program, variables, tree.constant, record)
+        interpret(program, variables, constant=tree.constant, apply=record)
         assert tuple(v.kind for v in values) == analyse(program).kinds
     assert compared > 1_000_000
     assert amplified < 1e-3 * compared

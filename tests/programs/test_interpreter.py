@@ -84,7 +84,9 @@ def _one_by_one(program, seed=None):
 
     inputs = [Value(Kind.TENSOR, tuple(t)) for t in (WEIGHTS, GRADIENT, *OLD)]
     inputs = [*inputs[: 2 + len(program.states)], tree.constant(RATE)]
-    values = interpret(program, dict(zip(program.inputs, inputs)), tree.constant, apply)
+    values = interpret(
+        program, dict(zip(program.inputs, inputs)), constant=tree.constant, apply=apply
+    )
     update, *states = (_flat(values[name].leaves) for name in program.outputs)
     return [-update, *states]
 
@@ -196,8 +198,8 @@ def test_registers_lose_nothing(program):
     got = _machine(program, 3)
     states = [[np.zeros_like(leaf) for leaf in trees(0)] for _ in program.states]
     for step in range(3):
-        args = (trees(0), trees(step + 1), states, np.float32(0.5))
-        update, states = run_step(program, np, *args)
+        g, lr = trees(step + 1), np.float32(0.5)
+        update, states = run_step(program, np, w=trees(0), g=g, states=states, lr=lr)
         for a, b in zip(got[step], update, strict=True):
             np.testing.assert_array_equal(a, b)
 

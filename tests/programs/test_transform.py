@@ -131,7 +131,9 @@ def test_compiled_equals_numpy():
         w = trees(seed)
         states = [[np.zeros_like(leaf) for leaf in w] for _ in lasting.states]
         with np.errstate(all="ignore"):
-            change, states = run_step(lasting, np, w, trees(seed + 1), states, np.float32(0.7))
+            change, states = run_step(
+                lasting, np, w=w, g=trees(seed + 1), states=states, lr=np.float32(0.7)
+            )
         updates, state = optimizer.update(_tree(seed + 1), state, params, lr=0.7)
         assert int(state.count) == 1
         for ours, theirs in zip(jax.tree.leaves(updates), change):

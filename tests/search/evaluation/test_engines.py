@@ -21,7 +21,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from programs import Statement, live_across_steps
-from programs.behaviour import Conduct, behaviour
+from programs.behaviour import Screening, behaviour
 from programs.execute import interpret
 from programs.functions import FUNCTIONS
 from programs.interpreter import Flat, FlatTree, capacity_of, encode, interpreted
@@ -49,7 +49,7 @@ def _programs(fine, other, seed):
     pool = random_programs(20 * (fine + other), seed)
     random.Random(seed).shuffle(pool)  # neighbours are parent and child
     for program in pool:
-        is_fine = behaviour(program).conduct is Conduct.FINE
+        is_fine = behaviour(program).screening is Screening.TRAINABLE
         if left[is_fine]:
             left[is_fine] -= 1
             found.append(program)
@@ -122,7 +122,7 @@ def _weights_one_by_one(task, program):
         w, unflatten = ravel_pytree(w)
         inputs = w, ravel_pytree(gradient)[0], *states, lr
         variables = dict(zip(program.inputs, map(value, inputs)))
-        interpret(program.statements, variables, value, apply)
+        interpret(program.statements, variables, constant=value, apply=apply)
         change, *states = (variables[name].array for name in program.outputs)
         return unflatten(w - change), states
 

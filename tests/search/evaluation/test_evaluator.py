@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from programs import Program, ProgramError, Statement, live_across_steps, load
-from programs.behaviour import Conduct, behaviour
+from programs.behaviour import Screening, behaviour
 from programs.draws import child_rng
 from programs.interpreter import CAPACITIES, capacity_of
 from programs.mutate import mutate
@@ -82,7 +82,10 @@ def _mutants(count, seed):
         program = load("library:adamw")
         for _ in range(1 + int(rng.random() * 30)):
             program = mutate(program, rng).program
-        if capacity_of(program) == CAPACITIES[0] and behaviour(program).conduct is Conduct.FINE:
+        if (
+            capacity_of(program) == CAPACITIES[0]
+            and behaviour(program).screening is Screening.TRAINABLE
+        ):
             yield program
             count -= 1
         if not count:
@@ -194,13 +197,13 @@ _REPEAT = """
 import sys
 from search.evaluation.threads import single_threaded
 single_threaded()
-from programs.behaviour import Conduct, behaviour
+from programs.behaviour import Screening, behaviour
 from proxy_tasks.task import make_task
 from search.evaluation.evaluator import Evaluator
 from tests.strategies import random_programs
 settings = dict(steps=int(sys.argv[3])) if sys.argv[3:] else {}
 evaluator = Evaluator([make_task(sys.argv[2], **settings)], "interpreted")
-programs = [p for p in random_programs(60, 8) if behaviour(p).conduct is Conduct.FINE][:5]
+programs = [p for p in random_programs(60, 8) if behaviour(p).screening is Screening.TRAINABLE][:5]
 for i in range(int(sys.argv[1])):
     for program in ["library:adamw", *programs]:
         (evaluation,) = evaluator.evaluate(program)
@@ -399,6 +402,6 @@ def test_help_teaches(capsys):
 
 def test_programs_are_read_from_text_and_library():
     assert read("library:lion") == LION
-    assert behaviour(read(DIVERGES)).conduct in Conduct
+    assert behaviour(read(DIVERGES)).screening in Screening
     with pytest.raises(ProgramError):
         read("def train(w, g, lr):\n  return update\n")
