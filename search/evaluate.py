@@ -24,13 +24,14 @@ from typing import Any, NoReturn, get_args
 
 import scipy.stats
 
-from programs import ProgramError
+from programs import Program, ProgramError
 from proxy_tasks.command import until_closed
 from proxy_tasks.task import TASKS, Task, TaskError
 from search.config.settings import Engine
-from search.evaluation.evaluator import Evaluator, read
+from search.evaluation.evaluator import Evaluator, evaluator_for
 from search.evaluation.fitness import Evaluation, Outcome
-from search.evaluation.optimizers import OPTIMIZERS, PREFIX, Handmade
+from search.evaluation.optimizers import OPTIMIZERS, PREFIX, Handmade, read_program
+from search.evaluation.request import Request
 from search.evaluation.seeds import SEARCH, TooManySeeds
 from search.evaluation.threads import single_threaded
 
@@ -55,18 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     single_threaded()
     try:
-        from search.evaluation.trainer import Trainer, task_settings  # which imports this file
-
-        program = read(options.program)
+        program = read_program(options.program)
         if isinstance(program, Handmade) and options.engine == "interpreted":
             raise ProgramError(
                 f"--engine interpreted has no meaning for {PREFIX}{program.name}: only programs "
                 "are interpreted; leave it out"
             )
-        trainer = Trainer(tasks_file=options.tasks)
-        trainer.settings = task_settings(options.task, options.set)
-        tasks = [trainer.task(name) for name in options.task]
-        evaluator = Evaluator(tasks, options.engine)
+        evaluator = evaluator_for(options.task, options.set, options.engine, options.tasks)
         evaluations = _with_progress(evaluator, program, SEARCH.take(options.seeds))
     except (ProgramError, TaskError, TooManySeeds) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -75,8 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         evaluations[i : i + options.seeds] for i in range(0, len(evaluations), options.seeds)
     ]
     summaries = [
-        _summary(task, evaluator.engine_of(task, program), own)
-        for task, own in zip(tasks, by_task, strict=True)
+        _summary(task, evaluator.engine_of(task.name, program), own)
+        for task, own in zip(evaluator.tasks, by_task, strict=True)
     ]
     if options.json:
         print(json.dumps(summaries, indent=2))
@@ -125,11 +121,15 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _with_progress(evaluator: Evaluator, program, seeds: Sequence[int]) -> list[Evaluation]:
+def _with_progress(
+    evaluator: Evaluator, program: Program | Handmade, seeds: Sequence[int]
+) -> list[Evaluation]:
     """All evaluations; says on stderr how far it is when it takes more than a few seconds."""
     evaluations: list[Evaluation] = []
     total, start = len(evaluator.tasks) * len(seeds), time.perf_counter()
-    for evaluation in evaluator.each(program, seeds):
+    requests = [Request(program, t.name, seed) for t in evaluator.tasks for seed in seeds]
+    for request in requests:
+        evaluation = evaluator.run(request)
         evaluations.append(evaluation)
         seconds = time.perf_counter() - start
         if seconds > 3 and len(evaluations) < total:

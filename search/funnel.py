@@ -172,14 +172,12 @@ def _set_up(options: argparse.Namespace) -> tuple[Setup, FunnelSettings]:
     elif not options.task:
         raise ValueError("--program needs --task, such as --task vision_mlp")
     else:
-        from search.evaluation.trainer import Trainer, task_settings
+        from search.evaluation.evaluator import evaluator_for
 
-        trainer = Trainer(tasks_file=options.tasks)
-        trainer.settings = settings = task_settings(options.task, options.task_set)
         tasks = EvaluationSettings(tasks=tuple(dict.fromkeys(options.task))).tasks
-        for name in tasks:  # mistakes are told before any worker starts
-            trainer.task(name)
-        setup = Setup(tasks, task_settings=settings, tasks_file=options.tasks)
+        # Mistakes are reported before any worker starts.
+        evaluator = evaluator_for(tasks, options.task_set, tasks_file=options.tasks)
+        setup = Setup(tasks, task_settings=evaluator.settings, tasks_file=options.tasks)
     changes: dict[str, Any] = {}
     if options.workers is not None:
         changes["workers"] = _workers(options.workers, setup.workers)

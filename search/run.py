@@ -38,7 +38,7 @@ from search.evolution.evolution import Repeats
 from search.reports.progress import KINDS, View, say
 from search.reports.summary import summary
 from search.selection.finalists import rescored
-from search.selection.overfitting import record, routed
+from search.selection.overfitting import record
 from search.storage.identity import identify, is_begun, resume_command
 from search.storage.store import Reader, Store, StoreError
 from search.workers.ray_cluster import ClusterLost, WorkerError
@@ -54,11 +54,8 @@ def search(
         for warning in warnings + take_over(store, config):
             say(options.view, "warning", f"warning: {warning}")
         statistics = Statistics.of(store, config.evolution)
-        factory = routed(
-            fitness.factory(config), config.evaluation, config.meta_validation, options.tasks
-        )
         with (
-            closing(make_pool(factory, config.workers)) as pool,
+            closing(make_pool(fitness.factory(config), config.workers)) as pool,
             View(options.view, statistics, pool) as view,
         ):
             stopping.orderly()
@@ -69,7 +66,7 @@ def search(
                 repeats = Repeats(config.evolution, config.seed, number, starts, born)
                 driver.run(repeats)
                 born = repeats.told
-                finalists = rescored(driver, born)
+                finalists = rescored(store, config, before=born, evaluate=driver.evaluate)
                 record(store, config.meta_validation)
                 starts = [finalists[0].leader.program]
         say(options.view, "summary", "\n".join(summary(store, config, statistics, finalists)))

@@ -103,18 +103,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         for path, said in refused(ablation_seeds(rules)):
             raise ValueError(f"--{path[-1]}: {said}".replace("_", "-"))
         program = load(options.file)
-        from search.evaluation.trainer import (  # JAX, for the command line alone
-            Trainer,
-            task_settings,
-        )
+        from search.evaluation.evaluator import evaluator_for  # JAX, for the command line alone
 
-        trainer = Trainer(options.engine, tasks_file=options.tasks)
-        trainer.settings = task_settings(options.task, options.set)
-        for name in options.task:
-            trainer.task(name)
+        evaluator = evaluator_for(options.task, options.set, options.engine, options.tasks)
         done = shorten(
             program,
-            remembered(trainer),
+            remembered(evaluator),
             list(dict.fromkeys(options.task)),
             rules,
             FINAL_TUNING.model_copy(update={"draws": options.tune}) if options.tune else None,

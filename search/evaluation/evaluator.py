@@ -1,38 +1,41 @@
-"""Scores programs on proxy tasks in this process.
+"""Trains programs on proxy tasks in this process.
 
 An Evaluator lives as long as a worker and keeps every compiled training, so that after the first
 program of a size the next ones only run.
+
+This file needs JAX, so a process that starts workers imports it only once they run: JAX's threads
+do not survive the forks by which Ray starts.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from programs import Program, ProgramError, load, parse
-from programs.interpreter import capacity_of, encode, interpreted
+from programs import Program
+from programs.interpreter import Capacity, capacity_of, encode, interpreted
 from programs.transform import as_optax
-from proxy_tasks.task import Task, make_task
+from proxy_tasks.task import Task, TaskError, load_tasks_file, make_task, parse_setting
 from proxy_tasks.train import Hurdle, StopRules, Training, TrainResult
 from search.config.settings import Engine
 from search.evaluation.fitness import Evaluation, Outcome
-from search.evaluation.optimizers import PREFIX, Handmade, parse_handmade
-from search.evaluation.request import Thresholds
+from search.evaluation.jobs import Job
+from search.evaluation.optimizers import Handmade, read_program
+from search.evaluation.request import (
+    ALL_TASKS,
+    META,
+    SEARCH,
+    Request,
+    TaskSettings,
+    base_name,
+    settings_of,
+)
 
 COMPILE_S = 10.0  # what compiling the training of one program may cost, in seconds
 STATEMENT_S, NUMBER_S = 1e-6, 1e-9  # what the interpreter adds per statement, and per weight in it
 STATEMENTS = 10  # live statements of a typical program
-
-
-def read(program: Program | Handmade | str) -> Program | Handmade:
-    """A program from its text, a file, `library:NAME` or `optax:NAME(...)`. Raises ProgramError."""
-    if not isinstance(program, str):
-        return program
-    if not program.strip():
-        raise ProgramError(f"expected FILE, library:NAME or optax:NAME(...), got {program!r}")
-    if program.startswith(PREFIX):
-        return parse_handmade(program)
-    return parse(program) if "\n" in program else load(program)
+COMPILED_KEPT = 8  # trainings of single programs that are kept for the next seed
 
 
 def engine_for(task: Task) -> Literal["interpreted", "compiled"]:
@@ -45,104 +48,173 @@ def engine_for(task: Task) -> Literal["interpreted", "compiled"]:
     return "compiled" if added > COMPILE_S else "interpreted"
 
 
+class _Interpreted(NamedTuple):
+    """What one compilation serves: all programs that fit."""
+
+    task: str
+    capacity: Capacity
+    checked: bool  # at the hurdles
+
+
+class _Compiled(NamedTuple):
+    """What one compilation serves: all seeds of a program."""
+
+    task: str
+    program: Program | Handmade
+    checked: bool  # at the hurdles
+
+
 class Evaluator:
-    """Scores programs on proxy tasks.
+    """Runs trainings in this process, and keeps what it has compiled.
 
     Args:
-      tasks: names, such as "vision_mlp@10", or Tasks.
+      tasks: what `evaluate` scores on: names, such as "vision_mlp@10", or Tasks. `run` takes any
+        other name, too.
       engine: "interpreted": one compilation for all programs of a size; "compiled": one for each
         program; "auto": see `engine_for`.
-      hurdles: fractions of a training's steps at which thresholds may end it.
+      hurdles: shares of a training's steps at which a request's thresholds may end it; validated
+        there on the search split only.
+      settings: of tasks, on top of what their names say.
+      tasks_file: a Python file that registers tasks of one's own.
 
     Raises:
-      TaskError: no such task, or a fraction is not in (0, 1).
+      TaskError: no such task, or a share is not in (0, 1).
     """
 
     def __init__(
         self,
-        tasks: Sequence[str | Task],
+        tasks: Sequence[str | Task] = (),
         engine: Engine = "auto",
+        *,
         hurdles: Sequence[float] = (),
+        settings: TaskSettings | None = None,
+        tasks_file: str | None = None,
     ):
-        self.tasks = [make_task(task) if isinstance(task, str) else task for task in tasks]
+        if tasks_file is not None:
+            load_tasks_file(tasks_file)
         self.engine, self.hurdles = engine, tuple(hurdles)
-        self._stop = StopRules(curve=self.hurdles)
-        self._interpreted: dict = {}  # (place of the task, Capacity) -> Training
+        self._checked, self._unchecked = StopRules(curve=self.hurdles), StopRules(curve=())
+        self.settings = settings or {}
+        self._tasks: dict[str, Task] = {}
+        self._interpreted: dict[_Interpreted, Training] = {}
+        self._compiled: OrderedDict[_Compiled, Training] = OrderedDict()
+        self.tasks = [self._added(task) for task in tasks]
+
+    def _added(self, task: str | Task) -> Task:
+        if isinstance(task, str):
+            return self.task(task)
+        if self._tasks.setdefault(task.name, task) is not task:
+            raise TaskError(f"two tasks are called {task.name}")
+        return task
+
+    def task(self, name: str) -> Task:
+        """A task by name. Raises TaskError."""
+        if name not in self._tasks:
+            self._tasks[name] = make_task(name, **settings_of(name, self.settings))
+        return self._tasks[name]
+
+    def engine_of(self, name: str, program: Program | Handmade | None = None) -> Engine:
+        """The engine that scores a task; an optimizer made by hand is always compiled."""
+        if isinstance(program, Handmade):
+            return "compiled"
+        return engine_for(self.task(name)) if self.engine == "auto" else self.engine
+
+    def run(self, request: Request) -> Evaluation:
+        """Trains and scores. Raises TaskError for an unknown task."""
+        checked = bool(self.hurdles) and request.split == SEARCH
+        training, hyper = self._training(request, checked)
+        hurdles = [Hurdle(at, least) for at, least in zip(self.hurdles, request.thresholds)]
+        result = training(hyper, request.seed, hurdles, meta=request.split == META)
+        return self._evaluation(request, result, training.task.steps)
+
+    def each(self, job: Job) -> Iterator[Evaluation]:
+        """A job's evaluations one by one, as they are made."""
+        for request in job.requests:
+            evaluation = self.run(request)
+            yield evaluation
+            if job.stop_at_failure and evaluation.outcome is not Outcome.COMPLETED:
+                return
 
     def evaluate(
-        self,
-        program: Program | Handmade | str,
-        seeds: Sequence[int] = (0,),
-        thresholds: Thresholds = (),
-        all_of_them: bool = True,
+        self, program: Program | Handmade | str, seeds: Sequence[int] = (0,)
     ) -> list[Evaluation]:
-        """One Evaluation for each task and seed, in that order.
+        """One Evaluation for each of `tasks` and seed, in that order.
 
         Args:
           program: a program, its text, a file or library name, or an optax optimizer.
           seeds: of the initial weights and the order of the examples.
-          thresholds: the least fitness at each of the hurdles, per task; empty: none.
-          all_of_them: whether to go on after a training that does not complete.
 
         Raises:
           ProgramError: the program cannot be read or is invalid.
         """
-        evaluations = []
-        for evaluation in self.each(program, seeds, thresholds):
-            evaluations.append(evaluation)
-            if not all_of_them and evaluation.outcome is not Outcome.COMPLETED:
-                break
-        return evaluations
+        program = read_program(program)
+        return [self.run(Request(program, t.name, seed)) for t in self.tasks for seed in seeds]
 
-    def each(
-        self,
-        program: Program | Handmade | str,
-        seeds: Sequence[int] = (0,),
-        thresholds: Thresholds = (),
-    ) -> Iterator[Evaluation]:
-        """The evaluations one by one, as they are made."""
-        program = read(program)
-        for place, task in enumerate(self.tasks):
-            training, hyper = self._training(place, program)
-            least = thresholds[place] if thresholds else ()
-            hurdles = [Hurdle(at, fitness) for at, fitness in zip(self.hurdles, least)]
-            for seed in seeds:
-                yield self._evaluation(task, training(hyper, seed, hurdles))
+    def __call__(self, requests: Sequence[Request]) -> list[float]:
+        """Fitness by request: an Evaluator is a Scorer."""
+        return [self.run(request).fitness for request in requests]
 
-    def engine_of(self, task: Task, program: Program | Handmade) -> Engine:
-        """The engine that scores a program; an optimizer made by hand is always compiled."""
-        if isinstance(program, Handmade):
-            return "compiled"
-        return engine_for(task) if self.engine == "auto" else self.engine
-
-    def _training(self, place: int, program: Program | Handmade) -> tuple[Training, object]:
+    def _training(self, request: Request, checked: bool) -> tuple[Training, object]:
         """A training, and what to call it with."""
-        task = self.tasks[place]
-        if isinstance(program, Handmade):
-            handmade = program
-            return Training(task, lambda _: handmade.optimizer(task.schedule), self._stop), ()
-        if self.engine_of(task, program) == "compiled":
-            return Training(task, lambda _: as_optax(program), self._stop), ()
+        name, program = request.task, request.program
+        task, stop = self.task(name), self._checked if checked else self._unchecked
+        if isinstance(program, Handmade) or self.engine_of(name) == "compiled":
+            compiled = _Compiled(name, program, checked)
+            if compiled not in self._compiled:
+                self._compiled[compiled] = Training(task, lambda _: _optax(program, task), stop)
+                if len(self._compiled) > COMPILED_KEPT:
+                    self._compiled.popitem(last=False)
+            self._compiled.move_to_end(compiled)
+            return self._compiled[compiled], ()
         capacity = capacity_of(program)
-        key = place, capacity
+        key = _Interpreted(name, capacity, checked)
         if key not in self._interpreted:
-            self._interpreted[key] = Training(
-                task, lambda code: interpreted(code, capacity), self._stop
-            )
+            self._interpreted[key] = Training(task, lambda code: interpreted(code, capacity), stop)
         return self._interpreted[key], encode(program, capacity)
 
-    def _evaluation(self, task: Task, result: TrainResult) -> Evaluation:
+    def _evaluation(self, request: Request, result: TrainResult, steps: int) -> Evaluation:
         outcome = Outcome[result.outcome.name]
-        completed = outcome is Outcome.COMPLETED
+        fitness = result.meta_fitness if request.split == META else result.fitness
+        if fitness is None or outcome is not Outcome.COMPLETED:
+            fitness = float("-inf")
         reached = dict(result.curve)
-        steps = [min(max(1, round(at * task.steps)), task.steps) for at in self.hurdles]
+        checkpoints = [min(max(1, round(at * steps)), steps) for at in self.hurdles]
         return Evaluation(
-            task=task.name,
-            seed=result.seed,
-            fitness=result.fitness if completed else float("-inf"),
+            task=request.task,
+            seed=request.seed,
+            fitness=fitness,
             outcome=outcome,
             steps=result.steps_run,
-            checkpoints=tuple(reached[step] for step in steps if step in reached),
+            checkpoints=tuple(reached[step] for step in checkpoints if step in reached),
             compile_seconds=result.compile_seconds,
             run_seconds=result.run_seconds,
         )
+
+
+def _optax(program: Program | Handmade, task: Task):
+    return program.optimizer(task.schedule) if isinstance(program, Handmade) else as_optax(program)
+
+
+def evaluator_for(
+    tasks: Sequence[str],
+    texts: Sequence[str],
+    engine: Engine = "auto",
+    tasks_file: str | None = None,
+) -> Evaluator:
+    """An Evaluator for what a command line says.
+
+    texts: settings: `steps=200` of all tasks, `vision_mlp.steps=200` of one.
+
+    Raises:
+      TaskError: no such task or setting.
+    """
+    if tasks_file is not None:
+        load_tasks_file(tasks_file)
+    settings: dict[str, dict] = {ALL_TASKS: {}}
+    for text in texts:
+        front, dot, _ = text.partition("=")[0].partition(".")
+        named = [task for task in tasks if dot and base_name(task) == front.strip()]
+        for task in named or tasks:
+            key, value = parse_setting(task, text.partition(".")[2] if named else text)
+            settings.setdefault(task if named else ALL_TASKS, {})[key] = value
+    return Evaluator(tasks, engine, settings=settings)

@@ -1,12 +1,14 @@
-"""What the driver asks of workers and what comes back."""
+"""What is asked of workers and what comes back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
+from programs import Program
 from search.evaluation.fitness import Evaluation
-from search.evaluation.request import Thresholds
+from search.evaluation.request import Request
 
 
 class Stopped(BaseException):
@@ -17,18 +19,39 @@ class Stopped(BaseException):
 
 
 class Failing(RuntimeError):
-    """What fails is not the programs: one line with the cause."""
+    """Too many evaluations failed for reasons unrelated to the programs: one line with the
+    cause."""
+
+
+class Purpose(StrEnum):
+    """Why a program is trained; the store keeps it with the evaluation."""
+
+    SEARCH = "search"  # for its fitness in the search
+    AUDIT = "audit"  # to the end although it was rejected, for the statistics alone
+    RESCORE = "rescore"  # again on fresh seeds, after a round
+    META_VALIDATION = "meta"  # on larger tasks, to see overfitting
+    TRAINING = "training"  # for the funnel, tuning or ablation
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One program to evaluate."""
+    """Trainings of one program that one worker runs one after the other."""
 
-    number: int  # of the individual
-    purpose: str  # search, audit or rescore
-    program: str
-    seeds: tuple[int, ...]
-    thresholds: Thresholds = ()
+    number: int  # of the individual; of a TRAINING: in order of submission
+    purpose: Purpose
+    requests: tuple[Request, ...]
+    stop_at_failure: bool = False  # whether a training that does not complete ends the job
+
+    @property
+    def program(self) -> Program:
+        program = self.requests[0].program
+        assert isinstance(program, Program)
+        return program
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The different seeds, in order."""
+        return tuple(dict.fromkeys(request.seed for request in self.requests))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import optax
 
-from programs import ProgramError
+from programs import Program, ProgramError, load, parse
 from programs.suggest import did_you_mean
 
 PREFIX = "optax:"
@@ -41,6 +41,17 @@ class Handmade:
         """The optimizer on a schedule whose peak is 1."""
         rate = self.learning_rate
         return OPTIMIZERS[self.name](lambda step: rate * schedule(step), **dict(self.settings))
+
+
+def read_program(program: Program | Handmade | str) -> Program | Handmade:
+    """A program from its text, a file, `library:NAME` or `optax:NAME(...)`. Raises ProgramError."""
+    if not isinstance(program, str):
+        return program
+    if not program.strip():
+        raise ProgramError(f"expected FILE, library:NAME or optax:NAME(...), got {program!r}")
+    if program.startswith(PREFIX):
+        return parse_handmade(program)
+    return parse(program) if "\n" in program else load(program)
 
 
 def parse_handmade(text: str) -> Handmade:

@@ -1,44 +1,51 @@
-"""Single trainings, asked for by program, task, seed and split, and each paid for once.
+"""One training, asked for by program, task, seed and split.
 
-A search scores programs on fixed tasks and seeds. Choosing among its best needs other tasks,
-scales, seeds and splits for each question; all that asks such questions (funnel, tuning, ablation)
-does so through one function, `Scorer`, and so runs in process, on Ray workers or on a toy alike.
+Whoever wants a fitness asks for trainings in this form: the search, re-scoring, meta-validation,
+and, by way of a `Scorer`, the funnel, tuning and ablation. So all of them run in process, on Ray
+workers or on a toy alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from programs import Program
+from programs import Program, analyse
+
+if TYPE_CHECKING:
+    from search.evaluation.optimizers import Handmade  # which needs JAX
 
 SEARCH, META = "search_validation", "meta_validation"  # splits
 
 Thresholds = tuple[tuple[float, ...], ...]
 """[tasks, hurdles] least fitness; empty: none."""
 
+TaskSettings = Mapping[str, Mapping[str, int | float | bool | str]]
+"""Settings by task name, on top of what the name says; those under ALL_TASKS are of every task."""
+ALL_TASKS = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One training of a program, to be scored on a split."""
 
-    program: Program
+    program: Program | Handmade
     task: str  # as make_task takes it, such as "vision_mlp@10"
     seed: int
     split: str = SEARCH
+    thresholds: tuple[float, ...] = ()  # [hurdles] least fitness that lets it go on; empty: none
+
+    @property
+    def program_key(self) -> str:
+        """Equal for programs that compute the same, by their functional hash."""
+        if isinstance(self.program, Program):
+            return analyse(self.program).functional_hash.hex()
+        return repr(self.program)
 
 
 Scorer = Callable[[Sequence[Request]], list[float]]
 """Fitness by request, -inf where a training did not complete."""
-
-
-def flat_settings(settings: Mapping[str, Mapping[str, object]]) -> dict:
-    """A config's settings by task, as a Trainer takes them."""
-    return {
-        f"{base_name(task)}.{key}": value
-        for task, own in settings.items()
-        for key, value in own.items()
-    }
 
 
 def base_name(task: str) -> str:
@@ -56,3 +63,10 @@ def scaled(task: str, factor: float) -> str:
     base, _, scale = task.partition("@")
     total = float(scale or 1) * factor
     return base if total == 1 else f"{base}@{total:g}"
+
+
+def settings_of(task: str, settings: TaskSettings) -> dict[str, int | float | bool | str]:
+    """The settings of one task: its own, or those of the same task at another scale or preset."""
+    relatives = (own for name, own in settings.items() if base_name(name) == base_name(task))
+    own = settings[task] if task in settings else next(relatives, {})
+    return {**settings.get(ALL_TASKS, {}), **own}

@@ -5,15 +5,15 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from search.config.messages import KeyPath, nearest
-from search.config.settings import Config, EvaluationSettings
-from search.evaluation.fitness import Evaluation
-from search.evaluation.jobs import Evaluate, Factory, Job
+from search.config.settings import Config, Engine, EvaluationSettings
+from search.evaluation.jobs import Evaluate, Factory
+from search.evaluation.request import TaskSettings
 from search.evaluation.threads import single_threaded
 
 
@@ -47,7 +47,7 @@ class ProxyTasks:
         self._seen: dict[str, Seen] = {}
 
     def factory(self, config: Config) -> Factory:
-        return functools.partial(_trained, config.evaluation, self._tasks_file)
+        return worker_factory(config.evaluation, self._tasks_file)
 
     def fingerprints(self, config: Config) -> dict[str, str]:
         return self._look(config.evaluation).fingerprints
@@ -95,39 +95,49 @@ class Seen:
 
 def _look_at_tasks(settings: EvaluationSettings, tasks_file: str | None) -> Seen:
     from proxy_tasks.errors import TaskError
+    from search.evaluation.evaluator import Evaluator
 
     single_threaded()
-    seen = Seen({}, {})
+    seen, evaluator = (
+        Seen({}, {}),
+        Evaluator(settings=task_settings(settings), tasks_file=tasks_file),
+    )
     for place, name in enumerate(settings.tasks):
         try:
-            seen.fingerprints[name] = _task(settings, name, tasks_file).fingerprint
+            seen.fingerprints[name] = evaluator.task(name).fingerprint
         except TaskError as error:
             seen.mistakes[place] = str(error)
     return seen
 
 
-def _task(settings: EvaluationSettings, name: str, tasks_file: str | None) -> Any:
-    from proxy_tasks.task import load_tasks_file, make_task
-
-    if tasks_file:
-        load_tasks_file(tasks_file)
-    return make_task(name, **settings.settings.get(name, {}))
+def task_settings(settings: EvaluationSettings) -> TaskSettings:
+    """The settings of each of the tasks, as an Evaluator takes them."""
+    return {task: settings.settings.get(task, {}) for task in settings.tasks}
 
 
-def _trained(settings: EvaluationSettings, tasks_file: str | None = None) -> Evaluate:
-    """The evaluation function of a worker; it keeps the compiled trainings."""
-    from search.evaluation.evaluator import Evaluator
+def worker_factory(settings: EvaluationSettings, tasks_file: str | None = None) -> Factory:
+    """Makes a worker's evaluation function: any job, on the search's tasks or on others."""
+    return functools.partial(
+        evaluation_function,
+        settings.engine,
+        hurdles=settings.hurdles.at,
+        settings=task_settings(settings),
+        tasks_file=tasks_file,
+    )
 
-    tasks = [_task(settings, name, tasks_file) for name in settings.tasks]
-    evaluator = Evaluator(tasks, settings.engine, settings.hurdles.at)
 
-    def evaluate(job: Job) -> list[Evaluation]:
-        stop_early = job.purpose == "search"  # what comes after a failure cannot mend it
-        found = evaluator.evaluate(job.program, job.seeds, job.thresholds, not stop_early)
-        names = (name for name in settings.tasks for _ in job.seeds)
-        return [replace(evaluation, task=name) for evaluation, name in zip(found, names)]
+def evaluation_function(
+    engine: Engine,
+    *,
+    hurdles: Sequence[float] = (),
+    settings: TaskSettings | None = None,
+    tasks_file: str | None = None,
+) -> Evaluate:
+    """A worker's evaluation function; it keeps the compiled trainings (see Evaluator)."""
+    from search.evaluation.evaluator import Evaluator  # JAX is for workers
 
-    return evaluate
+    evaluator = Evaluator(engine=engine, hurdles=hurdles, settings=settings, tasks_file=tasks_file)
+    return lambda job: list(evaluator.each(job))
 
 
 @dataclass(frozen=True)

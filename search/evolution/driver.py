@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from programs import Program, parse
 from programs.behaviour import Screening, behaviour
 from search.config.settings import Config
 from search.evaluation.fitness import Evaluation, Outcome, Score, evaluation_row, rejected, score_of
-from search.evaluation.jobs import Failing, Job, Result, Stopped
-from search.evaluation.request import Thresholds
+from search.evaluation.jobs import Failing, Job, Purpose, Result, Stopped
+from search.evaluation.request import SEARCH, Request, Thresholds
 from search.evolution.cache import Lookup
 from search.evolution.counters import Statistics
 from search.evolution.evolution import Child, Repeats
@@ -62,7 +63,7 @@ class Driver:
         stopping: Callable[[], int | None] = lambda: None,
     ):
         """show: called often, to draw progress; stopping: the signal that asks to stop, if any."""
-        self._meta = MetaValidation(store, config.meta_validation)
+        self._meta = MetaValidation(store, config.meta_validation, config.evaluation.tasks)
         self.config, self.store, self.pool = config, store, pool
         self.statistics, self._show, self._stopping = statistics, show, stopping
         self._hurdles = config.evaluation.hurdles
@@ -77,7 +78,7 @@ class Driver:
         self._programs = restored_programs(store)  # rows of programs by functional hash
         self._arrived = arrived(store)  # evaluations by number, not yet told
         for number, text in unaudited(store, config.evaluation.hurdles):
-            self.pool.submit(Job(number, "audit", text, self._seeds))
+            self.pool.submit(self._job(number, Purpose.AUDIT, parse(text)))
 
     def run(self, repeats: Repeats) -> None:
         """Runs a round to its end.
@@ -92,6 +93,12 @@ class Driver:
             self._collect(0.0 if moved else WAIT_S)
             self.statistics.target = repeats.expected
             self.step()
+        self.drain()
+
+    def evaluate(self, jobs: Iterable[Job]) -> None:
+        """Runs jobs besides the search; their evaluations are in the store afterwards."""
+        for job in jobs:
+            self.pool.submit(job)
         self.drain()
 
     def drain(self) -> None:
@@ -151,17 +158,30 @@ class Driver:
             self._settle(lookup, self._arrived.pop(child.number))
             return
         self._evaluated[child.number] = lookup
-        self.pool.submit(self._job(child, waiting.text, repeats))
+        least = self._thresholds(child, repeats)
+        self.pool.submit(self._job(child.number, Purpose.SEARCH, lookup.live, least))
 
-    def _job(self, child: Child, text: str, repeats: Repeats) -> Job:
-        least: Thresholds = ()
-        if child.index >= 0:
-            evolution = repeats.evolutions[child.repeat]
-            size = len(evolution.population)
-            field = self._fields.setdefault(child.repeat, Field(size, self._hurdles))
-            scores = (individual.score for individual in reversed(evolution.population))
-            least = field.thresholds(scores, evolution.seen)
-        return Job(child.number, "search", text, self._seeds, least)
+    def _thresholds(self, child: Child, repeats: Repeats) -> Thresholds:
+        """The fitness that a child must reach at the hurdles; none for a warm start."""
+        if child.index < 0:
+            return ()
+        evolution = repeats.evolutions[child.repeat]
+        size = len(evolution.population)
+        field = self._fields.setdefault(child.repeat, Field(size, self._hurdles))
+        scores = (individual.score for individual in reversed(evolution.population))
+        return field.thresholds(scores, evolution.seen)
+
+    def _job(
+        self, number: int, purpose: Purpose, program: Program, thresholds: Thresholds = ()
+    ) -> Job:
+        """A program's trainings on the search's tasks and seeds. In the search the first that
+        fails ends them: what comes after cannot mend it."""
+        requests = tuple(
+            Request(program, task, seed, SEARCH, thresholds[i] if thresholds else ())
+            for i, task in enumerate(self.config.evaluation.tasks)
+            for seed in self._seeds
+        )
+        return Job(number, purpose, requests, stop_at_failure=purpose is Purpose.SEARCH)
 
     def _collect(self, timeout_s: float) -> None:
         now = time.monotonic()
@@ -174,7 +194,7 @@ class Driver:
 
     def _take(self, result: Result) -> None:
         """Takes in what has arrived from a worker."""
-        if not result.failure or result.job.purpose != "search":
+        if not result.failure or result.job.purpose is not Purpose.SEARCH:
             self._charge()
             self._failures = 0
             self._keep(result)
@@ -200,7 +220,7 @@ class Driver:
             evaluations = (Evaluation("", job.seeds[0], float("-inf"), Outcome.FAILED, 0),)
         for evaluation in evaluations:
             self.store.add_evaluation(evaluation_row(job.number, job.purpose, evaluation))
-        if job.purpose == "search":
+        if job.purpose is Purpose.SEARCH:
             score = self._settle(self._evaluated.pop(job.number), evaluations)
             self.statistics.count_evaluation(evaluations, score.outcome)
 
@@ -232,7 +252,8 @@ class Driver:
             self.store.add_program(row)
             self.statistics.count_program(score, waiting.text)
             if lookup.is_new and may_be_audited(score.outcome, functional, self._hurdles):
-                self.pool.submit(Job(child.number, "audit", waiting.text, self._seeds))
+                assert lookup.live is not None  # a new program
+                self.pool.submit(self._job(child.number, Purpose.AUDIT, lookup.live))
         parent = child.parent
         self.store.add_individual(
             (

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from programs import parse
 from search.config.selection import MetaValidationSettings
-from search.evaluation.jobs import Job
+from search.evaluation.jobs import Job, Purpose
+from search.evaluation.request import META, Request, scaled
 from search.evaluation.seeds import META_VALIDATION
 from search.storage.store import Reader
-
-PURPOSE = "meta"  # of the jobs, and of their rows in the store
 
 
 class MetaValidation:
@@ -19,13 +19,16 @@ class MetaValidation:
     It reads the store alone, so after a kill the points that have no score are asked for again.
     """
 
-    def __init__(self, store: Reader, settings: MetaValidationSettings):
+    def __init__(self, store: Reader, settings: MetaValidationSettings, tasks: Sequence[str]):
+        """tasks: the search's; meta-validation is on the same at its scale."""
         self.store, self.settings = store, settings
-        self._history = _History(store, settings)
+        self._tasks = [scaled(task, settings.scale) for task in tasks]
+        self._history = History(store, settings)
         self._asked = {
             number
             for (number,) in store.rows(
-                "SELECT DISTINCT individual FROM evaluations WHERE purpose = ?", (PURPOSE,)
+                "SELECT DISTINCT individual FROM evaluations WHERE purpose = ?",
+                (Purpose.META_VALIDATION,),
             )
         }
 
@@ -35,15 +38,17 @@ class MetaValidation:
         Cheap: reads the rows committed since.
         """
         jobs = []
-        seeds = tuple(META_VALIDATION.take(self.settings.seeds))
+        seeds = META_VALIDATION.take(self.settings.seeds)
         for _, _, number, _, text in self._history.reached() if self.settings.every else ():
             if number not in self._asked:
                 self._asked.add(number)
-                jobs.append(Job(number, PURPOSE, text, seeds))
+                program = parse(text)
+                requests = (Request(program, t, s, META) for t in self._tasks for s in seeds)
+                jobs.append(Job(number, Purpose.META_VALIDATION, tuple(requests)))
         return jobs
 
 
-class _History:
+class History:
     """One pass over the individuals in order of birth, with the best so far of each repeat."""
 
     def __init__(self, store: Reader, settings: MetaValidationSettings):

@@ -7,18 +7,19 @@ with, is decided by seeds that the search has not seen. Seeds are shared, so dif
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from scipy.stats import t as student
 
-from search.config.settings import EvaluationSettings
+from search.config.settings import Config, EvaluationSettings
 from search.evaluation.fitness import evaluation_of, score_of
-from search.evaluation.jobs import Job
+from search.evaluation.jobs import Job, Purpose
+from search.evaluation.request import Request
 from search.evaluation.seeds import RESCORING
-from search.evolution.driver import Driver
 from search.storage.queries import Leader, leaders, warm_start
-from search.storage.store import Reader
+from search.storage.store import Reader, Store
 
 CONFIDENCE = 0.95
 
@@ -54,25 +55,36 @@ def interval(values: tuple[float, ...]) -> tuple[float, float]:
     return fmean(values) - half, fmean(values) + half
 
 
-def rescored(driver: Driver, before: int) -> list[Finalist]:
-    """The leading programs, the best on fresh seeds first; at least one."""
-    settings, store = driver.config.rescore, driver.store
+def rescored(
+    store: Store,
+    config: Config,
+    *,
+    before: int,
+    evaluate: Callable[[Iterable[Job]], None],
+) -> list[Finalist]:
+    """The leading programs, the best on fresh seeds first; at least one.
+
+    before: only programs that were told before this individual; evaluate: runs jobs and stores
+    their evaluations.
+    """
+    settings = config.rescore
     store.commit()
     found = leaders(store, max(settings.programs, 1), before)
     start = warm_start(store)
     if not settings.programs:
         return [Finalist(leader, (), ()) for leader in found or [start]]
-    seeds = tuple(RESCORING.take(settings.seeds))
-    for number, text in dict.fromkeys((p.number, p.text) for p in (start, *found)):
-        stored = set(_fresh(store, number, driver.config.evaluation))
-        for seed in seeds:
-            if seed not in stored:
-                driver.pool.submit(Job(number, "rescore", text, (seed,)))
-    driver.drain()
-    reference = _fresh(store, start.number, driver.config.evaluation)
+    seeds = RESCORING.take(settings.seeds)
+    jobs = []
+    for leader in dict.fromkeys((start, *found)):
+        stored = set(_fresh(store, leader.number, config.evaluation))
+        for seed in (seed for seed in seeds if seed not in stored):
+            requests = (Request(leader.program, t, seed) for t in config.evaluation.tasks)
+            jobs.append(Job(leader.number, Purpose.RESCORE, tuple(requests)))
+    evaluate(jobs)
+    reference = _fresh(store, start.number, config.evaluation)
     finalists = []
     for leader in found or [start]:
-        fresh = _fresh(store, leader.number, driver.config.evaluation)
+        fresh = _fresh(store, leader.number, config.evaluation)
         gain = tuple(fresh[seed] - reference[seed] for seed in seeds)
         finalists.append(Finalist(leader, tuple(fresh[seed] for seed in seeds), gain))
     return sorted(finalists, key=lambda finalist: -finalist.mean)

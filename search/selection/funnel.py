@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from programs import load
 from search.config.selection import FunnelSettings
 from search.config.settings import Config, Engine, WorkerSettings
-from search.evaluation.request import flat_settings, scaled
-from search.evaluation.training_jobs import factory
+from search.evaluation.request import TaskSettings, scaled
+from search.evaluation.source import evaluation_function, task_settings
 from search.selection.families import Candidate, families
 from search.selection.ledger import Ledger, Progress
 from search.selection.stages import (
@@ -38,7 +38,7 @@ class Setup:
     tasks: tuple[str, ...]
     weights: tuple[float, ...] | None = None
     engine: Engine = "auto"
-    task_settings: dict[str, Any] | None = None  # on top of what the tasks' names say
+    task_settings: TaskSettings = field(default_factory=dict)  # on top of what the names say
     tasks_file: str | None = None
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     seed: int = 0
@@ -50,7 +50,7 @@ class Setup:
             tasks=evaluation.tasks,
             weights=evaluation.weights,
             engine=evaluation.engine,
-            task_settings=flat_settings(evaluation.settings),
+            task_settings=task_settings(evaluation),
             tasks_file=tasks_file,
             workers=config.workers,
             seed=config.seed,
@@ -71,16 +71,17 @@ def ledger_of(
     """
     longest = max(timeout_s, setup.workers.timeout_s)
     workers = setup.workers.model_copy(update={"timeout_s": longest})
-    make = factory(setup.engine, setup.task_settings, setup.tasks_file)
+    settings, tasks_file = setup.task_settings, setup.tasks_file
+    make = functools.partial(
+        evaluation_function, setup.engine, settings=settings, tasks_file=tasks_file
+    )
     with closing(make_pool(make, workers)) as pool:
-        from search.evaluation.trainer import (
-            Trainer,  # JAX comes after Ray (search/evaluation/trainer.py)
-        )
+        from search.evaluation.evaluator import Evaluator  # JAX comes after Ray
 
-        trainer = Trainer(setup.engine, setup.task_settings, setup.tasks_file)
+        evaluator = Evaluator(engine=setup.engine, settings=settings, tasks_file=tasks_file)
 
         def fingerprint(task: str) -> str:
-            return f"{trainer.task(task).fingerprint}-{trainer.engine_of(task)}"
+            return f"{evaluator.task(task).fingerprint}-{evaluator.engine_of(task)}"
 
         yield Ledger(pool, store, fingerprint, show, stopping)
 

@@ -9,11 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from programs import analyse
 from search.evaluation.fitness import Evaluation, Outcome
-from search.evaluation.jobs import Job, Stopped
+from search.evaluation.jobs import Job, Purpose, Stopped
 from search.evaluation.request import Request, Scorer, scale_of
-from search.evaluation.training_jobs import purpose_of
 from search.storage.store import Store
 from search.workers.pool import Pool
 
@@ -88,9 +86,7 @@ class Ledger:
         self.progress.compute_reused += sum(scale_of(r.task) for r in reused.values())
         waiting: dict[int, str] = {}
         for key, request in missing.items():
-            purpose = purpose_of(request.task, request.split)
-            text = str(request.program)
-            self.pool.submit(Job(self._jobs, purpose, text, (request.seed,)))
+            self.pool.submit(Job(self._jobs, Purpose.TRAINING, (request,)))
             waiting[self._jobs] = key
             self._jobs += 1
         while waiting:
@@ -110,7 +106,7 @@ class Ledger:
 
     def key(self, request: Request) -> str:
         """Where the store keeps a training."""
-        program = analyse(request.program).functional_hash.hex()
+        program = request.program_key
         return KEY.format(program, self.fingerprint(request.task), request.seed, request.split)
 
     def _pay(self, key: str, evaluations: Sequence[Evaluation], failure: str) -> None:
@@ -137,7 +133,7 @@ def remembered(score: Scorer) -> Scorer:
     known: dict[tuple, float] = {}
 
     def scored(requests: Sequence[Request]) -> list[float]:
-        keys = [(analyse(r.program).functional_hash, r.task, r.seed, r.split) for r in requests]
+        keys = [(r.program_key, r.task, r.seed, r.split) for r in requests]
         missing = {k: r for k, r in zip(keys, requests) if k not in known}
         known.update(zip(missing, score(list(missing.values()))))
         return [known[key] for key in keys]

@@ -5,31 +5,25 @@ the meta-validation split, in the background: nothing of it reaches the search, 
 the same without it. When search fitness still rises while meta-validation fitness falls, the search
 overfits to its proxy tasks (meta-overfitting; Chen et al. 2023, section 2 and Figure 3).
 
-    make = routed(factory, evaluation, settings)     workers that do both
-    meta = MetaValidation(store, settings)      in the driver; after a commit, submit meta.due()
+    meta = MetaValidation(store, ...)           in the driver; after a commit, submit meta.due()
     curves(store, settings), onset(points), summary(store, settings)
     record(store, settings)                     at the end of a round: both go into the store
 """
 
 from __future__ import annotations
 
-import functools
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
 import numpy as np
 
-from programs import parse
 from search.config.selection import MetaValidationSettings
-from search.config.settings import EvaluationSettings
-from search.evaluation.fitness import Evaluation
-from search.evaluation.jobs import Evaluate, Factory, Job
-from search.evaluation.request import META, Request, flat_settings, scaled
+from search.evaluation.jobs import Purpose
 from search.evaluation.seeds import META_VALIDATION
-from search.evolution.meta_validation import PURPOSE, _History
+from search.evolution.meta_validation import History
 from search.selection.comparison import mean_over_tasks, t_p_value
 from search.storage.store import Reader, Store
 
@@ -92,13 +86,14 @@ def curves(store: Reader, settings: MetaValidationSettings) -> dict[int, list[Po
         return {}
     fitness: dict[int, dict[str, dict[int, float]]] = {}
     for number, task, seed, value in store.rows(
-        "SELECT individual, task, seed, fitness FROM evaluations WHERE purpose = ?", (PURPOSE,)
+        "SELECT individual, task, seed, fitness FROM evaluations WHERE purpose = ?",
+        (Purpose.META_VALIDATION,),
     ):
         value = -math.inf if value is None else value
         fitness.setdefault(number, {}).setdefault(task, {})[seed] = value
     seeds = META_VALIDATION.take(settings.seeds)
     found: dict[int, list[Point]] = {}
-    for repeat, child, number, search, _ in _History(store, settings).reached():
+    for repeat, child, number, search, _ in History(store, settings).reached():
         # A worker that failed left one row without task and seed: no fitness on any seed.
         tasks = fitness.get(number, {}).values()
         by_task = [[by_seed.get(seed, -math.inf) for seed in seeds] for by_seed in tasks]
@@ -136,38 +131,3 @@ def record(store: Store, settings: MetaValidationSettings) -> None:
     if found:
         store.set_meta(KEY, json.dumps(found))
         store.commit()
-
-
-def _evaluate(
-    job: Job, search: Evaluate, run: Callable[[Request], Evaluation], tasks: Sequence[str]
-) -> Sequence[Evaluation]:
-    if job.purpose != PURPOSE:
-        return search(job)
-    program = parse(job.program)
-    return [run(Request(program, task, seed, META)) for task in tasks for seed in job.seeds]
-
-
-def _make(
-    search: Factory,
-    evaluation: EvaluationSettings,
-    tasks: tuple[str, ...],
-    tasks_file: str | None = None,
-) -> Evaluate:
-    from search.evaluation.trainer import Trainer  # JAX is for workers
-
-    settings = flat_settings(evaluation.settings)
-    run = Trainer(evaluation.engine, settings, tasks_file).run
-    return functools.partial(_evaluate, search=search(), run=run, tasks=tasks)
-
-
-def routed(
-    search: Factory,
-    evaluation: EvaluationSettings,
-    settings: MetaValidationSettings,
-    tasks_file: str | None = None,
-) -> Factory:
-    """The search's factory, with meta-validation beside it if there is any."""
-    if not settings.every:
-        return search
-    tasks = tuple(scaled(task, settings.scale) for task in evaluation.tasks)
-    return functools.partial(_make, search, evaluation, tasks, tasks_file)

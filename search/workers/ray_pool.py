@@ -264,7 +264,7 @@ class RayWorkers:
         self._hire(seat)
 
     def _suspect(self, job: Job, why: str, alone: bool) -> None:
-        key = (job.number, job.purpose, job.seeds)
+        key = job.number, job.purpose, job.seeds
         self._failures[key] += alone
         if self._failures[key] > self.settings.retries:
             self.events.append(("failed", f"individual {job.number}: {why}"))

@@ -63,7 +63,7 @@ def concluded(tmp_path, monkeypatch):
         worth=planted, workers=None, stopping=lambda: None, name="run", programs=(EVOLVED, SGD)
     ):
         workers = workers or Workers(Noisy(worth, luck=0.02))
-        monkeypatch.setattr(funnel, "factory", workers.factory)
+        monkeypatch.setattr(funnel, "evaluation_function", workers.factory)
         with Store(tmp_path / name) as store:
             if not store.meta("config"):
                 fill_search(store, CONFIG, list(programs))

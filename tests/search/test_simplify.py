@@ -8,8 +8,8 @@ from programs import load, parse
 from programs.canonical import canonical_hash
 from search import simplify as command
 from search.config.selection import AblationSettings, ShrinkSettings, TuningSettings
+from search.evaluation.evaluator import Evaluator, evaluator_for
 from search.evaluation.request import Request
-from search.evaluation.trainer import Trainer, task_settings
 from search.reports.certificate import as_data, certificate
 from search.selection.families import structure
 from search.selection.ledger import remembered
@@ -88,20 +88,19 @@ def test_nothing_is_trained_twice():
 
 def test_settings_of_all_tasks_and_of_one():
     tasks = ["vision_mlp", "language_mlp@2"]
-    settings = task_settings(tasks, ["steps=20", "language_mlp.text_limit=8000"])
-    assert settings == {"steps": 20, "language_mlp.text_limit": 8000}
-    trainer = Trainer(settings=settings)
-    assert trainer.task("vision_mlp").steps == 20
-    assert trainer.task("language_mlp@2").settings["text_limit"] == 8000
+    evaluator = evaluator_for(tasks, ["steps=20", "language_mlp.text_limit=8000"])
+    assert evaluator.task("vision_mlp").steps == 20
+    assert evaluator.task("language_mlp@2").settings["text_limit"] == 8000
+    assert evaluator.task("language_mlp@4").settings["text_limit"] == 8000
 
 
 def test_a_real_training_scores_both_splits():
-    trainer = Trainer("compiled", {"steps": 30, "hidden": 4})
-    search, meta = trainer(
+    evaluator = Evaluator(engine="compiled", settings={"vision_mlp": {"steps": 30, "hidden": 4}})
+    search, meta = evaluator(
         [Request(LION, "vision_mlp", 0), Request(LION, "vision_mlp", 0, "meta_validation")]
     )
     assert -10 < search < 0 and -10 < meta < 0 and search != meta
-    assert trainer([Request(LION, "vision_mlp", 0)]) == [search]
+    assert evaluator([Request(LION, "vision_mlp", 0)]) == [search]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 import os
 import random
@@ -13,7 +12,7 @@ import time
 
 import numpy as np
 
-from programs import Program, analyse, parse
+from programs import Program, analyse
 from search.config.load import dumps
 from search.config.settings import Config
 from search.evaluation.fitness import Evaluation, Outcome
@@ -24,7 +23,7 @@ from search.storage.store import Store
 
 def one_max(job: Job) -> float:
     """How many different functions the live statements use."""
-    return float(len({statement.function for statement in parse(job.program)}))
+    return float(len({statement.function for statement in job.program}))
 
 
 TARGET = ("sign", "interp", "interp", "multiply", "add", "multiply")
@@ -33,7 +32,7 @@ TARGET = ("sign", "interp", "interp", "multiply", "add", "multiply")
 def planted(job: Job) -> float:
     """How much of TARGET the live statements have, less a price for length."""
     wanted = list(TARGET)
-    program = parse(job.program)
+    program = job.program
     for statement in program:
         if statement.function in wanted:
             wanted.remove(statement.function)
@@ -47,8 +46,7 @@ def evaluate(job: Job, fitness=one_max, sleep_s: float = 0.0, hostile: float = 0
     if random.SystemRandom().random() < hostile:
         os.kill(os.getpid(), 9)
     value = fitness(job)
-    task = os.environ.get("TOY_TASK", "toy")
-    return [Evaluation(task, seed, value, Outcome.COMPLETED, 1) for seed in job.seeds]
+    return [Evaluation(r.task, r.seed, value, Outcome.COMPLETED, 1) for r in job.requests]
 
 
 def make(fitness=one_max, **options) -> Evaluate:
@@ -62,12 +60,12 @@ def factory(fitness=one_max, **options):
 def learner(job: Job) -> list[Evaluation]:
     """A toy training with a checkpoint half-way, which a threshold may end."""
     value = one_max(job)
-    half = value / 2 + len(job.program) % 3
-    least = job.thresholds[0][0] if job.thresholds else -math.inf
+    half = value / 2 + len(str(job.program)) % 3
+    least = (*job.requests[0].thresholds, -math.inf)[0]
     behind = half < least
     outcome = Outcome.HURDLE if behind else Outcome.COMPLETED
     fitness = -math.inf if behind else value
-    return [Evaluation("toy", seed, fitness, outcome, 1, (half,)) for seed in job.seeds]
+    return [Evaluation(r.task, r.seed, fitness, outcome, 1, (half,)) for r in job.requests]
 
 
 def learner_factory() -> Evaluate:
@@ -115,22 +113,17 @@ class Workers:
         self.jobs.append(job)
         if len(self.jobs) == self.stop_at:
             raise KeyboardInterrupt
-        task, split = json.loads(job.purpose)
-        requests = [Request(parse(job.program), task, seed, split) for seed in job.seeds]
         return [
-            Evaluation(task, r.seed, fitness, Outcome.COMPLETED, 1)
-            for r, fitness in zip(requests, self.score(requests))
+            Evaluation(r.task, r.seed, fitness, Outcome.COMPLETED, 1)
+            for r, fitness in zip(job.requests, self.score(job.requests))
         ]
 
-    def factory(self, *_) -> Evaluate:
-        return lambda: self
+    def factory(self, *_, **__) -> Evaluate:
+        return self
 
-    def paid(self) -> list[tuple[str, bytes, tuple[int, ...]]]:
+    def paid(self) -> list[tuple[str, str, str, int]]:
         """What was trained, job by job."""
-        return [
-            (job.purpose, analyse(parse(job.program)).functional_hash, job.seeds)
-            for job in self.jobs
-        ]
+        return [(r.task, r.split, r.program_key, r.seed) for job in self.jobs for r in job.requests]
 
 
 def fill_search(store: Store, config: Config, programs: list[Program]) -> None:
@@ -145,21 +138,24 @@ def fill_search(store: Store, config: Config, programs: list[Program]) -> None:
 
 
 def hostile(job: Job):
-    """Does what the job's text says, once for all programs."""
-    if job.program == "crash":
+    """Does what the job's task says, once for all programs."""
+    what = job.requests[0].task
+    if what == "crash":
         os.kill(os.getpid(), signal.SIGKILL)
-    if job.program == "hang":
+    if what == "hang":
         while True:
             pass
-    if job.program == "freeze":
+    if what == "freeze":
         os.kill(os.getpid(), signal.SIGSTOP)
-    if job.program == "hog":
+    if what == "hog":
         np.ones(2**33, np.uint8)
-    if job.program == "raise":
+    if what == "raise":
         raise ValueError("no fitness for you\nat all")
-    if job.program == "process":
+    if what == "process":
         return [str(os.getpid()), sorted(os.sched_getaffinity(0)), os.environ["XLA_FLAGS"]]
-    return [Evaluation("toy", seed, float(job.number), Outcome.COMPLETED, 1) for seed in job.seeds]
+    return [
+        Evaluation(r.task, r.seed, float(job.number), Outcome.COMPLETED, 1) for r in job.requests
+    ]
 
 
 def hostile_factory() -> Evaluate:

@@ -28,9 +28,11 @@ from programs.mutate import mutate
 from proxy_tasks.task import make_task
 from proxy_tasks.train import train
 from search.evaluate import main
-from search.evaluation.evaluator import Evaluator, engine_for, read
+from search.evaluation.evaluator import Evaluator, engine_for
 from search.evaluation.fitness import Outcome
-from search.evaluation.optimizers import OPTIMIZERS, parse_handmade
+from search.evaluation.jobs import Job, Purpose
+from search.evaluation.optimizers import OPTIMIZERS, parse_handmade, read_program
+from search.evaluation.request import Request
 from search.evaluation.threads import SINGLE_THREADED
 from tests.strategies import random_programs
 
@@ -63,7 +65,8 @@ def test_engines_agree(task, evaluator):
         np.testing.assert_allclose(
             [e.fitness for e in one], [e.fitness for e in other], rtol=1e-3, err_msg=name
         )
-        assert compiled.evaluate(f"library:{name}")[0].compile_seconds > 0
+        assert other[0].compile_seconds > 0  # once for all seeds, and kept
+        assert compiled.evaluate(f"library:{name}")[0].compile_seconds == 0
 
 
 def test_a_bad_program_costs_little(evaluator):
@@ -112,9 +115,9 @@ def test_hurdles_end_a_training(evaluator):
     (free,) = evaluator.evaluate("library:lion")
     assert free.outcome is Outcome.COMPLETED and len(free.checkpoints) == 1
     reached = free.checkpoints[0]
-    (passes,) = evaluator.evaluate("library:lion", thresholds=[[reached - 1e-3]])
+    passes = evaluator.run(Request(LION, "vision_mlp", 0, thresholds=(reached - 1e-3,)))
     assert passes == _timeless(passes, free)
-    (ended,) = evaluator.evaluate("library:lion", thresholds=[[reached + 1e-3]])
+    ended = evaluator.run(Request(LION, "vision_mlp", 0, thresholds=(reached + 1e-3,)))
     assert ended.outcome is Outcome.HURDLE
     assert ended.fitness == -math.inf
     assert ended.checkpoints == free.checkpoints
@@ -128,7 +131,10 @@ def _timeless(like, evaluation):
 
 def test_stops_at_the_first_failure_on_request(evaluator):
     assert len(evaluator.evaluate(DIVERGES, seeds=(0, 1, 2))) == 3
-    assert len(evaluator.evaluate(DIVERGES, seeds=(0, 1, 2), all_of_them=False)) == 1
+    requests = tuple(Request(read_program(DIVERGES), "vision_mlp", seed) for seed in (0, 1, 2))
+    for stops, count in ((True, 1), (False, 3)):
+        job = Job(0, Purpose.SEARCH, requests, stop_at_failure=stops)
+        assert len(list(evaluator.each(job))) == count
 
 
 def _compilations(run):
@@ -335,8 +341,10 @@ def test_a_setting_of_one_task(capsys):
 @pytest.mark.parametrize("engine", ["auto", "interpreted", "compiled"])
 def test_which_engine_runs(task, engine):
     made = Evaluator([task], engine)
-    assert made.engine_of(task, LION) == ("compiled" if engine == "compiled" else "interpreted")
-    assert made.engine_of(task, parse_handmade("optax:sgd(learning_rate=1)")) == "compiled"
+    assert made.engine_of(task.name, LION) == (
+        "compiled" if engine == "compiled" else "interpreted"
+    )
+    assert made.engine_of(task.name, parse_handmade("optax:sgd(learning_rate=1)")) == "compiled"
 
 
 def test_text(capsys, tmp_path):
@@ -401,7 +409,7 @@ def test_help_teaches(capsys):
 
 
 def test_programs_are_read_from_text_and_library():
-    assert read("library:lion") == LION
-    assert behaviour(read(DIVERGES)).screening in Screening
+    assert read_program("library:lion") == LION
+    assert behaviour(read_program(DIVERGES)).screening in Screening
     with pytest.raises(ProgramError):
-        read("def train(w, g, lr):\n  return update\n")
+        read_program("def train(w, g, lr):\n  return update\n")

@@ -12,7 +12,8 @@ from programs.draws import child_rng
 from programs.mutate import mutate
 from search.config.settings import Config, EvolutionSettings, WorkerSettings
 from search.evaluation.fitness import Outcome, Score
-from search.evaluation.jobs import Failing, Job, Stopped
+from search.evaluation.jobs import Failing, Job, Purpose, Stopped
+from search.evaluation.request import Request
 from search.evolution.counters import Statistics
 from search.evolution.driver import Driver
 from search.evolution.evolution import Evolution, Individual, Repeats, tournament
@@ -257,12 +258,16 @@ def test_when_everything_fails_the_search_stops_and_charges_no_program(tmp_path,
         run(tmp_path / "narrow", failing_factory(spoilt), window=2)
 
 
+def job_of(text):
+    return Job(0, Purpose.SEARCH, (Request(parse(text), "toy", 0),))
+
+
 def test_programs_that_fail_among_others_are_charged_themselves(tmp_path):
-    spoilt = lambda job: "sin(" in job.program or job.program.count("\n") > 20
+    spoilt = lambda job: "sin(" in str(job.program) or str(job.program).count("\n") > 20
     whole = run(tmp_path / "whole", failing_factory(spoilt), window=1)
     with Store(tmp_path / "whole") as store:
         rows = store.rows("SELECT text, outcome FROM programs WHERE evaluated IS NOT NULL")
-        assert all((outcome == "FAILED") == spoilt(Job(0, "", text, ())) for text, outcome in rows)
+        assert all((outcome == "FAILED") == spoilt(job_of(text)) for text, outcome in rows)
         assert 5 < sum(outcome == "FAILED" for _, outcome in rows) < len(rows)
     stop = 0
     parts = {"factory": failing_factory(spoilt), "window": 1}
@@ -275,7 +280,7 @@ def test_one_max_reaches_many_functions(tmp_path):
     run(tmp_path, children=2000, repeats=1, population=30)
     with Store(tmp_path) as store:
         [(best,)] = store.rows("SELECT max(fitness) FROM history")
-        assert best >= 16 > toys.one_max(Job(0, "search", str(ADAMW), (0,)))
+        assert best >= 16 > toys.one_max(job_of(str(ADAMW)))
 
 
 def test_a_planted_program_is_found(tmp_path):

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import subprocess
 import sys
 
@@ -15,11 +14,14 @@ from programs import analyse, load
 from search.config.selection import MetaValidationSettings
 from search.config.settings import EvaluationSettings
 from search.evaluation.fitness import Evaluation, Outcome, evaluation_row
-from search.evaluation.jobs import Job
-from search.evolution.meta_validation import PURPOSE, MetaValidation
-from search.selection.overfitting import KEY, Onset, Point, curves, onset, record, routed, summary
+from search.evaluation.jobs import Job, Purpose
+from search.evaluation.request import META, Request
+from search.evaluation.source import worker_factory
+from search.evolution.meta_validation import MetaValidation
+from search.selection.overfitting import KEY, Onset, Point, curves, onset, record, summary
 from search.storage.store import Reader, Store
 
+TASKS = ("vision_mlp",)
 SETTINGS = MetaValidationSettings(every=10, seeds=3)
 
 
@@ -107,22 +109,22 @@ def fill(store: Store, children: int, start: int = 0):
 def test_points_are_asked_for_once_and_again_after_a_kill(tmp_path):
     with Store(tmp_path) as store:
         fill(store, 19)
-        meta = MetaValidation(store, SETTINGS)
+        meta = MetaValidation(store, SETTINGS, TASKS)
         assert [job.number for job in meta.due()] == [6]  # repeat 0 after 10 children
         fill(store, 60, start=19)
         jobs = meta.due()
         # Repeat 1 never gets better than its first; repeat 0 has a new leader each time.
         assert sorted(job.number for job in jobs) == [1, 28, 50]
-        assert jobs[0].purpose == PURPOSE and jobs[0].seeds == (7000, 7001, 7002)
+        assert jobs[0].purpose == Purpose.META_VALIDATION and jobs[0].seeds == (7000, 7001, 7002)
         assert meta.due() == []
         for number in (6, 1):
             for seed in jobs[0].seeds:
                 evaluation = Evaluation("t@10", seed, seed / 1e4, Outcome.COMPLETED, 1)
-                store.add_evaluation(evaluation_row(number, PURPOSE, evaluation))
+                store.add_evaluation(evaluation_row(number, Purpose.META_VALIDATION, evaluation))
         failed = Evaluation("", 0, -math.inf, Outcome.FAILED, 0)
-        store.add_evaluation(evaluation_row(28, PURPOSE, failed))
+        store.add_evaluation(evaluation_row(28, Purpose.META_VALIDATION, failed))
         store.commit()
-        assert [job.number for job in MetaValidation(store, SETTINGS).due()] == [50]
+        assert [job.number for job in MetaValidation(store, SETTINGS, TASKS).due()] == [50]
         found = curves(store, SETTINGS)
         assert [point.number for point in found[0]] == [6, 28, 50]
         assert [point.child for point in found[0]] == [10, 20, 30]
@@ -135,20 +137,9 @@ def test_points_are_asked_for_once_and_again_after_a_kill(tmp_path):
         assert stored["0"]["points"][1]["meta"] == [None] * 3 and stored["0"]["onset"] is None
         lines = "\n".join(summary(store, SETTINGS))
         assert "repeat 0: no meta-overfitting seen" in lines and "not scored" in lines
-        assert MetaValidation(store, MetaValidationSettings()).due() == []
+        assert MetaValidation(store, MetaValidationSettings(), TASKS).due() == []
         assert curves(store, MetaValidationSettings()) == {}
         assert summary(store, MetaValidationSettings()) == []
-
-
-def test_workers_do_both():
-    asked = []
-    make = routed(
-        lambda: lambda job: asked.append(job) or [],
-        EvaluationSettings(tasks=("vision_mlp",)),
-        SETTINGS,
-    )
-    assert make()(Job(0, "search", str(load("library:sgd")), (0,))) == []
-    assert len(asked) == 1
 
 
 TOY_SEARCH = """\
@@ -161,14 +152,11 @@ funnel: null
 
 
 def test_it_changes_no_history_and_its_last_point_is_not_lost(tmp_path):
-    """Points are real trainings, of a few steps; the search's fitness is the toy's."""
-    config, environment = tmp_path / "toy.yaml", {**os.environ, "TOY_TASK": "vision_mlp"}
+    config = tmp_path / "toy.yaml"
     config.write_text(TOY_SEARCH)
 
     def run(*command: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *command], capture_output=True, text=True, env=environment
-        )
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -191,9 +179,9 @@ def test_it_changes_no_history_and_its_last_point_is_not_lost(tmp_path):
 
 @pytest.mark.slow
 def test_a_real_point():
-    settings = MetaValidationSettings(every=1, seeds=2, scale=2)
-    evaluation = EvaluationSettings(tasks=("vision_mlp",))
-    evaluate = routed(lambda: lambda job: [], evaluation, settings)()
-    found = evaluate(Job(0, PURPOSE, str(load("library:lion")), (7000, 7001)))
-    assert [e.task for e in found] == ["vision_mlp@2"] * 2
-    assert all(math.isfinite(e.fitness) for e in found)
+    evaluate = worker_factory(EvaluationSettings(tasks=("vision_mlp",)))()
+    lion = load("library:lion")
+    requests = tuple(Request(lion, "vision_mlp@2", seed, META) for seed in (7000, 7001))
+    evaluations = evaluate(Job(0, Purpose.META_VALIDATION, requests))
+    assert [e.task for e in evaluations] == ["vision_mlp@2"] * 2
+    assert all(math.isfinite(e.fitness) for e in evaluations)

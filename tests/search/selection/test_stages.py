@@ -22,7 +22,6 @@ from search.config.settings import Config, EvaluationSettings
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job
 from search.evaluation.request import META, SEARCH, Request, scaled
-from search.evaluation.training_jobs import purpose_of
 from search.reports.funnel import markdown, report, table
 from search.selection import funnel as selection_funnel
 from search.selection.ledger import Ledger
@@ -254,7 +253,7 @@ def test_names_at_scales():
 @pytest.fixture
 def paid(monkeypatch):
     workers = Workers(Noisy(lambda r: 1.0 * is_lion(r.program)))
-    monkeypatch.setattr(selection_funnel, "factory", workers.factory)
+    monkeypatch.setattr(selection_funnel, "evaluation_function", workers.factory)
     return workers
 
 
@@ -382,10 +381,6 @@ def test_mistakes_are_one_clear_line(argv, said, capsys, tmp_path, monkeypatch):
     assert code == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") <= 2 and "Traceback" not in err
-
-
-def test_purposes_are_read_back():
-    assert json.loads(purpose_of("a@10", META)) == ["a@10", META]
 
 
 @pytest.mark.slow

@@ -10,13 +10,16 @@ import psutil
 import pytest
 import toys
 
+from programs import load
 from search.config.settings import WorkerSettings
-from search.evaluation.jobs import Job
+from search.evaluation.jobs import Job, Purpose
+from search.evaluation.request import Request
 from search.workers import ray_pool as workers
 from search.workers.in_process import InProcess
 from search.workers.ray_cluster import WorkerError
 from search.workers.ray_pool import RayWorkers, make_pool
 
+LION = load("library:lion")
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -34,7 +37,10 @@ def pool_of(factory=toys.hostile_factory, **changes):
 
 
 def jobs(*programs):
-    return [Job(number, "search", text, (0,)) for number, text in enumerate(programs)]
+    return [
+        Job(number, Purpose.SEARCH, (Request(LION, text, 0),))
+        for number, text in enumerate(programs)
+    ]
 
 
 def collected(pool, wanted, limit_s=240.0):
