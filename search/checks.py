@@ -1,19 +1,30 @@
-"""What a config asks for and can be had: programs, earlier runs, seeds."""
+"""What a config asks for and can be had: programs, earlier runs, seeds, workers."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from programs import ProgramError
 from programs import load as load_program
 from search.config.messages import KeyPath
-from search.config.selection import AblationSettings, FunnelSettings
+from search.config.selection import AblationSettings, FunnelSettings, TuningSettings
 from search.config.settings import Config
 from search.evaluation import seeds
 from search.evaluation.seeds import SeedRange, TooManySeeds
 from search.shortening.ablation import ROUNDS
 from search.storage.store import Reader, StoreError
+
+WORKERS_PER_CORE = 16  # more on one machine are a slip
+MEMORY_GB = 1.0  # what a worker needs: JAX and a small task alone take 0.6
+
+
+def mistakes(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """All that this file checks, by key path; what is said of tasks, their source knows."""
+    yield from wrong_files(config)
+    yield from too_many_seeds(config)
+    yield from wrong_workers(config)
 
 
 def wrong_files(config: Config) -> Iterable[tuple[KeyPath, str]]:
@@ -46,6 +57,49 @@ def wrong_programs(config: Config) -> Iterable[tuple[KeyPath, str]]:
         tuned = config.evolution.mode == "tune" and path[0] == "evolution"
         if tuned and not program.constants():
             yield path, f"{name} has no constant for the mode tune to change"
+        longest = config.evolution.mutations.max_length
+        if path[0] == "evolution" and longest is not None and len(program) > longest:
+            length = len(program)
+            message = f"{name} has {length} statements already; expected at least {length}"
+            yield ("evolution", "mutations", "max_length"), message
+
+
+def wrong_workers(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Workers that could not start, or would bring this machine down."""
+    workers = config.workers
+    if workers.memory_gb is not None and workers.memory_gb < MEMORY_GB:
+        message = f"a worker needs at least {MEMORY_GB:g} to start, got {workers.memory_gb:g}"
+        yield ("workers", "memory_gb"), message
+    cores = os.cpu_count() or 1
+    if workers.address == "local" and (workers.count or 0) > WORKERS_PER_CORE * cores:
+        yield (
+            ("workers", "count"),
+            f"more than {WORKERS_PER_CORE} workers for each of this machine's {cores} cores; "
+            f"expected at most {WORKERS_PER_CORE * cores}",
+        )
+
+
+def doubts(config: Config) -> list[str]:
+    """Settings that have no effect, one line each; a search can run with them."""
+    lines = [*_too_few_draws(config.tuning, "tuning")]
+    if config.funnel is None:
+        return lines
+    coming = config.funnel.families
+    for number, stage in enumerate(config.funnel.stages):
+        front = f"funnel.stages[{number}]"
+        if stage.keep > coming:
+            lines.append(f"{front}.keep: {stage.keep} is more than the {coming} that come in: all "
+                         "of them go on")  # fmt: skip
+        lines += _too_few_draws(stage.tuning, f"{front}.tuning")
+        coming = min(coming, stage.keep)
+    return lines
+
+
+def _too_few_draws(tuning: TuningSettings, front: str) -> list[str]:
+    if tuning.keep <= tuning.draws or tuning.draws == 1:  # 1: no tuning at all
+        return []
+    kept, draws = tuning.keep, tuning.draws
+    return [f"{front}.keep: {kept} is more than the {draws} draws: all of them are kept"]
 
 
 class Asked(NamedTuple):

@@ -23,7 +23,7 @@ from pathlib import Path
 from programs import ProgramError
 from programs import load as load_program
 from proxy_tasks.errors import TaskError
-from search.checks import too_many_seeds, wrong_files
+from search.checks import doubts, mistakes
 from search.conclude import conclude
 from search.config.load import ConfigError, load
 from search.config.settings import Config
@@ -51,7 +51,7 @@ def search(
     """Runs or resumes a search to its end, and prints its summary."""
     with Store(run_dir, config.store) as store:
         warnings = identify(store, config, fitness.fingerprints(config), options.resume)
-        for warning in warnings + take_over(store, config):
+        for warning in doubts(config) + warnings + take_over(store, config):
             say(options.view, "warning", f"warning: {warning}")
         statistics = Statistics.of(store, config.evolution)
         with (
@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None, fitness: Fitness | None = None) -> i
         config = load(
             options.config,
             options.set,
-            lambda c: [*wrong_files(c), *too_many_seeds(c), *fitness.mistakes(c)],
+            lambda c: [*mistakes(c), *fitness.mistakes(c)],
         )
         search(config, run_dir, fitness, options, stopping)
     except ConfigError as error:

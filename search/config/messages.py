@@ -62,9 +62,13 @@ def expected(schema: Schema) -> str:
         sized = f" of {len(schema['prefixItems'])}" if "prefixItems" in schema else ""
         sized += " that is not empty" if "items" in schema and schema.get("minItems") else ""
         return f"a list{sized}, each {expected(schema.get('items') or schema['prefixItems'][0])}"
-    bounds = [f"{sign} {schema[key]:g}" for key, sign in _BOUNDS.items() if key in schema]
+    bounds = [f"{sign} {_number(schema[key])}" for key, sign in _BOUNDS.items() if key in schema]
     bounds += [f"that matches {schema['pattern']}"] if "pattern" in schema else []
     return " ".join([_TYPES[schema["type"]], " and ".join(bounds)]).strip()
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if value < 1_000 else f"{value:,.0f}"
 
 
 def described(value: Any) -> str:
@@ -89,18 +93,18 @@ def nearest_key(path: KeyPath) -> str:
     keys = _not_null(field_at(path[:-1])).get("properties")
     if keys is None:
         return ""
-    if near := nearest(str(path[-1]), keys):
+    if near := nearest(str(path[-1]), keys, 0.7):
         return near
     everywhere = {dotted.rsplit(".", 1)[-1]: dotted for dotted in key_paths()}
-    far = difflib.get_close_matches(str(path[-1]), everywhere, n=1, cutoff=0.75)
+    far = difflib.get_close_matches(str(path[-1]), everywhere, n=1, cutoff=0.85)
     if far:
         return f"; did you mean {everywhere[far[0]]!r}?"
     return f"; valid keys: {', '.join(keys)}"
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """ "; did you mean ...?", or nothing."""
-    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
+    """ "; did you mean ...?", or nothing if no name is as close as `cutoff` (0 to 1)."""
+    near = difflib.get_close_matches(name, list(names), n=1, cutoff=cutoff)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from search.config.model import SettingsModel, StringList, constraint_error
+
+FINALS = "finals"  # the name of the comparison after the last stage
+MAX_SCALE = 10_000.0  # the largest that the proxy tasks grow to
 
 Level = Annotated[float, Field(gt=0, lt=0.5)]
 """Chance of an error."""
@@ -19,16 +22,16 @@ Level = Annotated[float, Field(gt=0, lt=0.5)]
 class TuningSettings(SettingsModel):
     """The budget of each program; the same for baselines and candidates."""
 
-    draws: int = Field(default=16, ge=1)
+    draws: int = Field(default=16, ge=1, le=1_000_000)
     """Constants tried with one seed each, the program's own among them; 1: no tuning."""
-    rounds: int = Field(default=2, ge=1)
+    rounds: int = Field(default=2, ge=1, le=1_000)
     """The draws are made in so many rounds, each centred on the best so far: round 1 with the
     spread, round 2 with the spread or half of it, round 3 with a quarter as well, and so on."""
     keep: int = Field(default=4, ge=1)
     """The best draws, which get more seeds."""
     seeds: int = Field(default=3, ge=1)
     """Seeds of each of these, the first one included; the best mean wins."""
-    spread: float = Field(default=2.0, gt=0)
+    spread: float = Field(default=2.0, gt=0, le=20)
     """Standard deviation of a constant's change, in powers of two."""
 
     @property
@@ -37,8 +40,16 @@ class TuningSettings(SettingsModel):
         return self.draws + min(self.keep, self.draws) * (self.seeds - 1) if self.draws > 1 else 0
 
 
-FINAL_TUNING = TuningSettings(draws=192, rounds=6, keep=8, seeds=3)
-"""Before an ablation: a part of a program can only show its use where the program trains well."""
+def tuning_defaults(**values: float) -> tuple[TuningSettings, BeforeValidator]:
+    """A default of tuning settings, and what lets a config give single keys of it."""
+    default = TuningSettings.model_validate(values)
+    full = default.model_dump()
+    return default, BeforeValidator(lambda v: {**full, **v} if isinstance(v, dict) else v)
+
+
+FINAL_TUNING, fill_final_tuning = tuning_defaults(draws=192, rounds=6, keep=8, seeds=3)
+HEAD_START, fill_head_start = tuning_defaults(draws=256, rounds=6, keep=8, seeds=6, spread=3.0)
+RETUNING, fill_retuning = tuning_defaults(draws=48, rounds=3, keep=4, seeds=3, spread=0.5)
 
 
 def fewest_seeds(level: float, candidates: int = 1) -> int:
@@ -50,7 +61,7 @@ class StageSettings(SettingsModel):
     """One stage of the funnel: who comes in is tuned, scored on fresh seeds and compared."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_-]+$")
-    scale: float = Field(default=1.0, gt=0)
+    scale: float = Field(default=1.0, gt=0, le=MAX_SCALE)
     """Compute of the tasks, as a multiple of the search's (Chen et al. 2023: B 10, C 100)."""
     tasks: StringList | None = None
     """Other tasks than the search's."""
@@ -65,7 +76,13 @@ class StageSettings(SettingsModel):
     tuning: TuningSettings = TuningSettings()
 
     @model_validator(mode="after")
-    def _enough_seeds(self) -> StageSettings:
+    def _possible(self) -> StageSettings:
+        if self.name == FINALS:
+            raise constraint_error(
+                f"{FINALS!r} is the name of the comparison after the last stage; "
+                "expected another name",
+                "name",
+            )
         least = fewest_seeds(self.level)
         if self.beat and self.seeds < least:
             raise constraint_error(
@@ -89,7 +106,7 @@ class FunnelSettings(SettingsModel):
 
     baselines: StringList = ("library:adamw",)
     """Programs to beat, each of them; tuned with the candidates' budget in each stage."""
-    head_start: TuningSettings = TuningSettings(draws=256, rounds=6, keep=8, seeds=6, spread=3.0)
+    head_start: Annotated[TuningSettings, fill_head_start] = HEAD_START
     """Of the baselines alone, to the search's tasks before the first stage: a candidate's constants
     come out of a whole search, so a baseline's get one, too."""
     families: int = Field(default=20, ge=1)
@@ -106,7 +123,7 @@ class FunnelSettings(SettingsModel):
         min_length=1,
     )
     finals: FinalsSettings = FinalsSettings()
-    timeout_s: float = Field(default=7_200.0, gt=0)
+    timeout_s: float = Field(default=7_200.0, ge=0.1)
     """Wall-clock limit of one training."""
 
     @model_validator(mode="after")
@@ -142,7 +159,7 @@ class AblationSettings(SettingsModel):
     luck of one seed."""
     level: Level = 0.05
     """Chance of accepting one removal that costs more than the tolerance."""
-    retuning: TuningSettings = TuningSettings(draws=48, rounds=3, keep=4, seeds=3, spread=0.5)
+    retuning: Annotated[TuningSettings, fill_retuning] = RETUNING
     """Of a removal that is not far worse, before it is given up: the start's constants were chosen
     for a program with the part that is removed. 1 draw: none."""
 
@@ -163,7 +180,7 @@ class MetaValidationSettings(SettingsModel):
 
     every: int = Field(default=0, ge=0)
     """Children of a repeat between two points of the curve; 0: no meta-validation."""
-    scale: float = Field(default=10.0, gt=0)
+    scale: float = Field(default=10.0, gt=0, le=MAX_SCALE)
     """Compute of the tasks, as a multiple of the search's."""
     seeds: int = Field(default=8, ge=2)
     """Trainings per point and task, with the same seeds for all points. Of ten points, 8 seeds show

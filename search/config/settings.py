@@ -19,9 +19,11 @@ from search.config.selection import (
     FunnelSettings,
     MetaValidationSettings,
     TuningSettings,
+    fill_final_tuning,
 )
 
 Engine = Literal["auto", "interpreted", "compiled"]
+MAX_STATEMENTS = 1_000  # of a program: the longest that is read from text
 
 
 class MutationSettings(SettingsModel):
@@ -34,7 +36,7 @@ class MutationSettings(SettingsModel):
     """Relative weight of deleting a random statement."""
     modify: float = Field(default=1.0, ge=0)
     """Relative weight of changing one argument of a random statement."""
-    max_length: int | None = Field(default=None, ge=1)
+    max_length: int | None = Field(default=None, ge=1, le=MAX_STATEMENTS)
     """Longest program allowed, in statements; none: no limit, as in the paper."""
 
     @model_validator(mode="after")
@@ -68,7 +70,7 @@ class EvolutionSettings(SettingsModel):
     """Program files or library names; the first population is made of copies of them in turn."""
     children: int = Field(default=300_000, ge=1)
     """Children per repeat and round."""
-    population: int = Field(default=1_000, ge=1)
+    population: int = Field(default=1_000, ge=1, le=1_000_000)
     tournament: int = Field(default=2, ge=1)
     window: int = Field(default=256, ge=1)
     """Child i sees the population after exactly i - window + 1 told results; 1: one after the
@@ -87,12 +89,16 @@ class EvolutionSettings(SettingsModel):
 
     @model_validator(mode="after")
     def _sizes(self) -> EvolutionSettings:
-        if not 1 <= self.random_length[0] <= self.random_length[1]:
+        if not 1 <= self.random_length[0] <= self.random_length[1] <= MAX_STATEMENTS:
             got = list(self.random_length)
-            raise constraint_error(f"expected two rising numbers >= 1, got {got}", "random_length")
+            message = f"expected two rising numbers from 1 to {MAX_STATEMENTS:,}, got {got}"
+            raise constraint_error(message, "random_length")
+        if (starts := len(self.warm_start)) > self.population:
+            message = f"{starts} warm starts do not fit into a population of {self.population}"
+            raise constraint_error(message, "warm_start", "population")
         if self.tournament > self.population:
-            said = f"tournament {self.tournament} is larger than population {self.population}"
-            raise constraint_error(said, "tournament", "population")
+            message = f"tournament {self.tournament} is larger than population {self.population}"
+            raise constraint_error(message, "tournament", "population")
         return self
 
 
@@ -169,7 +175,7 @@ class RescoreSettings(SettingsModel):
 class WorkerSettings(SettingsModel):
     """Where evaluations run. Nothing here changes a search's history."""
 
-    count: int | None = Field(default=None, ge=1)
+    count: int | None = Field(default=None, ge=1, le=100_000)
     """Workers; none: one for each core (or as many as the cluster has room for)."""
     address: str = "local"
     """`local`, `in_process` (no Ray: for debugging), or the address of a Ray cluster."""
@@ -177,7 +183,7 @@ class WorkerSettings(SettingsModel):
     """CPU cores per worker."""
     gpus: float = Field(default=0.0, ge=0)
     """GPUs per worker; a fraction lets workers share one."""
-    timeout_s: float = Field(default=1_200.0, gt=0)
+    timeout_s: float = Field(default=1_200.0, ge=0.1)
     """Wall-clock limit of one evaluation, as the paper's 20 minutes; a worker over it is killed and
     the program retried."""
     retries: int = Field(default=2, ge=0)
@@ -210,7 +216,7 @@ class Config(SettingsModel):
     meta_validation: MetaValidationSettings = MetaValidationSettings()
     funnel: FunnelSettings | None = FunnelSettings()
     """What the search's best must pass; none: the search ends with its summary."""
-    tuning: TuningSettings = FINAL_TUNING
+    tuning: Annotated[TuningSettings, fill_final_tuning] = FINAL_TUNING
     """Of the final program to the search's tasks, before its ablation: a part can only show its use
     where the program trains well."""
     ablation: AblationSettings = AblationSettings()

@@ -1,9 +1,13 @@
 """What a config asks for and cannot be had."""
 
+import os
+from pathlib import Path
+
 import pytest
 
-from search.checks import too_many_seeds
-from search.config.load import ConfigError, loads
+from search.checks import doubts, mistakes, too_many_seeds
+from search.config import selection, settings
+from search.config.load import ConfigError, load, loads
 
 MINIMAL = b"evaluation: {tasks: [vision_mlp]}\n"
 
@@ -37,3 +41,78 @@ def test_more_stages_than_there_are_seeds_for_are_refused():
     text = MINIMAL + f"funnel: {{stages: [{stages}]}}".encode()
     with pytest.raises(ConfigError, match=r"stages\[89\].*seeds for 89 of them only"):
         loads(text, check=too_many_seeds)
+
+
+CORES = os.cpu_count() or 1
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "evolution.mutations.max_length=8",
+            "evolution.mutations.max_length: library:adamw has 9 statements already; expected at "
+            "least 9",
+        ),
+        (
+            "workers.memory_gb=0.001",
+            "workers.memory_gb: a worker needs at least 1 to start, got 0.001",
+        ),
+        (
+            f"workers.count={16 * CORES + 1}",
+            f"workers.count: more than 16 workers for each of this machine's {CORES} cores; "
+            f"expected at most {16 * CORES}",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_starts(override, message):
+    assert loads(MINIMAL, check=mistakes)
+    with pytest.raises(ConfigError) as error:
+        loads(MINIMAL, overrides=[override], check=mistakes)
+    assert error.value.lines == (f"--set {override}: {message}",)
+
+
+def test_a_cluster_may_have_more_workers_than_this_machine_has_room_for():
+    overrides = ["workers.count=5000", "workers.address=10.0.0.1:6379"]
+    assert loads(MINIMAL, overrides=overrides, check=mistakes)
+
+
+@pytest.mark.parametrize(
+    ("override", "doubt"),
+    [
+        (
+            "funnel.families=6",
+            "funnel.stages[0].keep: 10 is more than the 6 that come in: all of them go on",
+        ),
+        (
+            "funnel.stages.C.keep=7",
+            "funnel.stages[2].keep: 7 is more than the 5 that come in: all of them go on",
+        ),
+        (
+            "funnel.stages.B.tuning.draws=3",
+            "funnel.stages[1].tuning.keep: 4 is more than the 3 draws: all of them are kept",
+        ),
+        ("tuning.keep=200", "tuning.keep: 200 is more than the 192 draws: all of them are kept"),
+    ],
+)
+def test_what_has_no_effect_is_told(override, doubt):
+    assert doubts(loads(MINIMAL)) == []
+    assert doubts(loads(MINIMAL, overrides=[override])) == [doubt]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "configs").glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_the_shipped_configs_ask_for_nothing_in_vain(path):
+    assert doubts(load(path)) == []
+
+
+def test_limits_that_are_stated_twice_are_the_same():
+    """The config knows neither programs nor tasks."""
+    from programs.parse import MAX_STATEMENTS
+    from proxy_tasks.scaling import MAX_SCALE
+    from search.selection.stages import FINALS
+
+    assert settings.MAX_STATEMENTS == MAX_STATEMENTS
+    assert selection.MAX_SCALE == MAX_SCALE
+    assert selection.FINALS == FINALS

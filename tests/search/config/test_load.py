@@ -147,6 +147,68 @@ def test_every_mistake_in_one_go():
             "t:4:24: funnel.stages[0].seeds: with 2 seeds nothing can be told at level 0.05; "
             "expected at least 5",
         ),
+        (
+            MINIMAL + b"evolution: {warm_start: [library:lion, library:adam, library:sgd], "
+            b"population: 2}",
+            "t:2:25: evolution.warm_start: 3 warm starts do not fit into a population of 2",
+        ),
+        (
+            MINIMAL + b"evolution: {population: 1000000000}",
+            "t:2:25: evolution.population: expected a whole number >= 1 and <= 1,000,000, "
+            "got 1000000000",
+        ),
+        (
+            MINIMAL + b"evolution: {random_length: [1500, 1500]}",
+            "t:2:28: evolution.random_length: expected two rising numbers from 1 to 1,000, "
+            "got [1500, 1500]",
+        ),
+        (
+            MINIMAL + b"evolution: {mutations: {max_length: 1001}}",
+            "t:2:37: evolution.mutations.max_length: expected a whole number >= 1 and <= 1,000 "
+            "or null, got 1001",
+        ),
+        (
+            MINIMAL + b"evolution: {functions: [sign]}",
+            "t:2:13: evolution.functions: unknown key; valid keys: mode, warm_start, children, "
+            "population, tournament, window, repeats, rounds, flat_children, random_length, "
+            "mutations",
+        ),
+        (
+            MINIMAL + b"evolution: {max_evaluations: 3}",
+            "t:2:13: evolution.max_evaluations: unknown key; valid keys: mode, warm_start, "
+            "children, population, tournament, window, repeats, rounds, flat_children, "
+            "random_length, mutations",
+        ),
+        (
+            MINIMAL + b"funnel: {stages: [{name: finals}]}",
+            "t:2:26: funnel.stages[0].name: 'finals' is the name of the comparison after the last "
+            "stage; expected another name",
+        ),
+        (
+            MINIMAL + b"funnel: {stages: [{name: A, scale: 1e9}]}",
+            "t:2:36: funnel.stages[0].scale: expected a number > 0 and <= 10,000, got 1000000000.0",
+        ),
+        (
+            MINIMAL + b"meta_validation: {scale: 1e9}",
+            "t:2:26: meta_validation.scale: expected a number > 0 and <= 10,000, got 1000000000.0",
+        ),
+        (
+            MINIMAL + b"workers: {timeout_s: 1e-9}",
+            "t:2:22: workers.timeout_s: expected a number >= 0.1, got 1e-09",
+        ),
+        (
+            MINIMAL + b"workers: {count: 1000000}",
+            "t:2:18: workers.count: expected a whole number >= 1 and <= 100,000 or null, "
+            "got 1000000",
+        ),
+        (
+            MINIMAL + b"tuning: {draws: 1000000000}",
+            "t:2:17: tuning.draws: expected a whole number >= 1 and <= 1,000,000, got 1000000000",
+        ),
+        (
+            MINIMAL + b"tuning: {spread: 1e9}",
+            "t:2:18: tuning.spread: expected a number > 0 and <= 20, got 1000000000.0",
+        ),
     ],
 )
 def test_each_mistake_has_its_place(text, message):
@@ -224,6 +286,16 @@ def test_a_stage_of_the_funnel_is_overridden_by_name():
         "--set funnel.stages.Z.keep=3: funnel.stages: has no item 'Z'",
         "--set funnel.stages.Y.kep=3: funnel.stages[1].kep: unknown key; did you mean 'keep'?",
     }
+
+
+def test_a_part_keeps_its_other_defaults_when_one_of_its_keys_is_given():
+    """The tunings' defaults differ; one key given must not bring back those of the class."""
+    config = loads(MINIMAL + b"funnel: {head_start: {seeds: 4}}", overrides=["tuning.keep=9"])
+    default = loads(MINIMAL)
+    assert config.funnel.head_start == default.funnel.head_start.model_copy(update={"seeds": 4})
+    assert config.tuning == default.tuning.model_copy(update={"keep": 9})
+    config = loads(MINIMAL, overrides=["ablation.retuning.draws=7"])
+    assert config.ablation.retuning.spread == default.ablation.retuning.spread == 0.5
 
 
 def test_a_start_without_constants_cannot_be_tuned(tmp_path):
