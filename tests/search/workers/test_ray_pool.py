@@ -167,7 +167,7 @@ def test_a_worker_that_waits_for_room_does_not_end_the_search(monkeypatch):
         for job in jobs(*["fine"] * 50):
             pool.submit(job)
         assert len(collected(pool, 50)) == 50
-        [waiting] = [seat for seat in pool._seats if seat.ready is not None]
+        [waiting] = [slot for slot in pool._slots if slot.ready is not None]
         waiting.ready_by = 0.0
         assert pool.collect(0.0) == [] and waiting.ready_by > time.monotonic()
         assert [text for _, text in pool.events] == ["waits for room, while others work"]
