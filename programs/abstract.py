@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import enum
 import struct
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
+from types import MappingProxyType
 
 from programs.functions import FUNCTIONS
 from programs.kinds import Kind
@@ -199,20 +201,60 @@ def finish(program: Program, variables: dict[str, Abstract], values: list[Abstra
         try:
             value = statement_value(statement, variables, bit)
         except KeyError as error:
-            key = error.args[0]
-            if isinstance(key, str):
-                raise InvalidProgram(Fault.UNDEFINED, program, i, key) from None
-            raise InvalidProgram(Fault.KINDS, program, i, statement.function, key) from None
+            raise _statement_fault(program, i, error.args[0]) from None
         variables[statement.target] = value
         values.append(value)
         bit <<= 1
     for name in program.outputs:
-        value = variables.get(name)  # type: ignore[assignment]
-        if value is None:
-            raise InvalidProgram(Fault.OUTPUT_UNDEFINED, program, None, name)
-        if value[0] is not Kind.TENSOR:
-            raise InvalidProgram(Fault.OUTPUT_KIND, program, None, name, (value[0],))
+        if name not in variables or variables[name][0] is not Kind.TENSOR:
+            raise _output_fault(program, name, variables.get(name))
     return Analysis(program, tuple(values), tuple(variables[name] for name in program.outputs))
+
+
+def faults(
+    program: Program, unreadable: Mapping[int, Iterable[str]] = MappingProxyType({})
+) -> Iterator[InvalidProgram]:
+    """Every fault of a program, except those that only follow from another.
+
+    Args:
+      unreadable: statements that could not be read and are passed over, by number, with the names
+        that they seem to assign.
+    """
+    variables = inputs_of(program)
+    unknown: set[str] = set()  # what is assigned, but for a fault
+    for i, statement in enumerate(program.statements):
+        if i in unreadable:
+            unknown.update(unreadable[i])
+            continue
+        read = [a for a in statement.arguments if isinstance(a, str) and a not in unknown]
+        undefined = next((name for name in read if name not in variables), None)
+        unknown_before = not unknown.isdisjoint(statement.arguments)
+        unknown.add(statement.target)
+        if undefined is not None:
+            yield _statement_fault(program, i, undefined)
+        elif not unknown_before:
+            try:
+                variables[statement.target] = statement_value(statement, variables, 0)
+                unknown.discard(statement.target)
+            except KeyError as error:
+                yield _statement_fault(program, i, error.args[0])
+    for name in program.outputs:
+        value = variables.get(name)
+        if name not in unknown and (value is None or value[0] is not Kind.TENSOR):
+            yield _output_fault(program, name, value)
+
+
+def _statement_fault(program: Program, index: int, key: str | tuple[Kind, ...]) -> InvalidProgram:
+    """What `statement_value` could not look up: a variable, or a function of these kinds."""
+    if isinstance(key, str):
+        return InvalidProgram(Fault.UNDEFINED, program, index, key)
+    return InvalidProgram(Fault.KINDS, program, index, program.statements[index].function, key)
+
+
+def _output_fault(program: Program, name: str, value: Abstract | None) -> InvalidProgram:
+    if value is None:
+        return InvalidProgram(Fault.OUTPUT_UNDEFINED, program, None, name)
+    return InvalidProgram(Fault.OUTPUT_KIND, program, None, name, (value[0],))
 
 
 def remove_redundant(program: Program, analysis: Analysis | None = None) -> Program:

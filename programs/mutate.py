@@ -25,7 +25,15 @@ from programs.abstract import (
 from programs.draws import standard_normal, uniform_index
 from programs.functions import FUNCTIONS, Function
 from programs.kinds import Kind
-from programs.program import OUTPUT, Argument, Program, ProgramError, Statement
+from programs.program import (
+    MAX_STATEMENTS,
+    OUTPUT,
+    ZERO_UP_TO,
+    Argument,
+    Program,
+    ProgramError,
+    Statement,
+)
 
 MAX_CONSTANT = 1e10  # a constant's magnitude, as in the authors' release
 MAX_ATTEMPTS = 10_000  # draws from one parent before giving up
@@ -41,7 +49,8 @@ class MutationOptions:
       insert, delete, modify: relative weights of the three mutations; equal in the paper.
       rescale: chance that a mutated constant is multiplied by 2^a, a ~ N(0, 1), rather than
         replaced by a variable or a new constant.
-      max_length: statements a program may have; at the limit nothing is inserted. None: no limit.
+      max_length: statements a program may have; at the limit nothing is inserted. None:
+        MAX_STATEMENTS, the longest program that can be read again.
       mode: "all"; or "constants", to tune the constants that it has and change nothing else (the
         paper's hyperparameter baseline).
     """
@@ -121,8 +130,8 @@ def random_program(
     Statements are drawn one after the other as `mutate` draws the one that it inserts. One of them,
     at an index drawn evenly, is drawn until it gives a whole tree, and assigns it to the update.
     """
-    if length < 1:
-        raise ProgramError(f"a program has at least 1 statement, not {length}")
+    if not 1 <= length <= MAX_STATEMENTS:
+        raise ProgramError(f"a program has 1 to {MAX_STATEMENTS} statements, not {length}")
     program = Program(states, ())
     variables = inputs_of(program)
     index = uniform_index(rng, length)
@@ -140,8 +149,10 @@ def random_program(
 def _draw_kind(program: Program, rng: random.Random, options: MutationOptions) -> str:
     if options.mode == "constants":
         return "constant"
-    full = options.max_length is not None and len(program) >= options.max_length
-    insert = 0.0 if full else options.insert
+    longest = MAX_STATEMENTS if options.max_length is None else options.max_length
+    insert = 0.0 if len(program) >= min(longest, MAX_STATEMENTS) else options.insert
+    if not insert + options.delete + options.modify:
+        raise ProgramError(f"a program of {len(program)} statements cannot grow any further")
     draw = rng.random() * (insert + options.delete + options.modify)
     if draw < insert:
         return "insert"
@@ -276,4 +287,5 @@ def _rescaled(constant: float, rng: random.Random) -> float:
 
 def _rounded(number: float) -> float:
     # Six digits hide the last bits, in which mathematical libraries differ; float32 keeps seven.
-    return max(-MAX_CONSTANT, min(MAX_CONSTANT, float(f"{number:.6g}")))
+    number = max(-MAX_CONSTANT, min(MAX_CONSTANT, float(f"{number:.6g}")))
+    return number if abs(number) > ZERO_UP_TO else 0.0

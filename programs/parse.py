@@ -8,17 +8,22 @@ would be right.
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import warnings
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import NoReturn
 
-from programs.abstract import InvalidProgram, analyse
+from programs.abstract import InvalidProgram, analyse, faults
 from programs.functions import ALIASES, FUNCTIONS
 from programs.program import (
+    INFINITE_FROM,
+    MAX_STATEMENTS,
     MAX_STATES,
     OUTPUT,
+    ZERO_UP_TO,
     Argument,
     Program,
     ProgramError,
@@ -26,11 +31,13 @@ from programs.program import (
 )
 from programs.suggest import did_you_mean
 
-MAX_BYTES = 64 * 1024
-MAX_LINES = 2_000
-MAX_LINE = 400  # characters; bounds the nesting that ast.parse may meet
-MAX_STATEMENTS = 1_000
-MAX_TOKENS = 12 * MAX_STATEMENTS  # bounds the time that ast.parse may take
+# Every program of up to MAX_STATEMENTS statements can be written and read again: a statement has
+# names of 64 letters and at most 25 words and signs, v = interp(-1.2e-05, -1.2e-05, -1.2e-05).
+MAX_BYTES = 300 * MAX_STATEMENTS
+MAX_LINES = 2 * MAX_STATEMENTS
+MAX_LINE = 640  # characters, for 10 names; bounds the nesting that ast.parse may meet
+MAX_TOKENS = 26 * MAX_STATEMENTS  # bounds the time that ast.parse may take
+MAX_MISTAKES = 20  # reported of one text
 LIBRARY = "library:"
 
 _TOKEN = re.compile(r"#.*|\w+|[^\w\s]")
@@ -47,10 +54,13 @@ class _Source:
         self.file = file
         self.lines = text.splitlines()
 
-    def fail(self, message: str, node: ast.AST | None = None, line: int = 1) -> NoReturn:
+    def error(self, message: str, node: ast.AST | None = None, line: int = 1) -> ProgramError:
         line = getattr(node, "lineno", line)
         column = getattr(node, "col_offset", 0) + 1
-        raise ProgramError(message, self.file, line, column)
+        return ProgramError(message, self.file, line, column)
+
+    def fail(self, message: str, node: ast.AST | None = None, line: int = 1) -> NoReturn:
+        raise self.error(message, node, line)
 
     def quote(self, node: ast.AST) -> str:
         """The offending text itself, shortened."""
@@ -65,11 +75,12 @@ def parse(text: str | bytes, file: str = "<text>") -> Program:
     """Parses and checks a program's text.
 
     Args:
-      text: a Python function `def train(w, g, <states>, lr)` of assignments, at most 64 KB.
+      text: a Python function `def train(w, g, <states>, lr)` of assignments, at most 300 KB.
       file: what to call the text in messages.
 
     Raises:
-      ProgramError: with file, line, column, the offending text, and what would be right.
+      ProgramError: with file, line, column, the offending text, and what would be right; of several
+        mistakes the first, with the `others`.
     """
     source, function = _outline(text, file)
     states = _states(source, function)
@@ -82,16 +93,27 @@ def parse(text: str | bytes, file: str = "<text>") -> Program:
     if len(body) - 1 > MAX_STATEMENTS:
         source.fail(f"{len(body) - 1} statements; at most {MAX_STATEMENTS} are allowed", function)
     rename = dict(zip((a.arg for a in function.args.args), ("w", "g", *states, "lr")))
-    program = Program(states, tuple(_statement(source, s, rename) for s in body[:-1]))
-    _check_return(source, body[-1], program)
-    try:
-        analyse(program)
-    except InvalidProgram as error:
-        node = body[-1] if error.index is None else body[error.index]
-        error.file, error.line = file, node.lineno
-        error.column = node.col_offset + 1
-        raise
-    return program
+    statements, mistakes, unreadable = _statements(source, body[:-1], rename)
+    program = Program(states, statements)
+    mistakes += _mistakes_of_return(source, body[-1], program)
+    if not mistakes:
+        try:
+            analyse(program)
+            return program
+        except InvalidProgram:
+            pass  # they are gone through again, for all that is wrong
+    for fault in itertools.islice(faults(program, unreadable), MAX_MISTAKES):
+        place = body[-1] if fault.index is None else body[fault.index]
+        fault.file, fault.line, fault.column = file, place.lineno, place.col_offset + 1
+        mistakes.append(fault)
+    raise _all_in_one(mistakes)
+
+
+def _all_in_one(mistakes: list[ProgramError]) -> ProgramError:
+    """The first mistake of a text, with the others."""
+    first, *others = sorted(mistakes, key=lambda mistake: mistake.line)[:MAX_MISTAKES]
+    first.others = tuple(others)
+    return first
 
 
 def load(name: str) -> Program:
@@ -152,9 +174,8 @@ def _outline(text: str | bytes, file: str) -> tuple[_Source, ast.FunctionDef]:
             source.fail(f"{len(row)} characters; a line has at most {MAX_LINE}", line=number)
         if "\0" in row:
             source.fail("a NUL byte; program text is plain text", line=number)
-    tokens = sum(1 for _ in _TOKEN.finditer(text))
-    if tokens > MAX_TOKENS:
-        source.fail(f"{tokens} words and signs; at most {MAX_TOKENS} are allowed")
+    if any(True for _ in itertools.islice(_TOKEN.finditer(text), MAX_TOKENS, None)):
+        source.fail(f"more than {MAX_TOKENS} words and signs")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -222,15 +243,40 @@ def _check_name(source: _Source, node: ast.AST, name: str) -> None:
         source.fail(f"'{name}' is a function's name; call the variable something else", node)
 
 
-def _check_return(source: _Source, node: ast.Return, program: Program) -> None:
+def _mistakes_of_return(source: _Source, node: ast.Return, program: Program) -> list[ProgramError]:
     value = node.value
     nodes = value.elts if isinstance(value, ast.Tuple) else [value]
     names = [n.id if isinstance(n, ast.Name) else None for n in nodes]
-    if names != list(program.outputs):
-        wanted = f"return {', '.join(program.outputs)}"
-        source.fail(
+    if names == list(program.outputs):
+        return []
+    wanted = f"return {', '.join(program.outputs)}"
+    return [
+        source.error(
             f"{source.quote(node)}: the outputs are not as expected; write '{wanted}'", node
         )
+    ]
+
+
+def _statements(
+    source: _Source, nodes: Sequence[ast.stmt], rename: dict[str, str]
+) -> tuple[tuple[Statement, ...], list[ProgramError], dict[int, set[str]]]:
+    """The statements, the mistakes in them, and for the number of each that could not be read the
+    names that it seems to assign."""
+    statements: list[Statement] = []
+    mistakes: list[ProgramError] = []
+    unreadable: dict[int, set[str]] = {}
+    for i, node in enumerate(nodes):
+        try:
+            statements.append(_statement(source, node, rename))
+        except ProgramError as error:
+            mistakes.append(error)
+            if len(mistakes) == MAX_MISTAKES:
+                raise _all_in_one(mistakes) from None
+            names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+            targets = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+            unreadable[i] = {rename.get(name, name) for name in targets}
+            statements.append(Statement("", "", ()))
+    return tuple(statements), mistakes, unreadable
 
 
 def _statement(source: _Source, node: ast.stmt, rename: dict[str, str]) -> Statement:
@@ -291,18 +337,27 @@ def _argument(source: _Source, node: ast.expr, rename: dict[str, str]) -> Argume
         return rename.get(node.id, node.id)
     sign = 1.0
     inner = node
-    while isinstance(inner, ast.UnaryOp) and isinstance(inner.op, ast.USub):
-        sign, inner = -sign, inner.operand
+    while isinstance(inner, ast.UnaryOp) and isinstance(inner.op, ast.USub | ast.UAdd):
+        sign = -sign if isinstance(inner.op, ast.USub) else sign
+        inner = inner.operand
     if isinstance(inner, ast.Constant) and type(inner.value) in (int, float):  # not bool
-        try:
-            number = sign * float(inner.value)  # type: ignore[arg-type]
-        except OverflowError:
-            number = float("inf")
-        if number - number != 0:
-            source.fail(f"{source.quote(node)} is not a finite number", node)
-        return number
+        return sign * _number(source, inner)
     source.fail(
         f"{source.quote(node)} is not allowed as an argument; give a variable or a number, "
         f"and one function to a statement",
         node,
     )
+
+
+def _number(source: _Source, node: ast.Constant) -> float:
+    """A constant, which float32 can hold."""
+    try:
+        number = float(node.value)  # type: ignore[arg-type]
+    except OverflowError:
+        number = float("inf")
+    text = source.quote(node)
+    if number >= INFINITE_FROM:
+        source.fail(f"{text} is beyond float32, in which programs compute: at most 3.4e38", node)
+    if number <= ZERO_UP_TO and (number or re.search("[1-9]", text.lower().split("e")[0])):
+        source.fail(f"{text} is 0 in float32, in which programs compute; write 0.0", node)
+    return number

@@ -22,11 +22,20 @@ from programs.functions import FUNCTIONS
 Argument = str | float  # a variable's name, or a finite constant
 
 MAX_STATES = 8
+MAX_STATEMENTS = 1_000
+# Programs compute in float32, which makes constants of at least this magnitude infinite, and those
+# of at most this magnitude 0.
+INFINITE_FROM, ZERO_UP_TO = (2 - 2**-24) * 2.0**127, 2.0**-150
 OUTPUT = "update"
 
 
 class ProgramError(ValueError):
-    """A program that cannot be: one line that says where, what, and what would be right."""
+    """A program that cannot be: one line that says where, what, and what would be right.
+
+    others: further mistakes of the same text, in the order of its lines.
+    """
+
+    others: tuple[ProgramError, ...] = ()
 
     def __init__(self, message: str, file: str = "", line: int = 0, column: int = 0):
         # Quoted text may hold anything; a message is one printable line.

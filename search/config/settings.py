@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from programs.program import MAX_STATEMENTS
 from search.config.model import SettingsModel, StringList, as_tuple, constraint_error
 from search.config.selection import (
     FINAL_TUNING,
@@ -23,7 +24,6 @@ from search.config.selection import (
 )
 
 Engine = Literal["auto", "interpreted", "compiled"]
-MAX_STATEMENTS = 1_000  # of a program: the longest that is read from text
 
 
 class MutationSettings(SettingsModel):
@@ -37,7 +37,7 @@ class MutationSettings(SettingsModel):
     modify: float = Field(default=1.0, ge=0)
     """Relative weight of changing one argument of a random statement."""
     max_length: int | None = Field(default=None, ge=1, le=MAX_STATEMENTS)
-    """Longest program allowed, in statements; none: no limit, as in the paper."""
+    """Longest program allowed, in statements; none: as long as a program's text may be, 1,000."""
 
     @model_validator(mode="after")
     def _some_weight(self) -> MutationSettings:

@@ -2,16 +2,19 @@
 
 import collections
 import hashlib
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from programs import ProgramError, Statement, analyse, load, parse
+from programs import Program, ProgramError, Statement, analyse, load, parse
 from programs.draws import child_rng
 from programs.functions import FUNCTIONS
 from programs.kinds import Kind
 from programs.mutate import MutationOptions, mutate, random_program
+from programs.program import MAX_STATEMENTS
 from tests.strategies import programs
 
 ADAMW = load("library:adamw")
@@ -182,5 +185,48 @@ def test_random_programs(length):
 
 
 def test_random_program_of_nothing():
-    with pytest.raises(ProgramError, match="at least 1"):
+    with pytest.raises(ProgramError, match="1 to 1000 statements"):
         random_program(child_rng(0, 0, 0), 0)
+
+
+def test_programs_grow_no_longer_than_the_parser_reads():
+    program = Program(
+        ("m" * 64,),
+        (Statement("update", "interp", ("m" * 64, "g", -1.23457e-05)),) * MAX_STATEMENTS,
+    )
+    assert parse(str(program)) == program
+    for i in range(200):
+        child = mutate(program, child_rng(0, 0, i)).program
+        assert len(child) <= MAX_STATEMENTS
+        assert parse(str(child)) == child
+    shorter = replace(program, statements=program.statements[1:])
+    grown = _children(shorter, 50, INSERT)
+    assert {len(child.program) for child in grown} == {MAX_STATEMENTS}
+    with pytest.raises(ProgramError, match="cannot grow"):
+        mutate(program, child_rng(0, 0, 0), options=INSERT)
+    with pytest.raises(ProgramError, match="1 to 1000 statements, not 1001"):
+        random_program(child_rng(0, 0, 0), MAX_STATEMENTS + 1)
+
+
+def test_the_longest_program_can_be_read():
+    """Names of 64 letters, and constants that take as many signs as any."""
+    names = [f"{'v' * 60}{i:04}" for i in range(MAX_STATEMENTS)]
+    constants = (-1.23457e-05,) * 3
+    statements = [Statement(name, "interp", constants) for name in names]
+    statements[-1] = Statement("update", "interp", ("w", "g", names[0]))
+    program = Program(tuple(f"{'s' * 63}{i}" for i in range(8)), tuple(statements))
+    assert parse(str(program)) == program
+
+
+def test_constants_are_those_that_float32_holds():
+    """However often a constant is rescaled, the parser reads it."""
+    for start in (1e-44, 2e-45, 9e9):
+        program = parse(f"def train(w, g, lr):\n  update = g * {start}\n  return update")
+        options = MutationOptions(mode="constants")
+        for i in range(300):
+            program = mutate(program, child_rng(1, 0, i), options=options).program
+            assert parse(str(program)) == program
+            (constant,) = program.constants()
+            assert constant.value == 0 or np.float32(constant.value) != 0
+            if constant.value == 0:
+                break

@@ -17,7 +17,7 @@ def test_print_then_parse_is_the_identity():
         assert parse(str(program)) == program
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False))
+@given(st.floats(-3.4e38, 3.4e38).filter(lambda x: x == 0 or abs(x) > 1e-45))
 def test_constants_survive_bit_for_bit(number):
     program = Program((), (Statement("update", "multiply", ("g", number)),))
     parsed = parse(str(program)).statements[0].arguments[1]
@@ -88,8 +88,8 @@ BAD = {
     "operator": (_program("update = g ** 2", "return update"), "use power(x, y)"),
     "copy": (_program("update = g", "return update"), "write it as g * 1"),
     "keyword": (_program("update = clip(g, c=1)", "return update"), "given by position"),
-    "infinity": (_program("update = g * 1e999", "return update"), "not a finite number"),
-    "long integer": (_program(f"update = g * {'9' * 330}", "return update"), "not a finite number"),
+    "infinity": (_program("update = g * 1e999", "return update"), "beyond float32"),
+    "long integer": (_program(f"update = g * {'9' * 330}", "return update"), "beyond float32"),
     "boolean": (_program("update = g * True", "return update"), "give a variable or a number"),
     "complex": (_program("update = g * 2j", "return update"), "give a variable or a number"),
     "text": (_program("update = g * 'a'", "return update"), "give a variable or a number"),
@@ -110,10 +110,10 @@ BAD = {
     "encoding": (b"def train(w, g, lr):\n  \xff = g", "not UTF-8"),
     "look-alike letter": (_program("update = \u0261 * 1", "return update"), "before anything"),
     "look-alike target": (_program("up\u0501ate = g * 1", "return update"), "is no name"),
-    "10 MB of brackets": ("(" * 10_000_000, "longer than 65536 bytes"),
-    "64 KB of brackets": ("(" * 65_536, "a line has at most 400"),
+    "10 MB of brackets": ("(" * 10_000_000, "longer than 300000 bytes"),
+    "64 KB of brackets": ("(" * 65_536, "a line has at most 640"),
     "many brackets": ("\n".join(["(" * 400] * 20), "not Python syntax"),
-    "minus signs": (_program("update = g * " + "-" * 300 + "1e999", "return update"), "finite"),
+    "minus signs": (_program("update = g * " + "-" * 300 + "1e999", "return update"), "beyond float32"),
     "lines": ("\n" * 3000, "at most 2000"),
     "statements": (_program(*["update = g * 1"] * 1001, "return update"), "at most 1000"),
     "two functions": (_program("update = g * 1", "return update") * 1 + "\ndef f(): 0", "only one function"),
