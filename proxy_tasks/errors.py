@@ -1,4 +1,6 @@
-"""The exception for a user's mistakes in this package, and the nearest valid name."""
+"""The exception for a user's mistakes in this package, and the words that its messages share."""
+
+from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
@@ -15,7 +17,7 @@ def did_you_mean(name: object, valid: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; valid are: {', '.join(names)}"
 
 
-def shown(value: object, limit: int = 60) -> str:
+def short_repr(value: object, limit: int = 60) -> str:
     """`repr(value)` cut to one short line, for messages that quote what a user gave."""
-    text = repr(value)
+    text = repr(value).replace("\n", " ")
     return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -10,6 +10,7 @@ import gzip
 import math
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def read_idx(path: Path) -> np.ndarray:
         raise TaskError(f"{path}: cannot be read: {error}") from None
 
 
-def _parse(file, path: Path) -> np.ndarray:
+def _parse(file: Any, path: Path) -> np.ndarray:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
         raise TaskError(f"{path}: not an IDX file: it starts with {magic.hex(' ') or 'nothing'}")

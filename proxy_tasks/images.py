@@ -10,8 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from proxy_tasks.errors import TaskError, did_you_mean, shown
-from proxy_tasks.hub import INSTALL, column, open_dataset
+from proxy_tasks.errors import TaskError, did_you_mean, short_repr
+from proxy_tasks.huggingface import INSTALL, column, open_dataset
 from proxy_tasks.idx import read_idx
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm")
@@ -32,43 +32,48 @@ def load_images(source: str, size: int, fraction: float = 1.0) -> Images:
 
     source: `digits`, `idx:FOLDER`, `images:FOLDER` or `hf:NAME_OR_PATH[:CONFIG]`.
     fraction: the part of the data to use, chosen at random but always the same.
-    Raises TaskError when the data are missing or damaged; it says what was looked for, where.
+    Raises TaskError when the data are missing or damaged; its message names what was expected, and
+    where.
     """
-    kind, _, place = source.partition(":")
-    if kind not in SOURCES or bool(place) == (kind == "digits"):
+    kind, _, location = source.partition(":")
+    if kind not in SOURCES or bool(location) == (kind == "digits"):
         valid = ["digits", "idx:FOLDER", "images:FOLDER", "hf:NAME_OR_PATH"]
         near = did_you_mean(kind, SOURCES) if kind not in SOURCES else f"; valid are: {valid}"
-        raise TaskError(f"data={shown(source)}: not a source of images{near}")
-    images = SOURCES[kind](place, size, fraction)
+        raise TaskError(f"data={short_repr(source)}: not a source of images{near}")
+    images = SOURCES[kind](location, size, fraction)
     if len(images.labels) == 0 or images.pixels.size == 0:
-        raise TaskError(f"data={shown(source)}: there are no images")
+        raise TaskError(f"data={short_repr(source)}: there are no images")
     if images.classes < 2 or images.labels.min() < 0:
-        raise TaskError(f"data={shown(source)}: expected labels from 0 on, of 2 classes or more")
+        raise TaskError(
+            f"data={short_repr(source)}: expected labels 0, 1, ... of 2 classes or more"
+        )
     return images
 
 
-def digits(place: str, size: int, fraction: float) -> Images:
+def digits(location: str, size: int, fraction: float) -> Images:
     """scikit-learn's 1,797 handwritten digits, 8x8 pixels of 0 to 16 (UCI, Alpaydin and Kaynak)."""
-    from sklearn.datasets import load_digits  # imported late: it takes a second
+    from sklearn.datasets import load_digits  # imported here because it takes a second
 
     bunch = load_digits()
     pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
     return _arranged(pixels[..., None], bunch.target, size, fraction, 10)
 
 
-def idx_folder(place: str, size: int, fraction: float) -> Images:
+def idx_folder(location: str, size: int, fraction: float) -> Images:
     """A folder in MNIST's format: *images-idx* and *labels-idx* files, paired by name."""
-    folder = _folder("idx", place, "*images*idx* and *labels*idx* files, plain or .gz, as MNIST's")
+    folder = _folder(
+        "idx", location, "*images*idx* and *labels*idx* files, plain or .gz, as MNIST's"
+    )
     pairs = []
     for images in sorted(folder.glob("*images*idx*")):
         prefix = images.name.partition("images")[0]
         matching = sorted(folder.glob(f"{prefix}labels*idx*"))
         if not matching:
-            raise TaskError(f"data='idx:{place}': {images.name} has no {prefix}labels*idx* file")
+            raise TaskError(f"data='idx:{location}': {images.name} has no {prefix}labels*idx* file")
         pairs.append((images, matching[0]))
     if not pairs:
         wanted = f"no file named *images*idx* in {folder}"
-        raise TaskError(f"data='idx:{place}': {wanted}; {provided('idx', place)}")
+        raise TaskError(f"data='idx:{location}': {wanted}; {hint('idx', location)}")
     pixels, classes = [], []
     for images, labels in pairs:
         array, targets = read_idx(images), read_idx(labels)
@@ -79,13 +84,13 @@ def idx_folder(place: str, size: int, fraction: float) -> Images:
         pixels.append(array[..., None] if array.ndim == 3 else array)
         classes.append(targets)
     if len({array.shape[1:] for array in pixels}) != 1:
-        raise TaskError(f"data='idx:{place}': the files hold images of different shapes")
+        raise TaskError(f"data='idx:{location}': the files hold images of different shapes")
     return _arranged(np.concatenate(pixels), np.concatenate(classes), size, fraction)
 
 
-def image_folder(place: str, size: int, fraction: float) -> Images:
+def image_folder(location: str, size: int, fraction: float) -> Images:
     """A folder with one folder of images per class."""
-    folder = _folder("images", place, "a folder of images per class")
+    folder = _folder("images", location, "a folder of images per class")
     names = sorted(path.name for path in folder.iterdir() if path.is_dir())
     files = [
         (file, label)
@@ -96,19 +101,21 @@ def image_folder(place: str, size: int, fraction: float) -> Images:
     if not files:
         wanted = f"no {'/'.join(SUFFIXES)} files in folders of {folder}"
         expected = "expected one folder per class"
-        raise TaskError(f"data='images:{place}': {wanted}; {expected}; {provided('images', place)}")
+        raise TaskError(
+            f"data='images:{location}': {wanted}; {expected}; {hint('images', location)}"
+        )
     files = [files[i] for i in _part(len(files), fraction)]
     pixels = _decoded((file for file, _ in files), size)
     return Images(pixels, np.array([label for _, label in files], np.int32), len(names))
 
 
-def hub_images(place: str, size: int, fraction: float) -> Images:
+def hub_images(location: str, size: int, fraction: float) -> Images:
     """A Hugging Face data set with a column of images and one of class labels."""
-    dataset = open_dataset(place)
+    dataset = open_dataset(location)
     import datasets
 
-    image = column(dataset, place, "images", lambda f: isinstance(f, datasets.Image))
-    label = column(dataset, place, "class labels", lambda f: isinstance(f, datasets.ClassLabel))
+    image = column(dataset, location, "images", lambda f: isinstance(f, datasets.Image))
+    label = column(dataset, location, "class labels", lambda f: isinstance(f, datasets.ClassLabel))
     classes = dataset.features[label].num_classes
     dataset = dataset.select(_part(len(dataset), fraction)).select_columns([image, label])
     pixels = _decoded((row[image] for row in dataset), size)
@@ -123,19 +130,21 @@ SOURCES: dict[str, Callable[[str, int, float], Images]] = {
 }
 
 
-def _folder(kind: str, place: str, content: str) -> Path:
-    folder = Path(place).expanduser()
+def _folder(kind: str, location: str, content: str) -> Path:
+    folder = Path(location).expanduser()
     if not folder.is_dir():
         raise TaskError(
-            f"data='{kind}:{place}': no folder {folder.absolute()}; expected one with {content}; "
-            + provided(kind, place)
+            f"data='{kind}:{location}': no folder {folder.absolute()}; expected one with "
+            f"{content}; {hint(kind, location)}"
         )
     return folder
 
 
-def provided(kind: str, place: str) -> str:
-    """What provides images where there are none."""
-    convert = f"`python -m proxy_tasks convert images:FOLDER|hf:NAME {place}` makes such a folder; "
+def hint(kind: str, location: str) -> str:
+    """How to get images where there are none."""
+    convert = (
+        f"`python -m proxy_tasks convert images:FOLDER|hf:NAME {location}` makes such a folder; "
+    )
     return (convert if kind == "idx" else "") + "data=digits needs no files"
 
 

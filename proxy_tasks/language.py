@@ -3,96 +3,120 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import flax.linen as nn
 import jax
 import numpy as np
+from pydantic import model_validator
 
-from proxy_tasks.classify import Fitness, cross_entropy, metric_of
-from proxy_tasks.definition import Task
+from proxy_tasks.data import Data
+from proxy_tasks.losses import Fitness, cross_entropy, metric_of
 from proxy_tasks.models import NGram, Transformer
-from proxy_tasks.scaling import grow
+from proxy_tasks.scaling import check_heads, grow
+from proxy_tasks.settings import Count, Positive, Scale, TaskSettings
+from proxy_tasks.task import Task
 from proxy_tasks.text import windows
 
-TEXT_LIMIT = 1_000_000  # characters
+
+class TextSettings(TaskSettings):
+    """What the language tasks have in common."""
+
+    data: str = "pydoc"  # pydoc, text:FILE or hf:NAME_OR_PATH
+    tokenizer: str = "char"  # char, byte or bpe:VOCABULARY
+    text_limit: Count = 1_000_000  # characters
+    context: Count = 16  # tokens that a prediction sees, at most
+    validation_examples: Count = 512  # windows of each validation split, at most
+    fitness: Fitness = "negative_log_perplexity"
+    steps: Count = 200
+    batch_size: Count = 64
+    warmup: Positive = 0.05  # fraction of the steps
+    scale: Scale = 1.0
 
 
-def language_mlp(
-    data: str = "pydoc",
-    tokenizer: str = "char",
-    text_limit: int = TEXT_LIMIT,
-    context: int = 8,
-    validation_examples: int = 1024,
-    fitness: Fitness = "negative_log_perplexity",
-    steps: int = 200,
-    batch_size: int = 256,
-    warmup: float = 0.05,
-    embedding: int = 8,
-    hidden: int = 16,
-    layers: int = 2,
-    scale: float = 1.0,
-) -> Task:
+class LanguageMLPSettings(TextSettings):
+    """Settings of `language_mlp`."""
+
+    context: Count = 8
+    validation_examples: Count = 1024
+    batch_size: Count = 256
+    embedding: Count = 8  # numbers per token
+    hidden: Count = 16  # width of the hidden layers
+    layers: Count = 2
+
+
+class LanguageTransformerSettings(TextSettings):
+    """Settings of `language_transformer`."""
+
+    layers: Count = 2
+    width: Count = 32
+    heads: Count = 2
+
+    @model_validator(mode="after")
+    def _divisible(self) -> LanguageTransformerSettings:
+        check_heads(self.width, self.heads)
+        return self
+
+
+def language_mlp(settings: LanguageMLPSettings) -> Task:
     """n-gram MLP language model: the next token from the last few, one prediction per example."""
-    text, made = windows(data, tokenizer, context, 1, validation_examples, text_limit)
-    inputs = context * embedding
+    data, vocabulary = _windows(settings, stride=1)
+    layers, inputs = settings.layers, settings.context * settings.embedding
 
     def cost(width: int) -> float:  # multiplications per example
-        return width * (inputs + (layers - 1) * width + made.vocabulary)
+        return width * (inputs + (layers - 1) * width + vocabulary)
 
-    width, steps = grow(scale, hidden, steps, cost)
-    model = NGram(made.vocabulary, embedding, width, layers)
+    width, steps = grow(settings.scale, settings.hidden, settings.steps, cost)
 
-    def last(arrays, indices: jax.Array):
-        inputs, targets = text.take(arrays, indices)
+    def last(arrays: Any, indices: jax.Array) -> tuple[jax.Array, jax.Array]:
+        inputs, targets = data.take(arrays, indices)
         return inputs, targets[:, -1]
 
-    return Task(
-        init=lambda key: model.init(key, np.zeros((1, context), np.int32)),
-        loss=cross_entropy(model.apply),
-        metric=metric_of(fitness, model.apply),
-        data=replace(text, take=last),
-        steps=steps,
-        batch_size=batch_size,
-        warmup=warmup,
-    )
+    model = NGram(vocabulary, settings.embedding, width, layers)
+    return _modelling(model, replace(data, take=last), settings, steps)
 
 
-def language_transformer(
-    data: str = "pydoc",
-    tokenizer: str = "char",
-    text_limit: int = TEXT_LIMIT,
-    context: int = 16,
-    validation_examples: int = 512,
-    fitness: Fitness = "negative_log_perplexity",
-    steps: int = 200,
-    batch_size: int = 64,
-    warmup: float = 0.05,
-    layers: int = 2,
-    width: int = 32,
-    heads: int = 2,
-    scale: float = 1.0,
-) -> Task:
+def language_transformer(settings: LanguageTransformerSettings) -> Task:
     """Decoder-only Transformer."""
-    text, made = windows(data, tokenizer, context, context, validation_examples, text_limit)
+    data, vocabulary = _windows(settings, stride=settings.context)
+    layers, heads, context = settings.layers, settings.heads, settings.context
 
     def cost(width: int) -> float:  # multiplications per token
-        return layers * (12 * width * width + 2 * context * width) + 2 * width * made.vocabulary
+        return layers * (12 * width * width + 2 * context * width) + 2 * width * vocabulary
 
-    width, steps = grow(scale, width, steps, cost, heads)
-    model = Transformer(layers, width, heads, made.vocabulary)
+    width, steps = grow(settings.scale, settings.width, settings.steps, cost, heads)
+    return _modelling(Transformer(layers, width, heads, vocabulary), data, settings, steps)
+
+
+def _windows(settings: TextSettings, stride: int) -> tuple[Data, int]:
+    """Windows of the text, and the size of the vocabulary."""
+    data, tokenizer = windows(
+        settings.data,
+        settings.tokenizer,
+        length=settings.context,
+        stride=stride,
+        validation_examples=settings.validation_examples,
+        limit=settings.text_limit,
+    )
+    return data, tokenizer.vocabulary
+
+
+def _modelling(model: nn.Module, data: Data, settings: TextSettings, steps: int) -> Task:
+    example = np.zeros((1, settings.context), np.int32)
     return Task(
-        init=lambda key: model.init(key, np.zeros((1, context), np.int32)),
+        init=lambda key: model.init(key, example),
         loss=cross_entropy(model.apply),
-        metric=metric_of(fitness, model.apply),
-        data=text,
+        metric=metric_of(settings.fitness, model.apply),
+        data=data,
         steps=steps,
-        batch_size=batch_size,
-        warmup=warmup,
+        batch_size=settings.batch_size,
+        warmup=settings.warmup,
     )
 
 
 # Many epochs of little text, on which weight decay makes a difference that can be measured.
 LONG_MLP = {"steps": 1000, "batch_size": 64, "hidden": 32, "text_limit": 8000}
-# In more steps at small batches Lion catches up with AdamW, and nothing tells them apart.
+# In more steps at small batches Lion catches up with AdamW, and the two cannot be distinguished.
 SMALL_BATCH = {"batch_size": 8}
 LARGE_BATCH = {"batch_size": 256, "steps": 100}
 # LM1B itself is published as a script, which `datasets` no longer runs; this is the Hub's own copy.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from proxy_tasks.errors import TaskError
 
-MAX_SCALE = 10_000.0
+def check_heads(width: int, heads: int) -> None:
+    """Raises ValueError when the heads of a Transformer cannot share its width."""
+    if width % heads:
+        raise ValueError(f"width: {width} is not a multiple of the {heads} heads")
 
 
 def grow(
@@ -17,14 +19,8 @@ def grow(
 
     Model and steps take about sqrt(scale) each: the width is the multiple of `multiple` at which
     `cost(width)`, the cost of one step, comes nearest to sqrt(scale) times that of the given width;
-    the steps make up for the rest.
+    the steps make up for the rest. The given width must be such a multiple, too.
     """
-    if scale > MAX_SCALE:
-        raise TaskError(
-            f"scale: expected a number above 0 and at most {MAX_SCALE:g}, got {scale:g}"
-        )
-    if width % multiple:
-        raise TaskError(f"width: {width} is not a multiple of the {multiple} heads")
     wanted = math.sqrt(scale) * cost(width)
     best = width
     if scale != 1:

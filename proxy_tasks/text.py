@@ -11,33 +11,33 @@ import jax.numpy as jnp
 import numpy as np
 
 from proxy_tasks.data import Data
-from proxy_tasks.errors import TaskError, did_you_mean, shown
-from proxy_tasks.hub import column, open_dataset
+from proxy_tasks.errors import TaskError, did_you_mean, short_repr
+from proxy_tasks.huggingface import column, open_dataset
 from proxy_tasks.tokenizer import Tokenizer, make_tokenizer
 
 BLOCKS = 200  # the text is cut into so many pieces of equal length
 ROLES = {8: "search_validation", 9: "meta_validation"}  # by piece number modulo 10; others: train
-PROVIDED = "data=pydoc needs no files"
+HINT = "data=pydoc needs no files"
 
 
 def load_text(source: str, limit: int) -> str:
     """The text of a data setting, at most `limit` characters of it.
 
     source: `pydoc`, `text:FILE` or `hf:NAME_OR_PATH[:CONFIG]`. Raises TaskError when the text is
-    missing, empty or not UTF-8; it says what was looked for, where.
+    missing, empty or not UTF-8; its message names what was expected, and where.
     """
-    kind, _, place = source.partition(":")
-    if kind not in SOURCES or bool(place) == (kind == "pydoc"):
+    kind, _, location = source.partition(":")
+    if kind not in SOURCES or bool(location) == (kind == "pydoc"):
         valid = ["pydoc", "text:FILE", "hf:NAME_OR_PATH"]
         near = did_you_mean(kind, SOURCES) if kind not in SOURCES else f"; valid are: {valid}"
-        raise TaskError(f"data={shown(source)}: not a source of text{near}")
-    text = SOURCES[kind](place, limit)
+        raise TaskError(f"data={short_repr(source)}: not a source of text{near}")
+    text = SOURCES[kind](location, limit)
     if not text.strip():
-        raise TaskError(f"data={shown(source)}: the text is empty; {PROVIDED}")
+        raise TaskError(f"data={short_repr(source)}: the text is empty; {HINT}")
     return text
 
 
-def pydoc(place: str, limit: int) -> str:
+def pydoc(location: str, limit: int) -> str:
     """The reference of the Python that runs this, which ships with it (`pydoc_data.topics`).
 
     Several topics repeat each other; only the first copy of a paragraph is kept, so that validation
@@ -49,12 +49,12 @@ def pydoc(place: str, limit: int) -> str:
     return "\n\n".join(dict.fromkeys(joined.split("\n\n")))[:limit]
 
 
-def text_file(place: str, limit: int) -> str:
+def text_file(location: str, limit: int) -> str:
     """One UTF-8 text file."""
-    path = Path(place).expanduser()
+    path = Path(location).expanduser()
     if not path.is_file():
         raise TaskError(
-            f"data='text:{place}': no file {path.absolute()}; expected UTF-8 text; {PROVIDED}"
+            f"data='text:{location}': no file {path.absolute()}; expected UTF-8 text; {HINT}"
         )
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -66,21 +66,21 @@ def text_file(place: str, limit: int) -> str:
         raise TaskError(f"{path}: cannot be read: {error}") from None
 
 
-def hub_text(place: str, limit: int) -> str:
+def hub_text(location: str, limit: int) -> str:
     """A Hugging Face data set: its column `text`, or the first one of strings; a line per row."""
-    dataset = open_dataset(place)
+    dataset = open_dataset(location)
 
     def is_text(feature: object) -> bool:
         return getattr(feature, "dtype", None) in ("string", "large_string")
 
-    name = "text" if "text" in dataset.features else column(dataset, place, "text", is_text)
+    name = "text" if "text" in dataset.features else column(dataset, location, "text", is_text)
     lines: list[str] = []
-    room = limit
+    remaining = limit
     for row in dataset.select_columns([name]):
         line = str(row[name] or "") + "\n"
-        lines.append(line[:room])
-        room -= len(line)
-        if room <= 0:
+        lines.append(line[:remaining])
+        remaining -= len(line)
+        if remaining <= 0:
             break
     return "".join(lines)
 
@@ -93,7 +93,13 @@ SOURCES: dict[str, Callable[[str, int], str]] = {
 
 
 def windows(
-    source: str, tokenizer: str, length: int, stride: int, validation_examples: int, limit: int
+    source: str,
+    tokenizer: str,
+    *,
+    length: int,
+    stride: int,
+    validation_examples: int,
+    limit: int,
 ) -> tuple[Data, Tokenizer]:
     """Windows of `length` + 1 tokens: a batch is inputs and next tokens, [B, length] each.
 
@@ -107,12 +113,12 @@ def windows(
     pieces = [text[a:b] for a, b in itertools.pairwise(cuts)]
     roles = [ROLES.get(i % 10, "train") for i in range(BLOCKS)]
     training_text = "".join(p for p, role in zip(pieces, roles, strict=True) if role == "train")
-    made = make_tokenizer(tokenizer, training_text)
-    encoded = [made.encode(piece) for piece in pieces]
+    encoder = make_tokenizer(tokenizer, training_text)
+    encoded = [encoder.encode(piece) for piece in pieces]
     shortest = min(map(len, encoded))
     if shortest <= length:
         raise TaskError(
-            f"data={shown(source)}: the text is too short: its pieces have {shortest} tokens "
+            f"data={short_repr(source)}: the text is too short: its pieces have {shortest} tokens "
             f"({BLOCKS} pieces), a window needs {length + 1}"
         )
     starts: dict[str, list[np.ndarray]] = {"train": [], **{role: [] for role in ROLES.values()}}
@@ -123,14 +129,15 @@ def windows(
         begin += len(tokens)
     splits = {role: np.concatenate(parts) for role, parts in starts.items()}
     for role in ROLES.values():
-        many = len(splits[role])
-        spaced = np.arange(min(many, validation_examples)) * many // min(many, validation_examples)
+        total = len(splits[role])
+        count = min(total, validation_examples)
+        spaced = np.arange(count) * total // count
         splits[role] = splits[role][spaced]
-    dtype = np.uint8 if made.vocabulary <= 256 else np.uint16
+    dtype = np.uint8 if encoder.vocabulary <= 256 else np.uint16
     offsets = np.arange(length + 1)
 
     def take(tokens: jax.Array, indices: jax.Array) -> tuple[jax.Array, jax.Array]:
         window = tokens[indices[:, None] + offsets].astype(jnp.int32)
         return window[:, :-1], window[:, 1:]
 
-    return Data(np.concatenate(encoded).astype(dtype), **splits, take=take), made
+    return Data(np.concatenate(encoded).astype(dtype), **splits, take=take), encoder

@@ -1,4 +1,4 @@
-"""Text to token numbers: bytes, characters, or a byte-pair vocabulary trained on the spot."""
+"""Text to token numbers: bytes, characters, or byte pairs trained on the task's text."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from proxy_tasks.errors import TaskError, did_you_mean, shown
+from proxy_tasks.errors import TaskError, did_you_mean, short_repr
 
 BYTES = 256
-MAX_VOCABULARY = 2**16  # tokens are kept in 16 bits
+MAX_VOCABULARY = 2**16  # tokens are stored in 16 bits
 
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """`decode(encode(text)) == text`, but that `char` replaces characters it has not been shown."""
+    """`decode(encode(text)) == text`, except that `char` replaces unknown characters."""
 
     vocabulary: int
     encode: Callable[[str], np.ndarray]  # -> [L] uint16
@@ -31,8 +31,8 @@ def make_tokenizer(name: str, training_text: str) -> Tokenizer:
     if kind == "bpe" and colon:
         if not (size.isascii() and size.isdigit() and BYTES <= int(size) <= MAX_VOCABULARY):
             raise TaskError(
-                f"tokenizer={shown(name)}: expected a vocabulary of {BYTES} to {MAX_VOCABULARY}, "
-                "as in 'bpe:3000'"
+                f"tokenizer={short_repr(name)}: expected a vocabulary of {BYTES} to "
+                f"{MAX_VOCABULARY}, as in 'bpe:3000'"
             )
         return _pairs(training_text, int(size))
     if name == "byte":
@@ -44,19 +44,21 @@ def make_tokenizer(name: str, training_text: str) -> Tokenizer:
     if name == "char":
         return _characters(training_text)
     near = did_you_mean(name, ["byte", "char", "bpe:3000"])
-    raise TaskError(f"tokenizer={shown(name)}: no such tokenizer{near}")
+    raise TaskError(f"tokenizer={short_repr(name)}: no such tokenizer{near}")
 
 
 def _characters(training_text: str) -> Tokenizer:
     """Token 0 stands for every character that the training text lacks."""
-    known = "".join(sorted(set(training_text)))
-    if len(known) >= MAX_VOCABULARY:
-        raise TaskError(f"tokenizer='char': {len(known)} different characters; use 'byte' or 'bpe'")
-    number = {character: index for index, character in enumerate(known, start=1)}
+    characters = "".join(sorted(set(training_text)))
+    if len(characters) >= MAX_VOCABULARY:
+        raise TaskError(
+            f"tokenizer='char': {len(characters)} different characters; use 'byte' or 'bpe'"
+        )
+    number = {character: index for index, character in enumerate(characters, start=1)}
     return Tokenizer(
-        len(known) + 1,
+        len(characters) + 1,
         lambda text: np.array([number.get(character, 0) for character in text], np.uint16),
-        lambda tokens: "".join(known[token - 1] if token else "\ufffd" for token in tokens),
+        lambda tokens: "".join(characters[token - 1] if token else "\ufffd" for token in tokens),
     )
 
 

@@ -2,78 +2,90 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import flax.linen as nn
 import jax
 import numpy as np
+from pydantic import Field, model_validator
 
-from proxy_tasks.classify import Fitness, cross_entropy, metric_of
 from proxy_tasks.data import Data, split_examples
-from proxy_tasks.definition import Task
 from proxy_tasks.errors import TaskError
 from proxy_tasks.images import load_images
+from proxy_tasks.losses import Fitness, cross_entropy, metric_of
 from proxy_tasks.models import MLP, ViT
-from proxy_tasks.scaling import grow
+from proxy_tasks.scaling import check_heads, grow
+from proxy_tasks.settings import Count, Fraction, Positive, Scale, TaskSettings
+from proxy_tasks.task import Task
 
-Shifts = Literal[0, 1, 2]
-MAX_BYTES = 2_000_000_000  # of shifted copies of the images, as they lie in memory
+MAX_BYTES = 2_000_000_000  # of shifted copies of the images, in memory
 
 
-def vision_mlp(
-    data: str = "digits",
-    image_size: int = 8,
-    fraction: float = 1.0,
-    held_out: float = 0.3,
-    shifts: Shifts = 2,
-    validation_examples: int = 2048,
-    fitness: Fitness = "negative_loss",
-    steps: int = 300,
-    batch_size: int = 128,
-    warmup: float = 0.05,
-    hidden: int = 32,
-    scale: float = 1.0,
-) -> Task:
+class ImageSettings(TaskSettings):
+    """What the image tasks have in common."""
+
+    data: str = "digits"  # digits, idx:FOLDER, images:FOLDER or hf:NAME_OR_PATH
+    image_size: Count = 8  # pixels a side, to which the images are resized
+    fraction: Fraction = 1.0  # of the images, to use
+    held_out: Annotated[float, Field(gt=0, lt=0.5)] = 0.3  # fraction of each validation split
+    shifts: Annotated[int, Field(ge=0, le=2)] = 2  # pixels; see _moved_copies
+    validation_examples: Count = 1024  # of each validation split, at most
+    fitness: Fitness = "negative_loss"
+    steps: Count = 200
+    batch_size: Count = 64
+    warmup: Positive = 0.05  # fraction of the steps
+    scale: Scale = 1.0
+
+
+class VisionMLPSettings(ImageSettings):
+    """Settings of `vision_mlp`."""
+
+    validation_examples: Count = 2048
+    steps: Count = 300
+    batch_size: Count = 128
+    hidden: Count = 32  # width of the hidden layer
+
+
+class VisionViTSettings(ImageSettings):
+    """Settings of `vision_vit`."""
+
+    patch: Count = 2  # pixels a side
+    layers: Count = 3
+    width: Count = 24
+    heads: Count = 3
+
+    @model_validator(mode="after")
+    def _divisible(self) -> VisionViTSettings:
+        if self.image_size % self.patch:
+            raise ValueError(
+                f"patch: {self.patch} does not divide the image size {self.image_size}"
+            )
+        check_heads(self.width, self.heads)
+        return self
+
+
+def vision_mlp(settings: VisionMLPSettings) -> Task:
     """MLP with one hidden layer on small images: the cheapest task, for dense search."""
-    images, classes = _patches(
-        data, image_size, image_size, fraction, held_out, shifts, validation_examples
-    )
+    images, classes = _patches(settings, settings.image_size)
     size = images.arrays[0].shape[-1]
-    width, steps = grow(scale, hidden, steps, lambda width: width * (size + classes))
-    model = MLP(width, classes)
-    return _classification(model, images, fitness, steps, batch_size, warmup)
-
-
-def vision_vit(
-    data: str = "digits",
-    image_size: int = 8,
-    patch: int = 2,
-    fraction: float = 1.0,
-    held_out: float = 0.3,
-    shifts: Shifts = 2,
-    validation_examples: int = 1024,
-    fitness: Fitness = "negative_loss",
-    steps: int = 200,
-    batch_size: int = 64,
-    warmup: float = 0.05,
-    layers: int = 3,
-    width: int = 24,
-    heads: int = 3,
-    scale: float = 1.0,
-) -> Task:
-    """Vision Transformer; 16 tokens per image, as in Chen et al. 2023."""
-    images, classes = _patches(
-        data, image_size, patch, fraction, held_out, shifts, validation_examples
+    width, steps = grow(
+        settings.scale, settings.hidden, settings.steps, lambda width: width * (size + classes)
     )
-    tokens, size = images.arrays[0].shape[1:]
+    return _classification(MLP(width, classes), images, settings, steps)
+
+
+def vision_vit(settings: VisionViTSettings) -> Task:
+    """Vision Transformer; 16 tokens per image, as in Chen et al. 2023."""
+    images, classes = _patches(settings, settings.patch)
+    tokens, size = map(int, images.arrays[0].shape[1:])
+    layers, heads = settings.layers, settings.heads
 
     def cost(width: int) -> float:  # multiplications per image
         block = 12 * width * width + 2 * tokens * width
         return tokens * (size * width + layers * block) + width * classes
 
-    width, steps = grow(scale, width, steps, cost, heads)
-    model = ViT(layers, width, heads, classes)
-    return _classification(model, images, fitness, steps, batch_size, warmup)
+    width, steps = grow(settings.scale, settings.width, settings.steps, cost, heads)
+    return _classification(ViT(layers, width, heads, classes), images, settings, steps)
 
 
 # Long trainings at small batches, on which weight decay makes a difference that can be measured.
@@ -86,34 +98,18 @@ PAPER_VIT = {
 }  # fmt: skip
 
 
-def _patches(
-    source: str,
-    size: int,
-    patch: int,
-    fraction: float,
-    held_out: float,
-    shifts: int,
-    validation_examples: int,
-) -> tuple[Data, int]:
+def _patches(settings: ImageSettings, patch: int) -> tuple[Data, int]:
     """Images cut into patches, [N, L, D], or flat, [N, D], for one patch; and how many classes.
 
-    shifts: every image is there moved by up to so many pixels down and right, too, in the same
-    split. A few hundred images alone are learnt by heart within seconds, and then rules differ in
-    little else. Pixels are fed as 0 to 1, uncentred: that conditions the problem as badly as larger
-    ones are, which is what tells momentum SGD from AdamW on a small MLP.
+    Pixels are fed as 0 to 1, uncentred: that conditions the problem as badly as larger ones are,
+    which is what makes momentum SGD worse than AdamW on a small MLP.
     """
-    if size % patch:
-        raise TaskError(f"patch: {patch} does not divide the image size {size}")
-    if held_out >= 0.5:
-        raise TaskError(f"held_out: two splits of {held_out:g} leave no images to train on")
-    images = load_images(source, size, fraction)
-    split = split_examples((images.pixels, images.labels), held_out)
-    moves = moves_of(shifts, images.pixels)
-    pixels = images.pixels
-    if shifts:
-        pixels = np.concatenate([_moved(images.pixels, *move) for move in moves])
+    images = load_images(settings.data, settings.image_size, settings.fraction)
+    split = split_examples((images.pixels, images.labels), settings.held_out)
+    moves = moves_of(settings.shifts, images.pixels)
+    pixels, count = _moved_copies(images.pixels, moves), len(images.pixels)
     labels = np.tile(images.labels, len(moves))
-    count, side, channels = len(images.pixels), size // patch, pixels.shape[-1]
+    side, channels = settings.image_size // patch, pixels.shape[-1]
     cut = pixels.reshape(len(pixels), side, patch, side, patch, channels)
     cut = cut.transpose(0, 1, 3, 2, 4, 5).reshape(len(pixels), side * side, -1)
     cut = cut[:, 0] if side == 1 else cut
@@ -131,8 +127,8 @@ def _patches(
     data = Data(
         (cut, labels),
         copies("train"),
-        copies("search_validation", validation_examples),
-        copies("meta_validation", validation_examples),
+        copies("search_validation", settings.validation_examples),
+        copies("meta_validation", settings.validation_examples),
         take,
     )
     return data, images.classes
@@ -160,6 +156,15 @@ def moves_of(shifts: int, pixels: np.ndarray) -> list[tuple[int, int]]:
     return [(down, right) for down in steps for right in steps]
 
 
+def _moved_copies(pixels: np.ndarray, moves: list[tuple[int, int]]) -> np.ndarray:
+    """All images [N, height, width, channels] by the first move, then all by the second, and so on.
+
+    A model memorizes a few hundred images within seconds, after which update rules differ in little
+    but that; moved copies, which stay in the split of their image, are enough to prevent it.
+    """
+    return pixels if len(moves) == 1 else np.concatenate([_moved(pixels, *m) for m in moves])
+
+
 def _moved(pixels: np.ndarray, down: int, right: int) -> np.ndarray:
     """Images [N, height, width, channels] moved; 0 comes in from the edge."""
     height, width = pixels.shape[1:3]
@@ -168,16 +173,14 @@ def _moved(pixels: np.ndarray, down: int, right: int) -> np.ndarray:
     return padded[:, edge - down : edge - down + height, edge - right : edge - right + width]
 
 
-def _classification(
-    model: nn.Module, data: Data, fitness: str, steps: int, batch_size: int, warmup: float
-) -> Task:
+def _classification(model: nn.Module, data: Data, settings: ImageSettings, steps: int) -> Task:
     example = data.arrays[0][:1].astype(np.float32)
     return Task(
         init=lambda key: model.init(key, example),
         loss=cross_entropy(model.apply),
-        metric=metric_of(fitness, model.apply),
+        metric=metric_of(settings.fitness, model.apply),
         data=data,
         steps=steps,
-        batch_size=batch_size,
-        warmup=warmup,
+        batch_size=settings.batch_size,
+        warmup=settings.warmup,
     )

@@ -7,9 +7,9 @@ program of a size the next ones only run.
 from __future__ import annotations
 
 if __name__ == "__main__":  # before the imports, which take seconds
-    from proxy_tasks.command import end_at_ctrl_c
+    from proxy_tasks.console import exit_on_sigint
 
-    end_at_ctrl_c()
+    exit_on_sigint()
 
 
 import argparse
@@ -25,8 +25,8 @@ from typing import Any, NoReturn, get_args
 import scipy.stats
 
 from programs import Program, ProgramError
-from proxy_tasks.command import until_closed
-from proxy_tasks.task import TASKS, Task, TaskError
+from proxy_tasks import TASKS, Task, TaskError
+from proxy_tasks.console import run_command
 from search.config.settings import Engine
 from search.evaluation.evaluator import Evaluator, evaluator_for
 from search.evaluation.fitness import Evaluation, Outcome
@@ -154,7 +154,7 @@ def _summary(task: Task, engine: str, evaluations: Sequence[Evaluation]) -> dict
         interval = [mean - half, mean + half]
     return {
         "task": task.name,
-        "measure": task.settings.get("fitness", "fitness"),
+        "measure": getattr(task.settings, "fitness", "fitness"),
         "engine": engine,
         "mean": mean if finite else None,
         "interval": interval,
@@ -189,4 +189,4 @@ def _line(summary: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(until_closed(main))
+    sys.exit(run_command(main))

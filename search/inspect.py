@@ -12,9 +12,9 @@ digest             a hash of the history: equal for equal searches
 from __future__ import annotations
 
 if __name__ == "__main__":  # before the imports, which take seconds
-    from proxy_tasks.command import end_at_ctrl_c
+    from proxy_tasks.console import exit_on_sigint
 
-    end_at_ctrl_c()
+    exit_on_sigint()
 
 
 import argparse
@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from programs import analyse
-from proxy_tasks.command import until_closed
+from proxy_tasks.console import run_command
 from search.config.load import ConfigError, loads
 from search.evolution.counters import Statistics
 from search.reports.summary import fame, figures
@@ -132,4 +132,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(until_closed(main))
+    sys.exit(run_command(main))

@@ -11,9 +11,9 @@ the tasks first; the result is given with the tuned constants and with those it 
 from __future__ import annotations
 
 if __name__ == "__main__":  # before the imports, which take seconds
-    from proxy_tasks.command import end_at_ctrl_c
+    from proxy_tasks.console import exit_on_sigint
 
-    end_at_ctrl_c()
+    exit_on_sigint()
 
 
 import argparse
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NoReturn, get_args
 
 from programs import ProgramError, load
-from proxy_tasks.command import until_closed
+from proxy_tasks.console import run_command
 from proxy_tasks.errors import TaskError
 from search.checks import ablation_seeds, refused
 from search.config.selection import FINAL_TUNING, AblationSettings, ShrinkSettings
@@ -148,4 +148,4 @@ def _printed(done: Shortened) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(until_closed(main))
+    sys.exit(run_command(main))

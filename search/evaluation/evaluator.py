@@ -16,21 +16,23 @@ from typing import Literal, NamedTuple
 from programs import Program
 from programs.interpreter import Capacity, capacity_of, encode, interpreted
 from programs.transform import as_optax
-from proxy_tasks.task import Task, TaskError, load_tasks_file, make_task, parse_setting
-from proxy_tasks.train import Hurdle, StopRules, Training, TrainResult
+from proxy_tasks import (
+    DeviceData,
+    Hurdle,
+    StopRules,
+    Task,
+    TaskError,
+    Training,
+    TrainingResult,
+    load_tasks_file,
+    make_task,
+    parse_settings,
+)
 from search.config.settings import Engine
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job
 from search.evaluation.optimizers import Handmade, read_program
-from search.evaluation.request import (
-    ALL_TASKS,
-    META,
-    SEARCH,
-    Request,
-    TaskSettings,
-    base_name,
-    settings_of,
-)
+from search.evaluation.request import META, SEARCH, Request, SettingsByTask, settings_of
 
 COMPILE_S = 10.0  # what compiling the training of one program may cost, in seconds
 STATEMENT_S, NUMBER_S = 1e-6, 1e-9  # what the interpreter adds per statement, and per weight in it
@@ -87,7 +89,7 @@ class Evaluator:
         engine: Engine = "auto",
         *,
         hurdles: Sequence[float] = (),
-        settings: TaskSettings | None = None,
+        settings: SettingsByTask | None = None,
         tasks_file: str | None = None,
     ):
         if tasks_file is not None:
@@ -96,6 +98,7 @@ class Evaluator:
         self._checked, self._unchecked = StopRules(curve=self.hurdles), StopRules(curve=())
         self.settings = settings or {}
         self._tasks: dict[str, Task] = {}
+        self._data: dict[str, DeviceData] = {}  # by task
         self._interpreted: dict[_Interpreted, Training] = {}
         self._compiled: OrderedDict[_Compiled, Training] = OrderedDict()
         self.tasks = [self._added(task) for task in tasks]
@@ -158,10 +161,15 @@ class Evaluator:
         """A training, and what to call it with."""
         name, program = request.task, request.program
         task, stop = self.task(name), self._checked if checked else self._unchecked
+        if name not in self._data:
+            self._data[name] = DeviceData(task)
+        data = self._data[name]
         if isinstance(program, Handmade) or self.engine_of(name) == "compiled":
             compiled = _Compiled(name, program, checked)
             if compiled not in self._compiled:
-                self._compiled[compiled] = Training(task, lambda _: _optax(program, task), stop)
+                self._compiled[compiled] = Training(
+                    task, lambda _: _optax(program, task), stop, data=data
+                )
                 if len(self._compiled) > COMPILED_KEPT:
                     self._compiled.popitem(last=False)
             self._compiled.move_to_end(compiled)
@@ -169,10 +177,12 @@ class Evaluator:
         capacity = capacity_of(program)
         key = _Interpreted(name, capacity, checked)
         if key not in self._interpreted:
-            self._interpreted[key] = Training(task, lambda code: interpreted(code, capacity), stop)
+            self._interpreted[key] = Training(
+                task, lambda code: interpreted(code, capacity), stop, data=data
+            )
         return self._interpreted[key], encode(program, capacity)
 
-    def _evaluation(self, request: Request, result: TrainResult, steps: int) -> Evaluation:
+    def _evaluation(self, request: Request, result: TrainingResult, steps: int) -> Evaluation:
         outcome = Outcome[result.outcome.name]
         fitness = result.meta_fitness if request.split == META else result.fitness
         if fitness is None or outcome is not Outcome.COMPLETED:
@@ -203,18 +213,11 @@ def evaluator_for(
 ) -> Evaluator:
     """An Evaluator for what a command line says.
 
-    texts: settings: `steps=200` of all tasks, `vision_mlp.steps=200` of one.
+    texts: settings: `steps=200` of all these tasks, `vision_mlp.steps=200` of one.
 
     Raises:
       TaskError: no such task or setting.
     """
     if tasks_file is not None:
         load_tasks_file(tasks_file)
-    settings: dict[str, dict] = {ALL_TASKS: {}}
-    for text in texts:
-        front, dot, _ = text.partition("=")[0].partition(".")
-        named = [task for task in tasks if dot and base_name(task) == front.strip()]
-        for task in named or tasks:
-            key, value = parse_setting(task, text.partition(".")[2] if named else text)
-            settings.setdefault(task if named else ALL_TASKS, {})[key] = value
-    return Evaluator(tasks, engine, settings=settings)
+    return Evaluator(tasks, engine, settings=parse_settings(texts, tasks))

@@ -8,10 +8,11 @@ workers or on a toy alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from programs import Program, analyse
+from proxy_tasks import TaskName
 
 if TYPE_CHECKING:
     from search.evaluation.optimizers import Handmade  # which needs JAX
@@ -21,9 +22,8 @@ SEARCH, META = "search_validation", "meta_validation"  # splits
 Thresholds = tuple[tuple[float, ...], ...]
 """[tasks, hurdles] least fitness; empty: none."""
 
-TaskSettings = Mapping[str, Mapping[str, int | float | bool | str]]
-"""Settings by task name, on top of what the name says; those under ALL_TASKS are of every task."""
-ALL_TASKS = ""
+SettingsByTask = Mapping[str, Mapping[str, int | float | bool | str]]
+"""Settings by task name, on top of what the name says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +50,21 @@ Scorer = Callable[[Sequence[Request]], list[float]]
 
 def base_name(task: str) -> str:
     """The task's name without preset and scale."""
-    return task.partition("@")[0].partition(":")[0]
+    return TaskName.parse(task).base
 
 
 def scale_of(task: str) -> float:
     """The scale in a task's name."""
-    return float(task.partition("@")[2] or 1)
+    return TaskName.parse(task).scale or 1.0
 
 
 def scaled(task: str, factor: float) -> str:
     """The task's name at `factor` times its scale."""
-    base, _, scale = task.partition("@")
-    total = float(scale or 1) * factor
-    return base if total == 1 else f"{base}@{total:g}"
+    name = TaskName.parse(task)
+    return str(replace(name, scale=(name.scale or 1.0) * factor))
 
 
-def settings_of(task: str, settings: TaskSettings) -> dict[str, int | float | bool | str]:
+def settings_of(task: str, settings: SettingsByTask) -> dict[str, int | float | bool | str]:
     """The settings of one task: its own, or those of the same task at another scale or preset."""
     relatives = (own for name, own in settings.items() if base_name(name) == base_name(task))
-    own = settings[task] if task in settings else next(relatives, {})
-    return {**settings.get(ALL_TASKS, {}), **own}
+    return dict(settings[task] if task in settings else next(relatives, {}))

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from search.config.messages import KeyPath, nearest
 from search.config.settings import Config, Engine, EvaluationSettings
 from search.evaluation.jobs import Evaluate, Factory
-from search.evaluation.request import TaskSettings
+from search.evaluation.request import SettingsByTask
 from search.evaluation.threads import single_threaded
 
 
@@ -110,7 +110,7 @@ def _look_at_tasks(settings: EvaluationSettings, tasks_file: str | None) -> Seen
     return seen
 
 
-def task_settings(settings: EvaluationSettings) -> TaskSettings:
+def task_settings(settings: EvaluationSettings) -> SettingsByTask:
     """The settings of each of the tasks, as an Evaluator takes them."""
     return {task: settings.settings.get(task, {}) for task in settings.tasks}
 
@@ -130,7 +130,7 @@ def evaluation_function(
     engine: Engine,
     *,
     hurdles: Sequence[float] = (),
-    settings: TaskSettings | None = None,
+    settings: SettingsByTask | None = None,
     tasks_file: str | None = None,
 ) -> Evaluate:
     """A worker's evaluation function; it keeps the compiled trainings (see Evaluator)."""

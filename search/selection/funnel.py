@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from programs import load
 from search.config.selection import FunnelSettings
 from search.config.settings import Config, Engine, WorkerSettings
-from search.evaluation.request import TaskSettings, scaled
+from search.evaluation.request import SettingsByTask, scaled
 from search.evaluation.source import evaluation_function, task_settings
 from search.selection.families import Candidate, families
 from search.selection.ledger import Ledger, Progress
@@ -38,7 +38,7 @@ class Setup:
     tasks: tuple[str, ...]
     weights: tuple[float, ...] | None = None
     engine: Engine = "auto"
-    task_settings: TaskSettings = field(default_factory=dict)  # on top of what the names say
+    task_settings: SettingsByTask = field(default_factory=dict)  # on top of what the names say
     tasks_file: str | None = None
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     seed: int = 0

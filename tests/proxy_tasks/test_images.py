@@ -5,13 +5,10 @@ import optax
 import PIL.Image
 import pytest
 
+from proxy_tasks import TaskError, make_task, train
 from proxy_tasks import __main__ as command_line
-from proxy_tasks.errors import TaskError
 from proxy_tasks.idx import write_idx
 from proxy_tasks.images import load_images
-from proxy_tasks.task import make_task
-from proxy_tasks.train import train
-from proxy_tasks.vision import moves_of
 
 ONE_LINE = r"^[^\n]*$"
 
@@ -64,8 +61,8 @@ def hub(squares, tmp_path):
 @pytest.mark.parametrize("source", ["idx", "folder", "hub"])
 def test_every_source_trains(source, request):
     kind = {"idx": "idx", "folder": "images", "hub": "hf"}[source]
-    place = f"{kind}:{request.getfixturevalue(source)}"
-    task = make_task("vision_mlp", data=place, steps=60, batch_size=8, fitness="accuracy")
+    data = f"{kind}:{request.getfixturevalue(source)}"
+    task = make_task("vision_mlp", data=data, steps=60, batch_size=8, fitness="accuracy")
     assert task.parameters == (64 * (3 if source == "hub" else 1) + 1) * 32 + 33 * 2
     (result,) = train(task, optax.adam(0.01))
     assert result.fitness > 0.9
@@ -98,46 +95,6 @@ def test_digits_are_scikit_learn_s():
     images = load_images("digits", 8)
     assert images.pixels.shape == (1797, 8, 8, 1)
     assert (images.pixels.min(), images.pixels.max(), images.classes) == (0, 255, 10)
-
-
-@pytest.mark.parametrize("shifts", [0, 1, 2])
-def test_patches_are_cut_from_the_image_and_its_moved_copies(shifts):
-    images = load_images("digits", 8).pixels[..., 0]
-    cut, labels = make_task("vision_vit", shifts=shifts).data.arrays
-    moves = moves_of(shifts, images)
-    assert cut.shape == (len(moves) * 1797, 16, 4) and len(moves) == (2 * shifts + 1) ** 2
-    assert (labels.reshape(len(moves), 1797) == labels[:1797]).all()
-    framed = np.pad(images[7], 2)
-    for place, (down, right) in enumerate(moves):
-        whole = cut[place * 1797 + 7].reshape(4, 4, 2, 2).swapaxes(1, 2).reshape(8, 8)
-        rows, columns = (slice(2 - step, 10 - step) for step in (down, right))
-        np.testing.assert_array_equal(whole, framed[rows, columns])
-
-
-@pytest.mark.parametrize("shifts", [0, 1, 2])
-def test_copies_of_an_image_stay_in_its_split(shifts):
-    data = make_task("vision_mlp", shifts=shifts).data
-    held = [
-        set((split % 1797).tolist()) for split in (data.search_validation, data.meta_validation)
-    ]
-    training = set((data.train % 1797).tolist())
-    assert not held[0] & held[1] and not training & (held[0] | held[1])
-    assert len(data.train) == len(training) * (2 * shifts + 1) ** 2
-
-
-def test_only_copies_are_limited_in_size():
-    imagenet, mnist = (
-        np.broadcast_to(np.uint8(0), shape)  # takes no memory
-        for shape in ((128_116, 64, 64, 3), (70_000, 28, 28, 1))
-    )
-    assert moves_of(0, imagenet) == [(0, 0)]
-    assert moves_of(0, np.broadcast_to(imagenet, (9, *imagenet.shape))) == [(0, 0)]
-    assert len(moves_of(2, mnist)) == 25
-    for shifts, images, advice in (
-        (1, imagenet, "shifts=0"), (2, imagenet, "shifts=0"), (2, np.broadcast_to(mnist, (2, *mnist.shape)), "shifts=1 or shifts=0"),
-    ):  # fmt: skip
-        with pytest.raises(TaskError, match=f"bytes, at most 2,000,000,000; set {advice}$"):
-            moves_of(shifts, images)
 
 
 def test_converted_images_are_the_same(folder, tmp_path, capsys):

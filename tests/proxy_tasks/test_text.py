@@ -1,60 +1,15 @@
-"""Text sources, tokenizers and windows."""
+"""Text sources and windows."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from proxy_tasks.errors import TaskError
-from proxy_tasks.task import make_task
+from proxy_tasks import TaskError, make_task
 from proxy_tasks.text import load_text, windows
-from proxy_tasks.tokenizer import make_tokenizer
 
 ONE_LINE = r"^[^\n]*$"
 SAMPLE = load_text("pydoc", 60_000)
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
-
-
-@settings(deadline=None)
-@given(TEXT)
-def test_bytes_and_pairs_round_trip_any_text(text):
-    for tokenizer in (make_tokenizer("byte", ""), PAIRS):
-        tokens = tokenizer.encode(text)
-        assert (tokens < tokenizer.vocabulary).all()
-        assert tokenizer.decode(tokens) == text
-
-
-PAIRS = make_tokenizer("bpe:400", SAMPLE)
-
-
-def test_characters_round_trip_and_mark_the_unknown():
-    tokenizer = make_tokenizer("char", SAMPLE)
-    assert tokenizer.decode(tokenizer.encode(SAMPLE)) == SAMPLE
-    assert tokenizer.decode(tokenizer.encode("a\u2603b")) == "a\ufffdb"
-
-
-def test_pairs_are_shorter_and_the_same_in_another_process():
-    tokens = PAIRS.encode(SAMPLE[:2000])
-    assert PAIRS.vocabulary == 400
-    assert len(tokens) < 0.7 * 2000
-    code = (
-        "import json; from proxy_tasks.text import load_text;"
-        "from proxy_tasks.tokenizer import make_tokenizer;"
-        "text = load_text('pydoc', 60_000);"
-        "print(json.dumps(make_tokenizer('bpe:400', text).encode(text[:2000]).tolist()))"
-    )
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    assert json.loads(other.stdout) == tokens.tolist()
-
-
-@pytest.mark.parametrize("name", ["bpe", "bpe:", "bpe:12", "bpe:x", "bpe:99999", "chars", ""])
-def test_wrong_tokenizers(name):
-    with pytest.raises(TaskError, match=r"^tokenizer=[^\n]*$"):
-        make_tokenizer(name, SAMPLE)
 
 
 def test_the_embedded_text_repeats_no_paragraph():
@@ -67,13 +22,15 @@ def test_the_embedded_text_repeats_no_paragraph():
 @pytest.mark.parametrize("tokenizer", ["char", "byte", "bpe:300"])
 def test_windows_of_different_splits_share_no_token(tokenizer):
     length = 12
-    data, made = windows("pydoc", tokenizer, length, length, 10**6, 10**9)
+    data, made = windows(
+        "pydoc", tokenizer, length=length, stride=length, validation_examples=10**6, limit=10**9
+    )
     owner = np.zeros(len(data.arrays), int)
     for mark, split in enumerate((data.train, data.search_validation, data.meta_validation), 1):
         for offset in range(length + 1):
-            place = split + offset
-            assert np.isin(owner[place], (0, mark)).all()
-            owner[place] = mark
+            window = split + offset
+            assert np.isin(owner[window], (0, mark)).all()
+            owner[window] = mark
     shares = np.bincount(owner, minlength=4) / len(owner)
     np.testing.assert_allclose(shares, [0, 0.8, 0.1, 0.1], atol=0.03)
     text = load_text("pydoc", 10**9)
@@ -109,7 +66,7 @@ def test_hub_text(tmp_path):
 def test_missing_and_wrong_text(tmp_path):
     def message(source):
         with pytest.raises(TaskError, match=ONE_LINE) as error:
-            windows(source, "byte", 8, 8, 100, 10**6)
+            windows(source, "byte", length=8, stride=8, validation_examples=100, limit=10**6)
         return str(error.value)
 
     path = tmp_path / "a.txt"

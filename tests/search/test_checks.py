@@ -110,7 +110,7 @@ def test_the_shipped_configs_ask_for_nothing_in_vain(path):
 def test_limits_that_are_stated_twice_are_the_same():
     """The config knows neither programs nor tasks."""
     from programs.parse import MAX_STATEMENTS
-    from proxy_tasks.scaling import MAX_SCALE
+    from proxy_tasks.names import MAX_SCALE
     from search.selection.stages import FINALS
 
     assert settings.MAX_STATEMENTS == MAX_STATEMENTS

@@ -90,8 +90,8 @@ def test_settings_of_all_tasks_and_of_one():
     tasks = ["vision_mlp", "language_mlp@2"]
     evaluator = evaluator_for(tasks, ["steps=20", "language_mlp.text_limit=8000"])
     assert evaluator.task("vision_mlp").steps == 20
-    assert evaluator.task("language_mlp@2").settings["text_limit"] == 8000
-    assert evaluator.task("language_mlp@4").settings["text_limit"] == 8000
+    assert evaluator.task("language_mlp@2").settings.text_limit == 8000
+    assert evaluator.task("language_mlp@4").settings.text_limit == 8000
 
 
 def test_a_real_training_scores_both_splits():

@@ -27,8 +27,7 @@ from programs.functions import FUNCTIONS
 from programs.interpreter import Flat, FlatTree, capacity_of, encode, interpreted
 from programs.kinds import Kind
 from programs.transform import as_optax
-from proxy_tasks.task import make_task
-from proxy_tasks.train import device_arrays, prepared
+from proxy_tasks import DeviceData, make_task
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.fitness import Outcome
 from tests.strategies import random_programs
@@ -59,16 +58,19 @@ def _programs(fine, other, seed):
 
 def _weights(task, update, states):
     """Weights [P] after 20 steps; `update` is (w, state, gradient, lr) -> (w, state)."""
-    w, order = prepared(task, 0)
+    w, order = _data(task).start(0)
     gradient = _gradient(task)
     for step in range(STEPS):
         w, states = update(w, states, gradient(w, order[step]), task.schedule(step))
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(w)])
 
 
+_data = functools.lru_cache(maxsize=1)(DeviceData)
+
+
 @functools.lru_cache(maxsize=1)
 def _gradient(task):
-    arrays = device_arrays(task)
+    arrays = _data(task).arrays
     return jax.jit(lambda w, indices: jax.grad(task.loss)(w, task.data.take(arrays, indices)))
 
 
@@ -85,14 +87,14 @@ def _interpreted_step(code, capacity, w, state, gradient, lr):
 def _compiled_weights(task, program):
     optimizer = as_optax(program)
     step = jax.jit(functools.partial(_step, optimizer))
-    return _weights(task, step, optimizer.init(prepared(task, 0)[0]))
+    return _weights(task, step, optimizer.init(_data(task).start(0).weights))
 
 
 def _interpreted_weights(task, program):
     capacity = capacity_of(program)
     code = encode(program, capacity)
     machine = functools.partial(_interpreted_step, code, capacity)
-    return _weights(task, machine, interpreted(code, capacity).init(prepared(task, 0)[0]))
+    return _weights(task, machine, interpreted(code, capacity).init(_data(task).start(0).weights))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
@@ -103,7 +105,7 @@ def _alone(tree, function, kinds, arrays):
 def _weights_one_by_one(task, program):
     """Weights after 20 steps of which every statement is a computation of its own."""
     program = live_across_steps(program)
-    start = prepared(task, 0)[0]
+    start = _data(task).start(0).weights
     sizes = tuple(leaf.size for leaf in jax.tree.leaves(start))
     tree = _tree(sizes)
     kind_of = {(): Kind.SCALAR, (len(sizes),): Kind.PER_ARRAY, (sum(sizes),): Kind.TENSOR}

@@ -25,8 +25,7 @@ from programs.behaviour import Screening, behaviour
 from programs.draws import child_rng
 from programs.interpreter import CAPACITIES, capacity_of
 from programs.mutate import mutate
-from proxy_tasks.task import make_task
-from proxy_tasks.train import train
+from proxy_tasks import make_task, train
 from search.evaluate import main
 from search.evaluation.evaluator import Evaluator, engine_for
 from search.evaluation.fitness import Outcome
@@ -199,12 +198,24 @@ def test_a_thousand_programs_compile_nothing():
     _check_no_compilation(Evaluator(["vision_mlp"], "interpreted"), 1000)
 
 
+@pytest.mark.parametrize("engine", ["interpreted", "compiled"])
+@pytest.mark.parametrize("setting", [jax.enable_x64(True), jax.numpy_dtype_promotion("strict")])
+def test_the_same_bits_whatever_jax_is_set_to(engine, setting):
+    def fitness():
+        evaluator = Evaluator(["vision_mlp"], engine, settings={"vision_mlp": {"steps": 10}})
+        return [evaluation.fitness for evaluation in evaluator.evaluate(LION)]
+
+    by_default = fitness()
+    with setting:
+        assert fitness() == by_default
+
+
 _REPEAT = """
 import sys
 from search.evaluation.threads import single_threaded
 single_threaded()
 from programs.behaviour import Screening, behaviour
-from proxy_tasks.task import make_task
+from proxy_tasks import make_task
 from search.evaluation.evaluator import Evaluator
 from tests.strategies import random_programs
 settings = dict(steps=int(sys.argv[3])) if sys.argv[3:] else {}
@@ -364,8 +375,8 @@ def test_text(capsys, tmp_path):
         ("nothing.py --task vision_mlp", "cannot read 'nothing.py'"),
         ("library:lion --task vision_mpl", "did you mean 'vision_mlp'"),
         ("library:lion --task vision_mlp:big", "no preset 'big'"),
-        ("library:lion --task vision_mlp@0", "a number above 0"),
-        ("library:lion --task vision_mlp@x", "not a number"),
+        ("library:lion --task vision_mlp@0", "a number > 0"),
+        ("library:lion --task vision_mlp@x", "a number > 0 and <= 10000, got 'x'"),
         ("library:lion --task vision_mlp --set stepz=3", "did you mean 'steps'"),
         ("library:lion --task vision_mlp --set steps", "KEY=VALUE"),
         ("library:lion --task vision_mlp --seeds 0", "1 to 10000"),
@@ -378,7 +389,7 @@ def test_text(capsys, tmp_path):
         ),
         (
             "library:lion --task vision_mlp --set vision_mpl.steps=9",
-            "no setting 'vision_mpl.steps'",
+            "no task 'vision_mpl' here; did you mean 'vision_mlp'?",
         ),
         ("'' --task vision_mlp", "expected FILE, library:NAME or optax:NAME(...), got ''"),
         ("' ' --task vision_mlp", "expected FILE, library:NAME or optax:NAME(...), got ' '"),

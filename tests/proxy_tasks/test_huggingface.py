@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face Hub: what is said when they cannot be had."""
+"""Data sets of the Hugging Face Hub: what is reported when they cannot be downloaded."""
 
 import logging
 import time
@@ -8,7 +8,7 @@ import huggingface_hub
 import pytest
 
 from proxy_tasks.errors import TaskError
-from proxy_tasks.hub import fetch_command, open_dataset
+from proxy_tasks.huggingface import fetch_command, open_dataset
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def session(monkeypatch):
                 raise OSError("Name or service not known")
 
     made = Session()
-    monkeypatch.setattr(huggingface_hub.utils, "get_session", lambda: made)
+    monkeypatch.setattr(huggingface_hub, "get_session", lambda: made)
     return made
 
 
@@ -36,16 +36,16 @@ def message(source):
 def test_without_a_connection_one_quick_message(session, caplog, capfd):
     start = time.perf_counter()
     with caplog.at_level(logging.INFO):
-        said = message("owner/no_such_data@refs/convert/parquet:plain")
+        text = message("owner/no_such_data@refs/convert/parquet:plain")
     assert time.perf_counter() - start < 15  # each of its libraries would wait for longer
     assert caplog.records == [] and capfd.readouterr() == ("", "")
-    assert "no connection to https://huggingface.co" in said
+    assert "no connection to https://huggingface.co" in text
     assert (
         'python -c "import datasets; datasets.load_dataset'
-        "('owner/no_such_data', 'plain', revision='refs/convert/parquet')\"" in said
+        "('owner/no_such_data', 'plain', revision='refs/convert/parquet')\"" in text
     )
-    assert "https://huggingface.co/datasets/owner/no_such_data" in said
-    assert "hf auth login" in said
+    assert "https://huggingface.co/datasets/owner/no_such_data" in text
+    assert "hf auth login" in text
 
 
 def test_with_a_connection_the_hub_is_asked_and_its_answer_shown(session, monkeypatch):
@@ -58,10 +58,10 @@ def test_with_a_connection_the_hub_is_asked_and_its_answer_shown(session, monkey
         raise datasets.exceptions.DatasetNotFoundError(f"Dataset '{path}' is a gated dataset.\nX")
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    said = message("ILSVRC/imagenet-1k")
+    text = message("ILSVRC/imagenet-1k")
     assert asked == [("ILSVRC/imagenet-1k", None, None)]
-    assert "is a gated dataset." in said and "hf auth login" in said
-    assert "no connection" not in said
+    assert "is a gated dataset." in text and "hf auth login" in text
+    assert "no connection" not in text
 
 
 def test_the_libraries_are_left_as_they_were(session, monkeypatch):
@@ -79,11 +79,11 @@ def test_the_libraries_are_left_as_they_were(session, monkeypatch):
 
 
 def test_a_folder_needs_no_connection(tmp_path, monkeypatch):
-    monkeypatch.setattr(huggingface_hub.utils, "get_session", lambda: pytest.fail("asked the Hub"))
+    monkeypatch.setattr(huggingface_hub, "get_session", lambda: pytest.fail("asked the Hub"))
     (tmp_path / "train.jsonl").write_text("{")
-    said = message(str(tmp_path))
-    assert f"{tmp_path} cannot be read as a data set" in said
-    assert "connection" not in said and "load_dataset" not in said
+    text = message(str(tmp_path))
+    assert f"{tmp_path} cannot be read as a data set" in text
+    assert "connection" not in text and "load_dataset" not in text
 
 
 @pytest.mark.parametrize("name", ["a/b", "a/b@v1", "a/b:c", "a/b@v1:c"])
@@ -96,8 +96,8 @@ def test_the_command_loads_what_the_task_would(session, name, monkeypatch):
         raise ValueError
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    said = message(name)
-    code = said.partition('python -c "')[2].partition('"')[0]
+    text = message(name)
+    code = text.partition('python -c "')[2].partition('"')[0]
     with pytest.raises(ValueError):
         exec(code, {})
     assert len(calls) == 2 and calls[0] == calls[1]

@@ -18,15 +18,16 @@ Logits = Callable[..., Any]  # (params, inputs) -> [..., classes]
 def cross_entropy(logits_of: Logits) -> Callable[[Any, Batch], jax.Array]:
     """Mean of -log p(target), in nats; the batch is (inputs, targets [...]).
 
-    The largest logit is taken away first. Else logits that are all alike and huge lose the digits
-    that tell a loss of 2.3 from one of 0, and a program that makes them so looks perfect.
+    The largest logit is subtracted first. Otherwise logits that are all alike and huge lose the
+    digits that distinguish a loss of 2.3 from one of 0, and a program that makes them so looks
+    perfect.
     """
 
     def loss(params: Any, batch: Batch) -> jax.Array:
         inputs, targets = batch
-        logits = logits_of(params, inputs)
+        logits: jax.Array = logits_of(params, inputs)
         logits -= jax.lax.stop_gradient(logits.max(-1, keepdims=True))
-        return optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()
+        return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, targets))
 
     return loss
 

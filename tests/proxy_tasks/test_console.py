@@ -46,8 +46,8 @@ def _run(code, **options):
 ENDLESS = """
 import faulthandler
 faulthandler.dump_traceback_later(120, exit=True)  # should the signal be lost
-from proxy_tasks.command import end_at_ctrl_c
-end_at_ctrl_c()
+from proxy_tasks.console import exit_on_sigint
+exit_on_sigint()
 import jax
 run = jax.jit(lambda x: jax.lax.while_loop(lambda x: x > 0, lambda x: x + 1e-9, x))
 run = run.lower(1.0).compile()
@@ -68,7 +68,7 @@ def test_ctrl_c_does_not_wait_for_xla():
 
 def test_a_job_in_the_background_hears_no_ctrl_c():
     ignore = lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)
-    code = "from proxy_tasks.command import end_at_ctrl_c as e; e(); print(flush=True); input()"
+    code = "from proxy_tasks.console import exit_on_sigint as e; e(); print(flush=True); input()"
     with _run(code, stdin=PIPE, preexec_fn=ignore) as process:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
@@ -79,7 +79,7 @@ def test_a_job_in_the_background_hears_no_ctrl_c():
 @pytest.mark.parametrize("lines", [1, 100_000])  # written at the end, and as the buffer is full
 def test_output_that_is_closed(lines):
     main = f"print('line\\n' * {lines})"
-    code = f"from proxy_tasks.command import until_closed as u; import sys, time; time.sleep(0.3); sys.exit(u(lambda: {main}))"
+    code = f"from proxy_tasks.console import run_command as u; import sys, time; time.sleep(0.3); sys.exit(u(lambda: {main}))"
     with _run(code) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
@@ -96,6 +96,6 @@ def test_help_that_is_closed():
 
 @pytest.mark.parametrize("code", [0, 2])
 def test_the_exit_code_is_the_command_s(code):
-    with _run(f"from proxy_tasks.command import *; sys.exit(until_closed(lambda: {code}))") as run:
+    with _run(f"from proxy_tasks.console import *; sys.exit(run_command(lambda: {code}))") as run:
         assert run.communicate() == (b"", b"")
     assert run.returncode == code

@@ -13,19 +13,17 @@ import numpy as np
 import optax
 import pytest
 
-from proxy_tasks.data import split_examples
-from proxy_tasks.definition import Task
-from proxy_tasks.errors import TaskError
-from proxy_tasks.task import make_task
-from proxy_tasks.train import (
+from proxy_tasks import (
+    DeviceData,
     Hurdle,
     Outcome,
     StopRules,
+    Task,
+    TaskError,
     Training,
-    device_arrays,
-    prepared,
+    make_task,
+    split_examples,
     train,
-    validation,
 )
 
 
@@ -41,7 +39,7 @@ def gelu(x):
 
 def by_hand(task, learning_rate, seed, steps):
     """SGD on the MLP in float64 numpy: no flax, no optax, no autodiff."""
-    params, order = prepared(task, seed)
+    params, order = DeviceData(task).start(seed)
     layers = params["params"]
     w1, b1, w2, b2 = (
         np.asarray(layers[layer][kind], np.float64)
@@ -252,8 +250,7 @@ def test_nothing_compiles_after_the_first_training(task):
 
 SCORE = """
 import optax
-from proxy_tasks.task import make_task
-from proxy_tasks.train import train
+from proxy_tasks import make_task, train
 for name in ("vision_mlp", "language_mlp"):
     task = make_task(name, steps=60)
     for _ in range({repeats}):
@@ -282,10 +279,11 @@ def test_the_same_bits_in_a_hundred_trainings_of_three_processes():
 
 def test_checkpoints_see_the_first_validation_batch_and_the_end_the_whole_split(task):
     (result,) = train(task, optax.set_to_zero(), stop=StopRules(curve=(0.2, 0.5)))
-    weights, arrays = prepared(task, 0)[0], device_arrays(task)
+    data = DeviceData(task)
+    weights = data.start(0).weights
     fitness = [
-        float(task.fitness(weights, task.data.take(arrays, indices)))
-        for indices in validation(task)[0]
+        float(task.fitness(weights, task.data.take(data.arrays, indices)))
+        for indices in data.validation[0]
     ]
     assert len(fitness) == 4 and len(set(fitness)) == 4
     reached = [value for _, value in result.curve]

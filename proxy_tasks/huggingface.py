@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from proxy_tasks.errors import TaskError, shown
+from proxy_tasks.errors import TaskError, short_repr
 
 INSTALL = "pip install 'update-rule-search[data]'"
 CONNECTION_S = 5.0  # how long the Hub may take to answer at all
@@ -16,8 +16,8 @@ CONNECTION_S = 5.0  # how long the Hub may take to answer at all
 def open_dataset(source: str) -> Any:
     """The training split of `name_or_path[@revision][:config]`, as a `datasets.Dataset`.
 
-    Raises TaskError when `datasets` is missing, or the data set is neither a local folder nor to be
-    had from the Hub.
+    Raises TaskError when `datasets` is missing, or the data set is no local folder and cannot be
+    downloaded from the Hub.
     """
     try:
         import datasets
@@ -47,13 +47,13 @@ def open_dataset(source: str) -> Any:
             try:
                 loaded = datasets.load_dataset(path, config or None, revision=revision or None)
             except Exception as error:
-                place = datasets.config.HF_ENDPOINT
-                why = _reason(error) if online else f"no connection to {place}"
+                endpoint = datasets.config.HF_ENDPOINT
+                why = _reason(error) if online else f"no connection to {endpoint}"
                 raise TaskError(
                     f"data='hf:{source}': no folder {folder.absolute()}, and the data set {path} "
-                    f"of the Hub is not to be had: {why}; with a connection, this fetches it: "
-                    f"{fetch_command(path, config, revision)}; for data with terms, accept them at "
-                    f"{place}/datasets/{path} and run `hf auth login` first"
+                    f"of the Hub could not be downloaded: {why}; with a connection, this fetches "
+                    f"it: {fetch_command(path, config, revision)}; for data with terms, accept "
+                    f"them at {endpoint}/datasets/{path} and run `hf auth login` first"
                 ) from None
     if isinstance(loaded, dict):  # a DatasetDict
         loaded = loaded["train"] if "train" in loaded else next(iter(loaded.values()))
@@ -63,7 +63,7 @@ def open_dataset(source: str) -> Any:
 
 
 def fetch_command(path: str, config: str, revision: str) -> str:
-    """The command that loads a data set of the Hub into the cache, where open_dataset finds it."""
+    """The command that loads a data set of the Hub into the cache that open_dataset reads."""
     arguments = [repr(path), *([repr(config)] if config else [])]
     arguments += [f"revision={revision!r}"] if revision else []
     return f'python -c "import datasets; datasets.load_dataset({", ".join(arguments)})"'
@@ -76,30 +76,30 @@ def _connection() -> Iterator[bool]:
     import datasets
     import huggingface_hub
 
-    places: list[Any] = [datasets.config, huggingface_hub.constants]
-    before = [place.HF_HUB_OFFLINE for place in places]
+    modules: list[Any] = [datasets.config, huggingface_hub.constants]
+    before = [module.HF_HUB_OFFLINE for module in modules]
     try:
-        session = huggingface_hub.utils.get_session()
+        session = huggingface_hub.get_session()
         session.head(datasets.config.HF_ENDPOINT, timeout=CONNECTION_S)
         online = True
-    except Exception:  # of its HTTP library, which differs between versions
+    except Exception:  # the HTTP library, and so its errors, differ between versions
         online = False
     try:
-        for place in places:
-            place.HF_HUB_OFFLINE = place.HF_HUB_OFFLINE or not online
+        for module in modules:
+            module.HF_HUB_OFFLINE = module.HF_HUB_OFFLINE or not online
         yield online
     finally:
-        for place, offline in zip(places, before):
-            place.HF_HUB_OFFLINE = offline
+        for module, offline in zip(modules, before):
+            module.HF_HUB_OFFLINE = offline
 
 
 def _reason(error: Exception) -> str:
-    return shown((str(error).strip() or type(error).__name__).splitlines()[0], 200)
+    return short_repr((str(error).strip() or type(error).__name__).splitlines()[0], 200)
 
 
-def column(dataset: Any, source: str, kind: str, fits: Any) -> str:
+def column(dataset: Any, source: str, kind: str, fits: Callable[[Any], bool]) -> str:
     """The first column whose feature `fits`; TaskError lists the columns when there is none."""
     for name, feature in dataset.features.items():
         if fits(feature):
-            return name
+            return str(name)
     raise TaskError(f"data='hf:{source}': no column of {kind} among {', '.join(dataset.features)}")

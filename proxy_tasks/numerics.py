@@ -1,0 +1,29 @@
+"""JAX settings under which tasks are built and trained, whatever the process is set to."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import jax
+
+
+@contextlib.contextmanager
+def fixed_numerics() -> Iterator[None]:
+    """Within it JAX computes a training as on any other machine of the kind.
+
+    A fitness is compared with fitness from other processes, so it must not depend on a user's
+    environment: float32 also under JAX_ENABLE_X64, and the same random numbers whatever generator
+    is set. Non-finite numbers are an outcome of a training, so JAX_DEBUG_NANS must not raise; and
+    the code of a task or an optimizer may mix types and ranks, as JAX allows by default.
+    """
+    with (
+        jax.enable_x64(False),
+        jax.default_prng_impl("threefry2x32"),
+        jax.threefry_partitionable(True),
+        jax.numpy_dtype_promotion("standard"),
+        jax.numpy_rank_promotion("allow"),
+        jax.debug_nans(False),
+        jax.debug_infs(False),
+    ):
+        yield

@@ -1,0 +1,124 @@
+"""Tasks of a user's own: registered one by one, or by a Python file that does so."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import marshal
+import sys
+import traceback
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from proxy_tasks.errors import TaskError, short_repr
+from proxy_tasks.registry import TASKS, Presets, TaskSpec
+from proxy_tasks.settings import TaskSettings, from_function, validated
+from proxy_tasks.task import Task
+
+Function = TypeVar("Function", bound=Callable[..., Task])
+
+_loaded: dict[Path, str] = {}  # files of tasks, and the hash of what was loaded last from each
+
+
+def register(build: Function, /, presets: Presets | None = None) -> Function:
+    """Add a task under the name of the function that builds it; usable as a decorator.
+
+    build: its keyword parameters, each with a type and a default, are the task's settings; or its
+      only parameter is annotated with a subclass of TaskSettings.
+    presets: by name, the settings that differ from the defaults.
+
+    A function of the same module or file replaces an earlier one of its name. Raises TaskError
+    when a setting has no type or default, or when another task has the name.
+    """
+    function = inspect.unwrap(build)
+    if not inspect.isfunction(function):
+        raise TaskError(f"register: expected a function, got {short_repr(build)}")
+    name = build.__name__
+    defined_in = frozenset([build.__module__, function.__code__.co_filename])
+    if name in TASKS and not TASKS[name].defined_in & defined_in:
+        raise TaskError(f"task {name}: there is a task of that name already; choose another")
+    settings, from_settings = _settings_of(build)
+    for preset, values in {"laptop": {}, **(presets or {})}.items():
+        validated(f"task {name}, preset {preset}", settings, values)
+    TASKS[name] = TaskSpec(settings, from_settings, presets or {}, _source(function), defined_in)
+    return build
+
+
+def _settings_of(
+    build: Callable[..., Task],
+) -> tuple[type[TaskSettings], Callable[[TaskSettings], Task]]:
+    """The settings model of a user's function, and the function as one of an instance of it."""
+    parameters = list(inspect.signature(build).parameters)
+    if len(parameters) == 1:
+        hint = typing.get_type_hints(build).get(parameters[0])
+        if inspect.isclass(hint) and issubclass(hint, TaskSettings):
+            return hint, build
+    keys = parameters
+
+    def from_settings(settings: TaskSettings) -> Task:
+        return build(**{key: getattr(settings, key) for key in keys})
+
+    return from_function(f"task {build.__name__}", build), from_settings
+
+
+def _source(function: Callable[..., Task]) -> str:
+    """Hash of the file that defines a function, or of the function alone where there is no file.
+
+    It makes the fitness of an edited task another one's. What the file imports is not looked at.
+    """
+    code = function.__code__
+    try:
+        content = Path(code.co_filename).read_bytes()
+    except OSError:  # a notebook or an interactive session
+        try:
+            content = inspect.getsource(function).encode()
+        except OSError:
+            content = marshal.dumps(code) + repr(function.__defaults__).encode()
+    return _hash(content)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def load_tasks_file(path: str | Path) -> None:
+    """Run a user's Python file that registers tasks, which are then used by name as any other.
+
+    README.md ("Extending it") shows such a file, whole. It is trusted as any program that the user
+    runs; a config alone never names one. Loading an unchanged file again does nothing, so each
+    worker process can load it. Raises TaskError with the line when the file is missing or fails;
+    then none of its tasks is registered.
+    """
+    path = Path(path).expanduser().resolve()
+    if not path.is_file():
+        raise TaskError(f"file of tasks: no file {path}")
+    digest = _hash(path.read_bytes())
+    if _loaded.get(path) == digest:
+        return
+    name = f"proxy_tasks_of_{digest}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise TaskError(f"file of tasks: {path} is not a Python file; its name must end in .py")
+    module = importlib.util.module_from_spec(spec)
+    before = dict(TASKS)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
+        del sys.modules[name]
+        TASKS.clear()
+        TASKS.update(before)
+        raise _error_at(path, error) from error
+    _loaded[path] = digest
+
+
+def _error_at(path: Path, error: BaseException) -> TaskError:
+    """The error with the last line of the file that it passed through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    line = getattr(error, "lineno", None) or (lines[-1] if lines else 1)
+    message = " ".join(str(error).split())
+    return TaskError(f"{path}:{line}: {type(error).__name__}: {message}")

@@ -1,0 +1,43 @@
+"""python -m proxy_tasks."""
+
+import json
+
+from proxy_tasks import __main__ as command_line
+
+
+def test_command_line(capsys, tmp_path):
+    assert command_line.main(["list", "vision_mlp", "--set", "steps=5"]) == 0
+    assert "vision_mlp" in capsys.readouterr().out
+    file = tmp_path / "file"
+    file.touch()
+    wrong = [
+        ["list", "vision_mpl"],
+        ["list", "vision_mlp@0"],
+        ["list", "vision_mlp", "--set", "steps=0"],
+        ["list", "vision_mlp", "--set", "data=idx:/nowhere"],
+        ["list", "language_mlp", "--set", "data=text:/nowhere"],
+        ["list", "--tasks-file", str(tmp_path / "none.py")],
+        ["convert", "images:/nowhere", str(tmp_path)],
+        ["convert", "digits", str(file)],
+        ["convert", "digits", str(file / "below")],
+        ["convert", "digits", "/proc/nothing"],
+        ["convert", "digits", str(tmp_path / "new"), "--image-size", "0"],
+        ["convert", "digits", str(tmp_path / "new"), "--image-size", "-8"],
+        ["convert", "digits", str(tmp_path / "new"), "--fraction", "0"],
+    ]
+    for arguments in wrong:
+        assert command_line.main(arguments) == 2
+        message = capsys.readouterr().err
+        assert message.startswith("error: ")
+        assert message.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_list_as_a_table_and_as_json(capsys):
+    assert command_line.main(["list", "vision_mlp", "--set", "vision_mlp.steps=5", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["task"], row["parameters"], row["steps"]) == ("vision_mlp", 2410, 5)
+    assert command_line.main(["list", "vision_mlp@2", "vision_mlp"]) == 0
+    head, scaled, plain, legend = capsys.readouterr().out.splitlines()
+    assert head.split() == [*row] and plain.split()[0] == "vision_mlp"
+    assert scaled.split()[0] == "vision_mlp@2" and legend.startswith("gflops: ")

@@ -1,0 +1,63 @@
+"""A training gives the same bits whatever JAX is set to."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from proxy_tasks import Outcome, Task, Training, make_task, split_examples, train
+from proxy_tasks.numerics import fixed_numerics
+
+SETTINGS = {
+    "x64": lambda: jax.enable_x64(True),
+    "strict promotion": lambda: jax.numpy_dtype_promotion("strict"),
+    "rank promotion": lambda: jax.numpy_rank_promotion("raise"),
+    "NaN": lambda: jax.debug_nans(True),
+    "infinities": lambda: jax.debug_infs(True),
+    "another generator": lambda: jax.default_prng_impl("rbg"),
+    "another order": lambda: jax.threefry_partitionable(False),
+}
+
+
+def trained(name):
+    task = make_task(name, steps=10)
+    training = Training(task, lambda rate: optax.adam(rate))
+    adam, wild = (training(np.float32(rate), seed=3) for rate in (0.01, 1e30))
+    assert wild.outcome is Outcome.DIVERGED
+    return task.fingerprint, task.flops, adam.fitness.hex(), [f.hex() for _, f in adam.curve]
+
+
+@pytest.fixture(scope="module")
+def by_default():
+    return {name: trained(name) for name in ("vision_mlp", "language_mlp")}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_the_same_bits_under(setting, by_default):
+    with SETTINGS[setting]():
+        assert {name: trained(name) for name in by_default} == by_default
+
+
+def test_a_task_made_by_hand_under_x64_is_trained_in_32_bits():
+    types = set()
+
+    def loss(weights, batch):
+        types.update({weights.dtype, batch.dtype})
+        return jnp.mean((batch - weights) ** 2)
+
+    with jax.enable_x64(True):
+        data = split_examples(jnp.arange(20.0).reshape(10, 2))
+        task = Task(lambda _: jnp.zeros(2), loss, data, steps=3, batch_size=2)
+        (result,) = train(task, optax.sgd(0.1))
+    assert types == {np.dtype("float32")}
+    assert result.outcome is Outcome.COMPLETED
+
+
+def test_nothing_compiles_anew_within():
+    """Where nothing is set, all is as it was."""
+    double = jax.jit(lambda x: 2 * x)
+    double(1.0)
+    with fixed_numerics():
+        double(1.0)
+    assert double._cache_size() == 1
