@@ -1,10 +1,7 @@
 """Ray workers: one process per core, disposable; the driver owns deadlines, retries and blame.
 
-A worker that hangs is killed: by itself (faulthandler, which needs no GIL), else by the driver. The
-jobs of a batch that fails are run again one by one, so that only the culprit is charged, and only
-after it failed alone more than `retries` times, so that a lost machine blames nobody. Alone means
-that nothing waits behind it either: a job that kills its process takes along the results before it
-that are still on their way.
+A worker that hangs is killed: by itself (faulthandler, which needs no GIL), else by the driver.
+Which jobs it gets, and what follows from its loss, is decided in batches.py.
 """
 
 from __future__ import annotations
@@ -15,8 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +20,7 @@ from typing import Any
 from search.config.settings import WorkerSettings
 from search.evaluation.jobs import Factory, Job, Result
 from search.evaluation.threads import SINGLE_THREADED
+from search.workers.batches import AHEAD, Batch, Batches
 from search.workers.in_process import InProcess
 from search.workers.pool import Pool
 from search.workers.process import Worker
@@ -32,7 +29,6 @@ from search.workers.ray_cluster import ClusterLost, WorkerError, cause, connect,
 START_S = 300.0  # a worker must be ready within this time
 GRACE_S = 4.0  # what a worker gets beyond its limit before the driver kills it
 START_FAILURES = 3  # failed starts in a row that end the search
-AHEAD = 2  # batches per worker in flight: one runs, one waits
 
 _COMPILED = {  # one worker's compilations spare the others theirs, and the next run's
     "JAX_COMPILATION_CACHE_DIR": str(Path("~/.cache/update-rule-search/xla").expanduser()),
@@ -57,26 +53,25 @@ def make_pool(factory: Factory, settings: WorkerSettings) -> Pool:
 
 
 @dataclass(slots=True)
-class Batch:
-    """Jobs that were sent to a worker in one call."""
+class Call:
+    """A batch that was sent to a worker."""
 
-    jobs: list[Job]
-    suspect: bool  # a job that failed before, or whose batch did
-    call: Any  # Ray's reference to the coming results
+    batch: Batch
+    reference: Any  # Ray's, to the coming results
     limit_s: float
     begun: float = math.inf  # set when it begins, and the deadline with it
     deadline: float = math.inf
 
 
 @dataclass(slots=True)
-class Seat:
-    """A place for a worker; when one dies, the next takes its place."""
+class WorkerSlot:
+    """One of the pool's workers; when it dies, the next one takes the slot."""
 
     index: int
     actor: Any = None
     ready: Any = None  # Ray's reference to the end of its start; None: it has started
     ready_by: float = 0.0
-    batches: deque[Batch] = field(default_factory=deque)
+    calls: deque[Call] = field(default_factory=deque)
 
 
 class RayWorkers:
@@ -87,30 +82,28 @@ class RayWorkers:
         self.busy_seconds = 0.0
         self.events: list[tuple[str, str]] = []
         self.outstanding = 0
-        self._queue: deque[Job] = deque()
-        self._suspects: deque[Job] = deque()  # to be run alone
-        self._failures: Counter[tuple[int, str, tuple[int, ...]]] = Counter()
-        self._done: list[Result] = []
-        self._mean_s = 0.0  # of an evaluation; 0: none yet
         self._bad_starts = 0
-        self._seats: list[Seat] = []
+        self._slots: list[WorkerSlot] = []
         self._checked, self._lost = time.monotonic(), False
         self._ray = _import_ray(settings)
         self._started = connect(self._ray, settings)
         self._gcs = self._ray.get_runtime_context().gcs_address
         try:
-            self.count = self._fitting()
+            self.count = self._worker_count()
         except WorkerError:
             self.close()
             raise
         self._actor_class = self._ray.remote(
             num_cpus=settings.cpus, num_gpus=settings.gpus, max_restarts=0, max_task_retries=0
         )(Worker)
-        self._seats = [Seat(index) for index in range(self.count)]
-        for seat in self._seats:
-            self._hire(seat)
+        self._batches = Batches(
+            self.count, batch_s=settings.batch_s, retries=settings.retries, events=self.events
+        )
+        self._slots = [WorkerSlot(index) for index in range(self.count)]
+        for slot in self._slots:
+            self._start_worker(slot)
 
-    def _fitting(self) -> int:
+    def _worker_count(self) -> int:
         """How many workers there will be: as many as are wanted and find room."""
         shares = {"CPU": self.settings.cpus, "GPU": self.settings.gpus}
         shares = {name: share for name, share in shares.items() if share}
@@ -133,23 +126,23 @@ class RayWorkers:
 
     def submit(self, job: Job) -> None:
         self.outstanding += 1
-        self._queue.append(job)
+        self._batches.submit(job)
 
     def collect(self, timeout_s: float) -> list[Result]:
         self._send()
-        ready = self._ready(0.0 if self._done else timeout_s)
+        ready = self._ready(0.0 if self._batches.has_results else timeout_s)
         self._check_cluster()
-        for seat in self._seats:
-            self._look_after(seat, ready)
+        for slot in self._slots:
+            self._poll(slot, ready)
         self._send()
-        done, self._done = self._done, []
+        done = self._batches.collect()
         self.outstanding -= len(done)
         return done
 
     def _ready(self, timeout_s: float) -> set[Any]:
         """The calls that have ended, at least one if one does within the time."""
-        calls = [seat.ready for seat in self._seats if seat.ready is not None]
-        calls += [seat.batches[0].call for seat in self._seats if seat.batches and not seat.ready]
+        calls = [slot.ready for slot in self._slots if slot.ready is not None]
+        calls += [slot.calls[0].reference for slot in self._slots if slot.calls and not slot.ready]
         if not calls:
             time.sleep(timeout_s)
             return set()
@@ -169,23 +162,23 @@ class RayWorkers:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
             return
-        for seat in self._seats:
-            self._kill(seat)
+        for slot in self._slots:
+            self._kill(slot)
         if self._started:
             self._ray.shutdown()
 
-    # Seats
+    # Slots
 
-    def _hire(self, seat: Seat) -> None:
-        pinned = seat.index if self._fills_the_machine else None
+    def _start_worker(self, slot: WorkerSlot) -> None:
+        pinned = slot.index if self._fills_the_machine else None
         environment = _environment(self.settings)
-        seat.actor = self._actor_class.remote(environment, pinned, self.settings.memory_gb)
-        seat.ready = seat.actor.start.remote(self.factory)
-        seat.ready_by = time.monotonic() + START_S
+        slot.actor = self._actor_class.remote(environment, pinned, self.settings.memory_gb)
+        slot.ready = slot.actor.start.remote(self.factory)
+        slot.ready_by = time.monotonic() + START_S
 
-    def _kill(self, seat: Seat) -> None:
+    def _kill(self, slot: WorkerSlot) -> None:
         try:
-            self._ray.kill(seat.actor, no_restart=True)
+            self._ray.kill(slot.actor, no_restart=True)
         except Exception as error:  # it may be dead already, or Ray may be
             self.events.append(("worker", f"could not be killed: {type(error).__name__}"))
 
@@ -195,119 +188,79 @@ class RayWorkers:
         alone = self.settings.address == "local" and self.settings.cpus == 1
         return alone and self.count >= len(os.sched_getaffinity(0))
 
-    def _look_after(self, seat: Seat, ready: set[Any]) -> None:
+    def _poll(self, slot: WorkerSlot, ready: set[Any]) -> None:
         """Takes in what has arrived; replaces a worker that died or is late."""
         now = time.monotonic()
-        if seat.ready is not None:
-            self._look_after_start(seat, seat.ready in ready, now)
-        elif seat.batches and seat.batches[0].call in ready:
+        if slot.ready is not None:
+            self._poll_start(slot, slot.ready in ready, now)
+        elif slot.calls and slot.calls[0].reference in ready:
             try:
-                results, seconds = self._ray.get(seat.batches[0].call)
+                results, seconds = self._ray.get(slot.calls[0].reference)
             except self._ray.exceptions.RayError as error:
-                batch = seat.batches[0]  # a worker ends itself when a job is over the limit
-                late = now - batch.begun > batch.limit_s
-                self._lose(seat, _over(batch.limit_s) if late else cause(error), late)
+                call = slot.calls[0]  # a worker ends itself when a job is over the limit
+                late = now - call.begun > call.limit_s
+                self._lose(slot, _over(call.limit_s) if late else cause(error), late=late)
                 return
-            batch = seat.batches.popleft()
-            self._begin(seat)
-            self._take(batch, results, seconds)
-        elif seat.batches and now > seat.batches[0].deadline:
-            self._lose(seat, _over(seat.batches[0].limit_s), late=True)
+            slot.calls.popleft()
+            self._begin(slot)
+            self.busy_seconds += seconds
+            self._batches.returned(results, seconds)
+        elif slot.calls and now > slot.calls[0].deadline:
+            self._lose(slot, _over(slot.calls[0].limit_s), late=True)
 
-    def _look_after_start(self, seat: Seat, is_ready: bool, now: float) -> None:
+    def _poll_start(self, slot: WorkerSlot, is_ready: bool, now: float) -> None:
         error: Exception = TimeoutError(f"no worker was ready within {START_S:.0f} s")
         if is_ready:
             try:
-                self._ray.get(seat.ready)
+                self._ray.get(slot.ready)
             except self._ray.exceptions.RayError as caught:
                 error = caught
             else:
-                seat.ready = None
+                slot.ready = None
                 self._bad_starts = 0
                 return
-        elif now < seat.ready_by:
+        elif now < slot.ready_by:
             return
-        elif any(other.ready is None for other in self._seats):
-            seat.ready_by = now + START_S
+        elif any(other.ready is None for other in self._slots):
+            slot.ready_by = now + START_S
             self.events.append(("worker", "waits for room, while others work"))
             return
         self._bad_starts += 1
         self.events.append(("worker", f"did not start: {cause(error)}"))
         if self._bad_starts >= START_FAILURES:
             raise WorkerError(f"workers cannot start: {cause(error)}")
-        self._kill(seat)
-        self._hire(seat)
+        self._kill(slot)
+        self._start_worker(slot)
 
-    def _take(self, batch: Batch, results: Sequence[Result], seconds: float) -> None:
-        self.busy_seconds += seconds
-        mean = seconds / len(results)
-        self._mean_s = 0.8 * self._mean_s + 0.2 * mean if self._mean_s else mean
-        for result in results:
-            if result.failure:
-                self._suspect(result.job, result.failure, alone=True)
-            else:
-                self._done.append(result)
-
-    def _lose(self, seat: Seat, why: str, late: bool) -> None:
-        """The worker is gone: the batch that ran is suspect, those that waited are not.
-
-        Unless it was late, it may have been done, and one that waited the culprit.
-        """
+    def _lose(self, slot: WorkerSlot, why: str, *, late: bool) -> None:
+        """The worker is gone, and the next one takes its slot."""
         self.events.append(("worker", f"lost: {why}"))
-        self._kill(seat)
-        running, *waiting = seat.batches
-        for batch in reversed(waiting):
-            self._queue.extendleft(reversed(batch.jobs))
-        for job in running.jobs:
-            self._suspect(job, why, alone=len(running.jobs) == 1 and (late or not waiting))
-        seat.batches.clear()
-        self._hire(seat)
-
-    def _suspect(self, job: Job, why: str, alone: bool) -> None:
-        key = job.number, job.purpose, job.seeds
-        self._failures[key] += alone
-        if self._failures[key] > self.settings.retries:
-            self.events.append(("failed", f"individual {job.number}: {why}"))
-            self._done.append(Result(job, (), why))
-        else:
-            self.events.append(("retry", f"individual {job.number}: {why}"))
-            self._suspects.append(job)
-
-    # Batches
+        self._kill(slot)
+        self._batches.lost([call.batch for call in slot.calls], why, late=late)
+        slot.calls.clear()
+        self._start_worker(slot)
 
     def _send(self) -> None:
-        """Gives every worker that has too little to do the next batch.
-
-        A suspect goes to an idle worker with nothing behind it; so that one falls idle, nothing is
-        sent ahead while suspects wait.
-        """
+        """Gives every worker that has too little to do the next batch."""
         for ahead in range(AHEAD):
-            for seat in self._seats:
-                if seat.ready is not None or len(seat.batches) > ahead:
+            for slot in self._slots:
+                if slot.ready is not None or len(slot.calls) > ahead:
                     continue
-                if seat.batches and (self._suspects or seat.batches[0].suspect):
-                    continue
-                suspect = bool(self._suspects)
-                if jobs := [self._suspects.popleft()] if suspect else self._next():
+                running = slot.calls[0].batch if slot.calls else None
+                if batch := self._batches.next(running):
                     limit = self.settings.timeout_s
-                    call = seat.actor.run.remote(jobs, limit)
-                    seat.batches.append(Batch(jobs, suspect, call, limit))
-                    if len(seat.batches) == 1:
-                        self._begin(seat)
+                    reference = slot.actor.run.remote(batch.jobs, limit)
+                    slot.calls.append(Call(batch, reference, limit))
+                    if len(slot.calls) == 1:
+                        self._begin(slot)
 
-    def _next(self) -> list[Job]:
-        """The next batch of the queue."""
-        fair = math.ceil(len(self._queue) / (AHEAD * self.count))
-        fitting = math.ceil(self.settings.batch_s / self._mean_s) if self._mean_s else 1
-        return [self._queue.popleft() for _ in range(min(fair, fitting, len(self._queue)))]
-
-    def _begin(self, seat: Seat) -> None:
-        """Starts the clock of the batch that now runs."""
-        if seat.batches:
-            batch = seat.batches[0]
-            others = 4 * self._mean_s * (len(batch.jobs) - 1)
-            batch.begun = time.monotonic()
-            batch.deadline = batch.begun + batch.limit_s + GRACE_S + others
+    def _begin(self, slot: WorkerSlot) -> None:
+        """Starts the clock of the call that now runs."""
+        if slot.calls:
+            call = slot.calls[0]
+            others = 4 * self._batches.mean_s * (len(call.batch.jobs) - 1)
+            call.begun = time.monotonic()
+            call.deadline = call.begun + call.limit_s + GRACE_S + others
 
     def _check_cluster(self) -> None:
         """Ray ends this process 60 s after its GCS died, without a word: notice it before."""

@@ -120,8 +120,8 @@ def test_a_frozen_worker_costs_its_limit_and_a_few_seconds():
         pool.submit(collected_first[1])
         begin = time.monotonic()
         pool.collect(0.0)
-        [batch] = pool._seats[0].batches
-        assert batch.deadline - batch.begun < 1.0 + 6.0
+        [call] = pool._slots[0].calls
+        assert call.deadline - call.begun < 1.0 + 6.0
         result = collected(pool, 1)[1]
         assert "over its limit of 1 s (workers.timeout_s)" in result.failure
         assert time.monotonic() - begin < 30  # about 5, on an idle machine; the hang lasts for ever

@@ -1,0 +1,110 @@
+"""Which jobs run together, which again, and which is to blame: policy, without Ray.
+
+When a batch fails, its jobs are retried one at a time. A job counts as failed only after failing
+alone more than `retries` times, so that a lost machine never marks a program as failed. Alone means
+that nothing waits behind it either: a job that kills its process takes along the results before it
+that are still on their way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search.evaluation.jobs import Job, Purpose, Result
+
+AHEAD = 2  # batches per worker in flight: one runs, one waits
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Jobs that are sent to a worker in one call."""
+
+    jobs: tuple[Job, ...]
+    suspect: bool  # a job that failed before, or whose batch did
+
+
+class Batches:
+    """The queue of jobs, the suspects among them, and the results.
+
+    Args:
+      workers: how many share the queue.
+      batch_s: how long a batch should last, in seconds.
+      retries: how often a job that fails alone is tried again before it counts as failed.
+      events: gets the kind and text of each failure.
+    """
+
+    def __init__(
+        self, workers: int, *, batch_s: float, retries: int, events: list[tuple[str, str]]
+    ):
+        self.workers, self.batch_s, self.retries = workers, batch_s, retries
+        self.events = events
+        self.mean_s = 0.0  # of a job, recent ones weighing most; 0: none yet
+        self._queue: deque[Job] = deque()
+        self._suspects: deque[Job] = deque()
+        self._failures: Counter[tuple[int, Purpose, tuple[int, ...]]] = Counter()
+        self._done: list[Result] = []
+
+    @property
+    def has_results(self) -> bool:
+        return bool(self._done)
+
+    def submit(self, job: Job) -> None:
+        self._queue.append(job)
+
+    def next(self, running: Batch | None) -> Batch | None:
+        """The next batch for a worker, if there is one that may be sent to it.
+
+        A suspect goes to an idle worker with nothing behind it; so that one falls idle, nothing is
+        sent ahead while suspects wait.
+
+        running: the batch that the worker already has.
+        """
+        if running is not None and (self._suspects or running.suspect):
+            return None
+        if self._suspects:
+            return Batch((self._suspects.popleft(),), suspect=True)
+        fair = math.ceil(len(self._queue) / (AHEAD * self.workers))
+        fitting = math.ceil(self.batch_s / self.mean_s) if self.mean_s else 1
+        size = min(fair, fitting, len(self._queue))
+        jobs = tuple(self._queue.popleft() for _ in range(size))
+        return Batch(jobs, suspect=False) if jobs else None
+
+    def returned(self, results: Sequence[Result], seconds: float) -> None:
+        """A batch has come back, after so many seconds of work."""
+        mean = seconds / len(results)
+        self.mean_s = 0.8 * self.mean_s + 0.2 * mean if self.mean_s else mean
+        for result in results:
+            if result.failure:
+                self._suspect(result.job, result.failure, alone=True)
+            else:
+                self._done.append(result)
+
+    def lost(self, batches: Sequence[Batch], why: str, *, late: bool) -> None:
+        """A worker is gone: the batch that ran is suspect, those that waited are not.
+
+        Unless it was late, it may have been done, and one that waited the culprit.
+        """
+        running, *waiting = batches
+        for batch in reversed(waiting):
+            self._queue.extendleft(reversed(batch.jobs))
+        alone = len(running.jobs) == 1 and (late or not waiting)
+        for job in running.jobs:
+            self._suspect(job, why, alone=alone)
+
+    def collect(self) -> list[Result]:
+        """The results since the last call."""
+        done, self._done = self._done, []
+        return done
+
+    def _suspect(self, job: Job, why: str, *, alone: bool) -> None:
+        key = job.number, job.purpose, job.seeds
+        self._failures[key] += alone
+        failed = self._failures[key] > self.retries
+        self.events.append(("failed" if failed else "retry", f"individual {job.number}: {why}"))
+        if failed:
+            self._done.append(Result(job, (), why))
+        else:
+            self._suspects.append(job)
