@@ -27,41 +27,49 @@ def mistakes(config: Config) -> Iterator[tuple[KeyPath, str]]:
     yield from wrong_workers(config)
 
 
-def wrong_files(config: Config) -> Iterable[tuple[KeyPath, str]]:
+def funnel_mistakes(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """What of it a funnel on a finished search depends on."""
+    yield from wrong_baselines(config)
+    yield from too_many_seeds(config)
+    yield from wrong_workers(config)
+
+
+def wrong_files(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """What a config names and cannot be read: programs and earlier runs."""
-    yield from wrong_programs(config)
-    for place, run in enumerate(config.cache.runs):
+    yield from wrong_warm_starts(config)
+    yield from wrong_baselines(config)
+    for index, run in enumerate(config.cache.runs):
         try:
             Reader(run).close()
         except StoreError as error:
-            yield ("cache", "runs", place), str(error)
+            yield ("cache", "runs", index), str(error)
 
 
-def wrong_programs(config: Config) -> Iterable[tuple[KeyPath, str]]:
-    """Warm starts and baselines that cannot be read."""
-    named: list[tuple[KeyPath, str]] = [
-        (("evolution", "warm_start", place), name)
-        for place, name in enumerate(config.evolution.warm_start)
-    ]
-    if config.funnel is not None:
-        named += [
-            (("funnel", "baselines", place), name)
-            for place, name in enumerate(config.funnel.baselines)
-        ]
-    for path, name in named:
+def wrong_warm_starts(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Warm starts that cannot be read, or that no search could begin with."""
+    evolution = config.evolution
+    for index, name in enumerate(evolution.warm_start):
+        path = "evolution", "warm_start", index
         try:
             program = load_program(name)
         except ProgramError as error:
             yield path, str(error)
             continue
-        tuned = config.evolution.mode == "tune" and path[0] == "evolution"
-        if tuned and not program.constants():
+        if evolution.mode == "tune" and not program.constants():
             yield path, f"{name} has no constant for the mode tune to change"
-        longest = config.evolution.mutations.max_length
-        if path[0] == "evolution" and longest is not None and len(program) > longest:
-            length = len(program)
+        longest, length = evolution.mutations.max_length, len(program)
+        if longest is not None and length > longest:
             message = f"{name} has {length} statements already; expected at least {length}"
             yield ("evolution", "mutations", "max_length"), message
+
+
+def wrong_baselines(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """The funnel's baselines that cannot be read."""
+    for index, name in enumerate(config.funnel.baselines if config.funnel else ()):
+        try:
+            load_program(name)
+        except ProgramError as error:
+            yield ("funnel", "baselines", index), str(error)
 
 
 def wrong_workers(config: Config) -> Iterator[tuple[KeyPath, str]]:

@@ -1,35 +1,127 @@
-"""Ctrl-C and SIGTERM: at once while a search is prepared, between two steps once it runs."""
+"""What the commands share: one parser, its options, and how what goes wrong is reported."""
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import os
 import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
 
-from search.evaluation.jobs import Stopped
+from programs import ProgramError
+from proxy_tasks.errors import TaskError
+from search.config.load import ConfigError
+from search.evaluation.jobs import Failing
+from search.evaluation.seeds import TooManySeeds
+from search.stopping import Stopped
+from search.storage.store import StoreError
+from search.workers.ray_cluster import ClusterLost, WorkerError
+
+EXIT_CODES = """\
+exit codes:
+  0        done
+  1        no worker or no program can run, or files or output cannot be written
+  2        a mistake; nothing was run
+  75       Ray is lost
+  128 + n  stopped by signal n
+After 1, 75 and a signal the message says how to continue."""
+
+MISTAKES = (StoreError, ProgramError, TaskError, TooManySeeds, ValueError)
+ERRORS = (*MISTAKES, WorkerError, Failing, OSError, KeyboardInterrupt, Stopped)
+"""What `report` explains; anything else is a bug."""
 
 
-class Stopping:
-    """The signal that has asked to stop, SIGINT or SIGTERM.
+class Parser(argparse.ArgumentParser):
+    """Reports a mistake in one line, with exit code 2; options cannot be abbreviated."""
 
-    It raises Stopped where it arrives; after `orderly` it is kept for the search's loop to ask for,
-    and a second one ends the process.
+    def __init__(self, command: str, description: str, epilog: str | None = None):
+        super().__init__(
+            prog=f"python -m search.{command}",
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; --help explains\n")
+
+    def add_overrides(self) -> None:
+        self.add_argument(
+            "--set", action="append", default=[], metavar="a.b=VALUE",
+            help="a key of the config, such as evolution.children=2000, with a value in YAML",
+        )  # fmt: skip
+
+    def add_tasks(self, *, required: bool) -> None:
+        self.add_argument(
+            "--task", action="append", required=required, default=None if required else [],
+            metavar="NAME[@SCALE]", help="a proxy task; may be repeated",
+        )  # fmt: skip
+        self.add_argument(
+            "--task-set", action="append", default=[], metavar="KEY=VALUE",
+            help="a setting of all tasks, or NAME.KEY=VALUE of one",
+        )  # fmt: skip
+
+    def add_tasks_file(self) -> None:
+        self.add_argument("--tasks-file", metavar="FILE", help="Python file with tasks of your own")
+        self.add_argument("--tasks", dest="tasks_file", help=argparse.SUPPRESS)  # its former name
+
+
+def count(text: str) -> int:
+    """A number of seeds, draws or the like."""
+    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 10000, got {text!r}")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def writable(text: str) -> Path:
+    """A file that is written at the end: where it cannot be is told before the work."""
+    path = Path(text)
+    there = path if path.exists() else path.absolute().parent
+    if path.is_dir() or not os.access(there, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text}: cannot be written")
+    return path
+
+
+def report(error: BaseException, *, running: bool = False, go_on: str = "") -> int:
+    """Says on standard error what ended a command; returns its exit code (see EXIT_CODES).
+
+    running: whether it had begun, so that the user's mistakes were behind it.
+    go_on: how to continue.
     """
+    if isinstance(error, ConfigError):
+        return _told(2, str(error))
+    if isinstance(error, (Stopped, KeyboardInterrupt)):
+        number = error.args[0] if error.args else signal.SIGINT
+        return _told(128 + number, f"Stopped; what was done is kept. {go_on}".rstrip())
+    if isinstance(error, OSError):
+        message = f"{error.filename or 'standard output'}: {error.strerror or error}"
+        return _told(1, f"error: {message}. {go_on}".rstrip())
+    if isinstance(error, MISTAKES) and not running:
+        return _told(2, f"error: {error}")
+    return _told(75 if isinstance(error, ClusterLost) else 1, f"error: {error}. {go_on}".rstrip())
 
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._orderly = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._receive)
 
-    def orderly(self) -> None:
-        """From now on the loop asks."""
-        self._orderly = True
-
-    def __call__(self) -> int | None:
-        return self.received
-
-    def _receive(self, number: int, _: object) -> None:
-        if not self._orderly:
-            raise Stopped(number)
-        if self.received is not None:
-            raise SystemExit(128 + number)
-        self.received = number
+def _told(code: int, text: str) -> int:
+    """Tells, if anybody still reads it; what an output that failed has buffered is given up, for
+    at exit it would fail once more."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return code

@@ -12,7 +12,6 @@ if __name__ == "__main__":  # before the imports, which take seconds
     exit_on_sigint()
 
 
-import argparse
 import dataclasses
 import json
 import math
@@ -20,7 +19,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
 import scipy.stats
 
@@ -28,6 +27,7 @@ from programs import Program, ProgramError
 from proxy_tasks import TASKS, Task, TaskError
 from proxy_tasks.console import run_command
 from search.config.settings import Engine
+from search.console import Parser, count, report
 from search.evaluation.evaluator import Evaluator, evaluator_for
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.optimizers import OPTIMIZERS, PREFIX, Handmade, read_program
@@ -47,7 +47,7 @@ optimizers: {", ".join(OPTIMIZERS)}
 examples:
   python -m search.evaluate library:lion --task vision_mlp
   python -m search.evaluate my_rule.py --task vision_mlp@10 --task language_mlp --seeds 5
-  python -m search.evaluate "optax:adamw(learning_rate=1e-3)" --task vision_mlp --set steps=200
+  python -m search.evaluate "optax:adamw(learning_rate=1e-3)" --task vision_mlp --task-set steps=200
 """
 
 
@@ -62,11 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"--engine interpreted has no meaning for {PREFIX}{program.name}: only programs "
                 "are interpreted; leave it out"
             )
-        evaluator = evaluator_for(options.task, options.set, options.engine, options.tasks)
+        evaluator = evaluator_for(
+            options.task, options.task_set, options.engine, options.tasks_file
+        )
         evaluations = _with_progress(evaluator, program, SEARCH.take(options.seeds))
     except (ProgramError, TaskError, TooManySeeds) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return report(error)
     by_task = [
         evaluations[i : i + options.seeds] for i in range(0, len(evaluations), options.seeds)
     ]
@@ -81,44 +82,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-class _Parser(argparse.ArgumentParser):
-    """One line for every mistake."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}; --help explains\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m search.evaluate",
-        description="Train proxy tasks with a program as the optimizer and print its fitness (the "
+def _parser() -> Parser:
+    parser = Parser(
+        "evaluate",
+        "Train proxy tasks with a program as the optimizer and print its fitness (the\n"
         "score on the search-validation split, higher is better) for each seed.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EPILOG,
     )
     parser.add_argument("program", metavar="PROGRAM", help="what to score (see below)")
-    parser.add_argument(
-        "--task", action="append", required=True, metavar="NAME[@SCALE]", help="may be repeated"
-    )
+    parser.add_tasks(required=True)
+    parser.add_tasks_file()
     parser.add_argument(
         "--engine", choices=get_args(Engine), default="auto",
         help="interpreted: compile a task once for all programs; compiled: compile this program, "
         "for long trainings; auto (default): by the length of the task",
     )  # fmt: skip
-    parser.add_argument("--seeds", type=_count, default=3, help="trainings per task (default 3)")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE",
-        help="a setting of all tasks, or NAME.KEY=VALUE of one",
-    )  # fmt: skip
-    parser.add_argument("--tasks", metavar="FILE", help="Python file with tasks of your own")
+    parser.add_argument("--seeds", type=count, default=3, help="trainings per task (default 3)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 10000, got {text!r}")
-    return int(text)
 
 
 def _with_progress(

@@ -26,6 +26,7 @@ from pathlib import Path
 from programs import analyse
 from proxy_tasks.console import run_command
 from search.config.load import ConfigError, loads
+from search.console import Parser, report
 from search.evolution.counters import Statistics
 from search.reports.summary import fame, figures
 from search.selection.overfitting import summary as meta_validation
@@ -111,11 +112,7 @@ WHAT: dict[str, Callable[[Reader, argparse.Namespace], Iterator[str]]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m search.inspect",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser("inspect", __doc__ or "")
     parser.add_argument("run", type=Path, help="a run directory")
     parser.add_argument("what", nargs="?", choices=WHAT, default="overview")
     parser.add_argument("number", nargs="?", type=int, default=0, help="of an individual")
@@ -126,8 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for line in WHAT[options.what](store, options):
                 print(line)
     except (StoreError, ConfigError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return report(error)
     return 0
 
 

@@ -1,6 +1,6 @@
 """From an evolved program to one that a reader understands: exact passes, ablation, exact passes.
 
-    python -m search.simplify library:program8 --task vision_mlp --set steps=2000 --tune 192
+    python -m search.simplify library:program8 --task vision_mlp --task-set steps=2000 --tune 192
 
 What keeps the outputs goes by proof (programs/simplify), what makes no measurable difference on
 the tasks goes by measurement (search/shortening), and each step is written into a certificate. A
@@ -16,12 +16,10 @@ if __name__ == "__main__":  # before the imports, which take seconds
     exit_on_sigint()
 
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NoReturn, get_args
+from typing import get_args
 
 from programs import ProgramError, load
 from proxy_tasks.console import run_command
@@ -29,6 +27,7 @@ from proxy_tasks.errors import TaskError
 from search.checks import ablation_seeds, refused
 from search.config.selection import FINAL_TUNING, AblationSettings, ShrinkSettings
 from search.config.settings import Engine
+from search.console import Parser, count, positive, report, writable
 from search.evaluation.threads import single_threaded
 from search.reports.certificate import as_data, certificate
 from search.selection.ledger import remembered
@@ -36,51 +35,31 @@ from search.shortening.ablation import Verdict
 from search.shortening.shorten import Shortened, shorten
 
 
-class _Parser(argparse.ArgumentParser):
-    """One line for every mistake."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}; --help explains\n")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 10000, got {text!r}")
-    return int(text)
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
-    return value
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m search.simplify", description=__doc__.splitlines()[0])
+def _parser() -> Parser:
+    parser = Parser("simplify", (__doc__ or "").splitlines()[0])
     add = parser.add_argument
     add("file", metavar="FILE", help="a program's text, or library:NAME")
-    add("--task", action="append", required=True, metavar="NAME[@SCALE]", help="may be repeated")
-    add("--set", action="append", default=[], metavar="KEY=VALUE",
-        help="a setting of all tasks, or NAME.KEY=VALUE of one")  # fmt: skip
-    add("--tasks", metavar="FILE", help="Python file with tasks of your own")
-    add("--seeds", type=_count, default=12, help="seeds per comparison (default 12)")
-    add("--confirm-seeds", type=_count, default=24, help="fresh seeds for the result (default 24)")
-    add("--tolerance", type=_positive, help="loss of fitness that is accepted on each task")
-    add("--tolerance-sd", type=_positive, default=0.5, help="the same in standard deviations of "
+    parser.add_tasks(required=True)
+    parser.add_tasks_file()
+    add("--seeds", type=count, default=12, help="seeds per comparison (default 12)")
+    add("--confirm-seeds", type=count, default=24, help="fresh seeds for the result (default 24)")
+    add("--tolerance", type=positive, help="loss of fitness that is accepted on each task")
+    add("--tolerance-sd", type=positive, default=0.5, help="the same in standard deviations of "
         "the fitness over seeds (default 0.5)")  # fmt: skip
-    add("--level", type=_positive, default=0.05, help="chance of a wrong removal (default 0.05)")
-    add("--tune", type=_count, metavar="DRAWS", help="tune the constants to the tasks first")
-    add("--evolve", type=_count, metavar="CHILDREN", help="let evolution without insertion, the "
+    add("--level", type=positive, default=0.05, help="chance of a wrong removal (default 0.05)")
+    add("--tune", type=count, metavar="DRAWS", help="tune the constants to the tasks first")
+    add("--evolve", type=count, metavar="CHILDREN", help="let evolution without insertion, the "
         "paper's way, make a proposal first")  # fmt: skip
-    add("--price", type=_positive, default=0.002, help="of a statement, with --evolve")
+    add("--price", type=positive, default=0.002, help="of a statement, with --evolve")
     add("--engine", choices=get_args(Engine), default="auto")
     add("--json", action="store_true", help="print JSON")
-    add("--out", type=Path, metavar="FILE", help="write the program there")
-    add("--certificate", type=Path, metavar="FILE", help="write the certificate there (Markdown)")
+    add("--out", type=writable, metavar="FILE", help="write the program there")
+    add(
+        "--certificate",
+        type=writable,
+        metavar="FILE",
+        help="write the certificate there (Markdown)",
+    )
     return parser
 
 
@@ -105,7 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         program = load(options.file)
         from search.evaluation.evaluator import evaluator_for  # JAX, for the command line alone
 
-        evaluator = evaluator_for(options.task, options.set, options.engine, options.tasks)
+        evaluator = evaluator_for(
+            options.task, options.task_set, options.engine, options.tasks_file
+        )
         done = shorten(
             program,
             remembered(evaluator),
@@ -122,8 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.certificate:
             options.certificate.write_text(certificate(done))
     except (ProgramError, TaskError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return report(error)
     print(json.dumps(as_data(done), indent=2) if options.json else _printed(done))
     return 0
 

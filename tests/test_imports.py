@@ -26,9 +26,10 @@ ROOMS = (  # lowest first
     "shortening",
     "reports",
 )
+BEFORE = ("stopping",)  # below all rooms: it imports nothing
 AFTER = ("checks", "console", "conclude")  # single files above the rooms
 COMMANDS = ("run", "evaluate", "funnel", "simplify", "inspect")
-ORDER = (*ROOMS, *AFTER, *COMMANDS)
+ORDER = (*BEFORE, *ROOMS, *AFTER, *COMMANDS)
 APART = {("workers", "storage"), ("storage", "workers")}  # neither knows the other
 HOME = {
     "ray": "search/workers",

@@ -11,13 +11,6 @@ from search.evaluation.fitness import Evaluation
 from search.evaluation.request import Request
 
 
-class Stopped(BaseException):
-    """The search was asked to stop, by this signal; all that was told is in the store.
-
-    As KeyboardInterrupt, it is no Exception, so that nobody takes it for a failure.
-    """
-
-
 class Failing(RuntimeError):
     """Too many evaluations failed for reasons unrelated to the programs: one line with the
     cause."""

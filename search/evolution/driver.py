@@ -15,7 +15,7 @@ from programs import Program, parse
 from programs.behaviour import Screening, behaviour
 from search.config.settings import Config
 from search.evaluation.fitness import Evaluation, Outcome, Score, evaluation_row, rejected, score_of
-from search.evaluation.jobs import Failing, Job, Purpose, Result, Stopped
+from search.evaluation.jobs import Failing, Job, Purpose, Result
 from search.evaluation.request import SEARCH, Request, Thresholds
 from search.evolution.cache import Lookup
 from search.evolution.counters import Statistics
@@ -29,6 +29,7 @@ from search.evolution.resume import (
     restored_programs,
     unaudited,
 )
+from search.stopping import Stopped
 from search.storage.lineage import edit_between
 from search.storage.store import Store
 from search.workers.pool import Pool

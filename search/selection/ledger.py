@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from search.evaluation.fitness import Evaluation, Outcome
-from search.evaluation.jobs import Job, Purpose, Stopped
+from search.evaluation.jobs import Job, Purpose
 from search.evaluation.request import Request, Scorer, scale_of
+from search.stopping import Stopped
 from search.storage.store import Store
 from search.workers.pool import Pool
 

@@ -104,7 +104,7 @@ def resume_command(
     """The command that continues a run."""
     sets = "".join(f" --set {shlex.quote(override)}" for override in overrides)
     paths = f"--config {shlex.quote(config_path)} --run-dir {shlex.quote(str(run_dir))}"
-    tasks = f" --tasks {shlex.quote(tasks_file)}" if tasks_file else ""
+    tasks = f" --tasks-file {shlex.quote(tasks_file)}" if tasks_file else ""
     return f"{shlex.quote(_python())} -m search.run {paths}{sets}{tasks} --resume"
 
 

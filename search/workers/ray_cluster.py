@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config.settings import WorkerSettings
-from search.evaluation.jobs import Stopped
+from search.stopping import Stopped
 
 
 class WorkerError(RuntimeError):

@@ -19,12 +19,12 @@ from search.config.selection import (
     TuningSettings,
 )
 from search.config.settings import Config, EvaluationSettings, WorkerSettings
-from search.evaluation.jobs import Stopped
 from search.selection import funnel
 from search.selection.families import structure
 from search.selection.finalists import Finalist
 from search.selection.funnel import KEY
 from search.shortening import shorten as simplifying
+from search.stopping import Stopped
 from search.storage.queries import leaders
 from search.storage.store import Reader, Store
 from tests.search.shortening.test_ablation import EVOLVED, WORTH

@@ -117,8 +117,10 @@ def test_a_real_training_scores_both_splits():
         (["library:lion", "--task", "vision_mlp", "--confirm-seeds", "334"], "--confirm-seeds: "),
         (["library:lion", "--task", "vision_mlp", "--tolerance", "-1"], "above 0"),
         (["library:lion", "--task", "vision_mlp", "--level", "0.7"], "below 0.5"),
-        (["library:lion", "--task", "vision_mlp", "--set", "stps=3"], "steps"),
-        (["library:lion", "--task", "vision_mlp", "--set", "vision_mlp.steps=x"], "steps"),
+        (["library:lion", "--task", "vision_mlp", "--out", "/no/such/x.py"], "cannot be written"),
+        (["library:lion", "--task", "vision_mlp", "--certificate", "/"], "cannot be written"),
+        (["library:lion", "--task", "vision_mlp", "--task-set", "stps=3"], "steps"),
+        (["library:lion", "--task", "vision_mlp", "--task-set", "vision_mlp.steps=x"], "steps"),
     ],
 )
 def test_mistakes_are_one_clear_line(argv, said, capsys):

@@ -315,7 +315,7 @@ def test_any_text_is_an_optimizer_or_a_clear_error(text):
 
 
 def test_json(capsys):
-    command = "--task vision_mlp --set steps=30 --seeds 4 --engine compiled --json"
+    command = "--task vision_mlp --task-set steps=30 --seeds 4 --engine compiled --json"
     assert main(["library:lion", *command.split()]) == 0
     (result,) = json.loads(capsys.readouterr().out)
     fitness = [row["fitness"] for row in result["seeds"]]
@@ -330,13 +330,13 @@ def test_json(capsys):
 
 
 def _json(capsys, *command):
-    assert main(["--engine", "compiled", "--set", "steps=30", "--json", *command]) == 0
+    assert main(["--engine", "compiled", "--task-set", "steps=30", "--json", *command]) == 0
     return json.loads(capsys.readouterr().out)
 
 
 def test_the_same_task_twice_gives_the_same_rows_twice(capsys):
     names = ["--task", "vision_mlp", "--task", "vision_mlp@1"]
-    one, other = _json(capsys, "library:lion", *names, "--set", "shifts=0")
+    one, other = _json(capsys, "library:lion", *names, "--task-set", "shifts=0")
     for result in (one, other):
         assert [row["seed"] for row in result["seeds"]] == [0, 1, 2]
     assert one["interval"] == other["interval"] and one["mean"] == other["mean"]
@@ -344,7 +344,7 @@ def test_the_same_task_twice_gives_the_same_rows_twice(capsys):
 
 def test_a_setting_of_one_task(capsys):
     names = ["--task", "language_mlp", "--task", "vision_mlp"]
-    own = ["--set", "vision_mlp.steps=20", "--set", "language_mlp.text_limit=60000"]
+    own = ["--task-set", "vision_mlp.steps=20", "--task-set", "language_mlp.text_limit=60000"]
     results = _json(capsys, "library:lion", *names, "--seeds", "1", *own)
     assert [result["seeds"][0]["steps"] for result in results] == [30, 20]
 
@@ -361,7 +361,7 @@ def test_which_engine_runs(task, engine):
 def test_text(capsys, tmp_path):
     file = tmp_path / "rule.py"
     file.write_text(DIVERGES)
-    command = "--task vision_mlp --set steps=30 --seeds 2 --engine compiled"
+    command = "--task vision_mlp --task-set steps=30 --seeds 2 --engine compiled"
     assert main([str(file), *command.split()]) == 0
     out = capsys.readouterr().out
     assert "not every training completed" in out and Outcome.DIVERGED.value in out
@@ -377,18 +377,18 @@ def test_text(capsys, tmp_path):
         ("library:lion --task vision_mlp:big", "no preset 'big'"),
         ("library:lion --task vision_mlp@0", "a number > 0"),
         ("library:lion --task vision_mlp@x", "a number > 0 and <= 10000, got 'x'"),
-        ("library:lion --task vision_mlp --set stepz=3", "did you mean 'steps'"),
-        ("library:lion --task vision_mlp --set steps", "KEY=VALUE"),
+        ("library:lion --task vision_mlp --task-set stepz=3", "did you mean 'steps'"),
+        ("library:lion --task vision_mlp --task-set steps", "KEY=VALUE"),
         ("library:lion --task vision_mlp --seeds 0", "1 to 10000"),
         ("library:lion --task vision_mlp --engine fast", "invalid choice"),
-        ("library:lion --task vision_mlp --tasks missing.py", "no file"),
+        ("library:lion --task vision_mlp --tasks-file missing.py", "no file"),
         ("library:lion", "--task"),
         (
-            "library:lion --task vision_mlp --set vision_mlp.steps=x",
+            "library:lion --task vision_mlp --task-set vision_mlp.steps=x",
             "steps: expected a whole number",
         ),
         (
-            "library:lion --task vision_mlp --set vision_mpl.steps=9",
+            "library:lion --task vision_mlp --task-set vision_mpl.steps=9",
             "no task 'vision_mpl' here; did you mean 'vision_mlp'?",
         ),
         ("'' --task vision_mlp", "expected FILE, library:NAME or optax:NAME(...), got ''"),
@@ -416,7 +416,7 @@ def test_help_teaches(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     out = capsys.readouterr().out
-    assert all(word in out for word in ("library:lion", "optax:adamw", "vision_mlp", "--set"))
+    assert all(word in out for word in ("library:lion", "optax:adamw", "vision_mlp", "--task-set"))
 
 
 def test_programs_are_read_from_text_and_library():

@@ -12,11 +12,12 @@ from programs.draws import child_rng
 from programs.mutate import mutate
 from search.config.settings import Config, EvolutionSettings, WorkerSettings
 from search.evaluation.fitness import Outcome, Score
-from search.evaluation.jobs import Failing, Job, Purpose, Stopped
+from search.evaluation.jobs import Failing, Job, Purpose
 from search.evaluation.request import Request
 from search.evolution.counters import Statistics
 from search.evolution.driver import Driver
 from search.evolution.evolution import Evolution, Individual, Repeats, tournament
+from search.stopping import Stopped
 from search.storage.lineage import Written, edit_between, individual, rebuilt
 from search.storage.store import Store
 from search.workers.in_process import InProcess

@@ -258,8 +258,8 @@ def paid(monkeypatch):
 
 
 PROGRAMS = ["--program", "library:lion", "--program", "library:adam", "--task", "vision_mlp"]
-QUICK = ["--workers", "in_process", "--set", "stages.C.scale=20", "--set", "stages.B.scale=2",
-         "--set", "head_start.draws=8"]  # fmt: skip
+QUICK = ["--set", "workers.address=in_process", "--set", "funnel.stages.C.scale=20",
+         "--set", "funnel.stages.B.scale=2", "--set", "funnel.head_start.draws=8"]  # fmt: skip
 
 
 def stages(store) -> list[dict]:
@@ -300,16 +300,19 @@ def test_a_signal_stops_it_with_its_own_exit_code(tmp_path, capsys, paid, number
     stopping = StoppedWhen(number, lambda: len(paid.jobs) > 30)
     command = [*PROGRAMS, *QUICK, "--run-dir", str(tmp_path)]
     assert funnel.main(command, stopping) == 128 + number
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "The same command goes on" in capsys.readouterr().err
 
 
 class StoppedWhen:
-    """As search.stopping.Stopping, without a signal."""
+    """As Stopping, without a signal."""
 
     def __init__(self, number: int, when):
         self.number, self.when = number, when
 
-    def orderly(self) -> None:
+    def prepare(self) -> None:
+        pass
+
+    def defer(self) -> None:
         pass
 
     def __call__(self) -> int | None:
@@ -323,7 +326,7 @@ def test_the_command_on_given_programs_goes_on_after_a_kill_and_pays_nothing_twi
     command = [*PROGRAMS, *QUICK, "--run-dir", str(run_dir)]
     paid.stop_at = 100
     assert funnel.main(command) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "The same command goes on" in capsys.readouterr().err
     before = len(paid.jobs)
     assert funnel.main(command) == 0
     first = capsys.readouterr().out
@@ -347,7 +350,7 @@ def test_the_command_on_a_finished_search(tmp_path, capsys, paid):
     config = Config(evaluation=EvaluationSettings(tasks=("vision_mlp",)))
     with Store(run_dir) as store:
         fill_search(store, config, [LION, numbered(3), ADAMW, load("library:sgd")])
-    assert funnel.main([str(run_dir), *QUICK, "--set", "stages.A.keep=2"]) == 0
+    assert funnel.main([str(run_dir), *QUICK, "--set", "funnel.stages.A.keep=2"]) == 0
     out = capsys.readouterr().out
     assert "individual 0 (of" in out and "Better than every baseline" in out
     with Reader(run_dir) as store:
@@ -363,10 +366,20 @@ def test_the_command_on_a_finished_search(tmp_path, capsys, paid):
         (["some_run", "--task", "vision_mlp"], "--task goes with --program"),
         (["some_run", "--task-set", "steps=9"], "--task-set goes with --program"),
         (["some_run", "--run-dir", "x"], "--run-dir goes with --program"),
-        ([*PROGRAMS, "--set", "stages.D.keep=3", "--run-dir", "x"], "'stages.D"),
-        ([*PROGRAMS, "--set", "stages.B.kep=3", "--run-dir", "x"], "did you mean 'keep'"),
-        ([*PROGRAMS, "--set", "stages.B.seeds=two", "--run-dir", "x"], "stages.B.seeds"),
-        ([*PROGRAMS, "--set", "stages.B.seeds=5001", "--run-dir", "x"], "more than the 5000"),
+        ([*PROGRAMS, "--set", "funnel.stages.D.keep=3", "--run-dir", "x"], "has no item 'D'"),
+        ([*PROGRAMS, "--set", "funnel.stages.B.kep=3", "--run-dir", "x"], "did you mean 'keep'"),
+        ([*PROGRAMS, "--set", "stages.B.keep=3", "--run-dir", "x"], "did you mean 'funnel.stages'"),
+        ([*PROGRAMS, "--set", "funnel.stages.B.seeds=two", "--run-dir", "x"], "the text 'two'"),
+        (
+            [*PROGRAMS, "--set", "funnel.stages.B.seeds=5001", "--run-dir", "x"],
+            "more than the 5000",
+        ),
+        (
+            [*PROGRAMS, "--set", "funnel.baselines=library:adamv", "--run-dir", "x"],
+            "no library program 'adamv'",
+        ),
+        ([*PROGRAMS, "--set", "workers.count=0", "--run-dir", "x"], "workers.count"),
+        ([*PROGRAMS, "--task-set", "stepz=3", "--run-dir", "x"], "did you mean 'steps'"),
         (["--program", "library:lino", "--task", "vision_mlp", "--run-dir", "x"], "lion"),
         (["--program", "library:lion", "--task", "vision_mpl", "--run-dir", "x"], "vision_mlp"),
         (["--program", "library:lion", "--run-dir", "x"], "--task"),
@@ -387,8 +400,9 @@ def test_mistakes_are_one_clear_line(argv, said, capsys, tmp_path, monkeypatch):
 def test_a_killed_funnel_on_ray_workers_goes_on_with_the_same_command(tmp_path):
     """Two minutes: real trainings, of a few steps; the driver is killed twice on the way."""
     settings = ["head_start.draws=12", "stages.A.seeds=5", "stages.B.scale=2", "stages.C.scale=3"]
-    command = [sys.executable, "-m", "search.funnel", "--program", "library:lion", "--workers", "2",
-               "--task", "vision_mlp", "--task-set", "steps=20", "--run-dir", str(tmp_path)]  # fmt: skip
+    settings = [f"funnel.{setting}" for setting in settings]
+    command = [sys.executable, "-m", "search.funnel", "--program", "library:lion", "--set",
+               "workers.count=2", "--task", "vision_mlp", "--task-set", "steps=20", "--run-dir", str(tmp_path)]  # fmt: skip
     for setting in settings:
         command += ["--set", setting]
 

@@ -1,0 +1,94 @@
+"""Signals: what they do at each stage."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from search.stopping import SIGNALS, Stage, Stopping
+
+
+def _run(code: str, **options) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdout=-1, stderr=-1, text=True, **options
+    )
+
+
+PROLOGUE = "import time; from search.stopping import *; stopping = Stopping()\n"
+
+
+def _send(process: subprocess.Popen, number: int) -> tuple[int, str, str]:
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_before_a_command_has_begun_it_ends_at_once(number):
+    process = _run(PROLOGUE + "print('ready', flush=True); time.sleep(60)")
+    assert _send(process, number) == (128 + number, "", "Stopped; nothing was run.\n")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_while_it_prepares_what_is_open_is_closed(number):
+    body = """
+stopping.prepare()
+try:
+    print('ready', flush=True)
+    time.sleep(60)
+except Stopped as stopped:
+    print('closed', stopped.args)
+"""
+    assert _send(_run(PROLOGUE + body), number) == (0, f"closed ({int(number)},)\n", "")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_while_it_runs_its_loop_asks(number):
+    body = """
+stopping.defer()
+print('ready', flush=True)
+while not stopping():
+    time.sleep(0.01)
+print(int(stopping()))
+"""
+    assert _send(_run(PROLOGUE + body), number) == (0, f"{int(number)}\n", "")
+
+
+def test_the_second_signal_ends_a_loop_that_does_not_ask():
+    body = "stopping.defer(); print('ready', flush=True)\nwhile True: time.sleep(0.01)"
+    with _run(PROLOGUE + body) as process:
+        assert process.stdout.readline() == "ready\n"
+        while process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.05)
+    assert process.returncode == 143
+
+
+def test_a_signal_that_was_ignored_stays_so():
+    code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + PROLOGUE
+    code += "import os; os.kill(os.getpid(), signal.SIGHUP); print(stopping())"
+    with _run(code) as process:
+        assert process.stdout.read() == "None\n"
+
+
+def test_a_thread_may_have_one():
+    """Python lets only the main thread handle signals."""
+    found = []
+    before = [signal.getsignal(number) for number in SIGNALS]
+    thread = threading.Thread(target=lambda: found.append(Stopping()))
+    thread.start()
+    thread.join()
+    assert found[0]() is None and found[0].stage is Stage.IMPORTING
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_catching_signals_costs_no_import():
+    code = "import sys; before = set(sys.modules); import search.stopping\n"
+    code += "print(*sorted({m.split('.')[0] for m in set(sys.modules) - before} - set(sys.stdlib_module_names)))"
+    with _run(code, env={**os.environ}) as process:
+        assert process.stdout.read() == "search\n"
