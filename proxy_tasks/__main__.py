@@ -14,7 +14,7 @@ if __name__ == "__main__":  # before the imports, which take seconds
 
     exit_on_sigint()
 
-from proxy_tasks.console import run_command, table, with_progress
+from proxy_tasks.console import OneLineParser, run_command, table, with_progress
 from proxy_tasks.errors import TaskError
 from proxy_tasks.idx import write_idx
 from proxy_tasks.images import load_images
@@ -50,7 +50,7 @@ def list_tasks(options: argparse.Namespace) -> None:
     ]
     data_of = {name: getattr(resolved_settings(name), "data", EMBEDDED[0]) for name in every}
     names = options.names or [name for name in every if data_of[name] in EMBEDDED]
-    settings = parse_settings(options.set, names)
+    settings = parse_settings(options.task_set, names)
     rows = [
         row_of(name, settings[find_task(name)[0].base])
         for name in with_progress(names, lambda name: name)
@@ -85,15 +85,16 @@ def convert(options: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m proxy_tasks", description=__doc__)
+    parser = OneLineParser(prog="python -m proxy_tasks", description=__doc__)
     commands = parser.add_subparsers(dest="command")
     lister = commands.add_parser("list", help="parameters, cost and fingerprints of tasks")
     lister.add_argument(
         "names", nargs="*", help="NAME[:PRESET][@SCALE]; none: all that need no download"
     )
-    lister.add_argument("--tasks-file", metavar="FILE", help="a Python file with your own tasks")
+    lister.add_argument("--tasks-file", metavar="FILE", help="Python file with tasks of your own")
+    lister.add_argument("--tasks", dest="tasks_file", help=argparse.SUPPRESS)  # its former name
     lister.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[],
+        "--task-set", metavar="KEY=VALUE", action="append", default=[],
         help="a setting of all tasks listed, or NAME.KEY=VALUE of one",
     )  # fmt: skip
     lister.add_argument("--json", action="store_true")

@@ -6,12 +6,13 @@ import.
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 Item = TypeVar("Item")
 
@@ -35,17 +36,33 @@ def _wait() -> None:
     os._exit(128 + signal.SIGINT)
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """Reports a mistake in one line, with exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; --help explains\n")
+
+
 def run_command(main: Callable[[], int]) -> int:
-    """Runs a command to its exit code; quiet when its output is closed before, as by `| head`."""
+    """Runs a command to its exit code.
+
+    Quiet when its output is closed before, as by `| head`; one line and exit code 1 when its output
+    cannot be written otherwise.
+    """
     try:
         try:
             return main()
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if error.filename is not None:  # not an output's
+            raise
         # What is still buffered would be written, and fail with a message, at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if isinstance(error, BrokenPipeError):
+            return 0
+        print(f"error: standard output: {error.strerror}", file=sys.stderr)
+        return 1
 
 
 def with_progress(items: Sequence[Item], label: Callable[[Item], str]) -> Iterator[Item]:

@@ -8,9 +8,9 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 from programs import ProgramError
+from proxy_tasks.console import OneLineParser
 from proxy_tasks.errors import TaskError
 from search.config.load import ConfigError
 from search.evaluation.jobs import Failing
@@ -33,8 +33,8 @@ ERRORS = (*MISTAKES, WorkerError, Failing, OSError, KeyboardInterrupt, Stopped)
 """What `report` explains; anything else is a bug."""
 
 
-class Parser(argparse.ArgumentParser):
-    """Reports a mistake in one line, with exit code 2; options cannot be abbreviated."""
+class Parser(OneLineParser):
+    """A command's parser; options cannot be abbreviated."""
 
     def __init__(self, command: str, description: str, epilog: str | None = None):
         super().__init__(
@@ -44,9 +44,6 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}; --help explains\n")
 
     def add_overrides(self) -> None:
         self.add_argument(

@@ -5,7 +5,7 @@ seconds. Two more places deal with signals, each because of other code: the proc
 the tasks is started with SIGINT blocked, since Ctrl-C goes to every process of the terminal
 (search/evaluation/source.py), and handlers that Ray replaces are put back (search/workers/
 ray_cluster.py). Commands that keep nothing until they are done end at once, even from within XLA
-(`proxy_tasks.command`).
+(`proxy_tasks.console`).
 """
 
 from __future__ import annotations

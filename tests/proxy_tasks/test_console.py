@@ -86,6 +86,15 @@ def test_output_that_is_closed(lines):
     assert process.returncode == 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="writes to /dev/full")
+def test_output_that_is_full():
+    code = "from proxy_tasks.console import run_command as u; import sys; sys.exit(u(lambda: print(1)))"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=PIPE)
+    assert done.returncode == 1
+    assert done.stderr == b"error: standard output: No space left on device\n"
+
+
 def test_help_that_is_closed():
     command = [sys.executable, "-m", "search.evaluate", "--help"]
     with subprocess.Popen(command, stdout=PIPE, stderr=PIPE) as process:

@@ -6,16 +6,16 @@ from proxy_tasks import __main__ as command_line
 
 
 def test_command_line(capsys, tmp_path):
-    assert command_line.main(["list", "vision_mlp", "--set", "steps=5"]) == 0
+    assert command_line.main(["list", "vision_mlp", "--task-set", "steps=5"]) == 0
     assert "vision_mlp" in capsys.readouterr().out
     file = tmp_path / "file"
     file.touch()
     wrong = [
         ["list", "vision_mpl"],
         ["list", "vision_mlp@0"],
-        ["list", "vision_mlp", "--set", "steps=0"],
-        ["list", "vision_mlp", "--set", "data=idx:/nowhere"],
-        ["list", "language_mlp", "--set", "data=text:/nowhere"],
+        ["list", "vision_mlp", "--task-set", "steps=0"],
+        ["list", "vision_mlp", "--task-set", "data=idx:/nowhere"],
+        ["list", "language_mlp", "--task-set", "data=text:/nowhere"],
         ["list", "--tasks-file", str(tmp_path / "none.py")],
         ["convert", "images:/nowhere", str(tmp_path)],
         ["convert", "digits", str(file)],
@@ -34,7 +34,9 @@ def test_command_line(capsys, tmp_path):
 
 
 def test_the_list_as_a_table_and_as_json(capsys):
-    assert command_line.main(["list", "vision_mlp", "--set", "vision_mlp.steps=5", "--json"]) == 0
+    assert (
+        command_line.main(["list", "vision_mlp", "--task-set", "vision_mlp.steps=5", "--json"]) == 0
+    )
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["task"], row["parameters"], row["steps"]) == ("vision_mlp", 2410, 5)
     assert command_line.main(["list", "vision_mlp@2", "vision_mlp"]) == 0
