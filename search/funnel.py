@@ -36,7 +36,7 @@ from search.evaluation.threads import single_threaded
 from search.reports.funnel import REPORT, outcome, table, write_report
 from search.reports.progress import Lines
 from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
-from search.selection.stages import Named
+from search.selection.results import NamedProgram
 from search.storage.store import Reader, Store, StoreError
 from search.workers.ray_cluster import ClusterLost, WorkerError
 
@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
     try:
         setup, settings = _set_up(options)
         run_dir = options.run or options.run_dir or Path("runs/funnel")
-        given: list[Named] = [(name, load(name)) for name in dict.fromkeys(options.program)]
+        given = [NamedProgram(name, load(name)) for name in dict.fromkeys(options.program)]
         with Store(run_dir) as store:
             candidates = given or candidates_of(store, settings)
             if not candidates:

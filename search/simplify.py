@@ -30,10 +30,10 @@ from search.checks import ablation_seeds, refused
 from search.config.selection import FINAL_TUNING, AblationSettings, ShrinkSettings
 from search.config.settings import Engine
 from search.evaluation.threads import single_threaded
-from search.reports.certificate import as_data, certificate
+from search.reports.certificate import as_data, certificate, result_lines, step_line
 from search.selection.ledger import remembered
-from search.shortening.ablation import Verdict
-from search.shortening.shorten import Shortened, shorten
+from search.selection.objective import Objective
+from search.shortening.shorten import shorten
 
 
 class _Parser(argparse.ArgumentParser):
@@ -108,14 +108,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         evaluator = evaluator_for(options.task, options.set, options.engine, options.tasks)
         done = shorten(
             program,
-            remembered(evaluator),
-            list(dict.fromkeys(options.task)),
-            rules,
-            FINAL_TUNING.model_copy(update={"draws": options.tune}) if options.tune else None,
-            ShrinkSettings(children=options.evolve, price=options.price)
+            Objective(remembered(evaluator), tuple(dict.fromkeys(options.task))),
+            ablation=rules,
+            tuning=FINAL_TUNING.model_copy(update={"draws": options.tune})
+            if options.tune
+            else None,
+            shrinking=ShrinkSettings(children=options.evolve, price=options.price)
             if options.evolve
             else None,
-            lambda text: print(text, file=sys.stderr, flush=True),
+            show=lambda step: print(step_line(step), file=sys.stderr, flush=True),
         )
         if options.out:
             options.out.write_text(str(done.program))
@@ -124,27 +125,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ProgramError, TaskError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(json.dumps(as_data(done), indent=2) if options.json else _printed(done))
+    print(json.dumps(as_data(done), indent=2) if options.json else "\n".join(result_lines(done)))
     return 0
-
-
-def _printed(done: Shortened) -> str:
-    """The result and what was taken out, for the terminal."""
-    gone: list[str] = []
-    for change in done.ablation.changes:
-        if change.verdict is Verdict.TAKEN:
-            gone.append(change.what)
-        elif change.verdict is Verdict.UNCONFIRMED:  # the next round takes anew
-            gone.clear()
-    return "\n".join(
-        [
-            f"{len(done.exact.original)} statements; {len(done.exact.program)} after the exact "
-            f"passes; {len(done.program)} after the ablation",
-            *(f"  measured: {what}" for what in gone),
-            "",
-            str(done.program),
-        ]
-    )
 
 
 if __name__ == "__main__":
