@@ -114,7 +114,7 @@ class Asked(NamedTuple):
     """Seeds that a setting asks for."""
 
     path: KeyPath
-    count: int  # in all
+    seeds: int  # in all
     source: SeedRange
     block: int = 0
 

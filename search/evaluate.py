@@ -21,8 +21,6 @@ import time
 from collections.abc import Sequence
 from typing import Any, get_args
 
-import scipy.stats
-
 from programs import Program, ProgramError
 from proxy_tasks import TASKS, Task, TaskError
 from proxy_tasks.console import run_command
@@ -34,6 +32,7 @@ from search.evaluation.optimizers import OPTIMIZERS, PREFIX, Handmade, read_prog
 from search.evaluation.request import Request
 from search.evaluation.seeds import SEARCH, TooManySeeds
 from search.evaluation.threads import single_threaded
+from search.selection.comparison import t_interval
 
 EPILOG = f"""PROGRAM is one of
   FILE                          the text of a program: def train(w, g, m, lr): ... return update, m
@@ -130,9 +129,7 @@ def _summary(task: Task, engine: str, evaluations: Sequence[Evaluation]) -> dict
     mean = statistics.fmean(fitness) if finite else math.nan
     interval = None
     if finite and len(fitness) > 1:
-        error = statistics.stdev(fitness) / math.sqrt(len(fitness))
-        half = float(scipy.stats.t.ppf(0.975, len(fitness) - 1)) * error
-        interval = [mean - half, mean + half]
+        interval = list(t_interval(fitness, level=0.025))
     return {
         "task": task.name,
         "measure": getattr(task.settings, "fitness", "fitness"),

@@ -36,7 +36,7 @@ from search.evaluation.threads import single_threaded
 from search.reports.funnel import REPORT, outcome, table, write_report
 from search.reports.progress import Lines
 from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
-from search.selection.stages import Named
+from search.selection.results import NamedProgram
 from search.stopping import Stopping
 from search.storage.store import Reader, Store
 
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
         config = _config(options)
         settings = config.funnel or FunnelSettings()
         run_dir = options.run or options.run_dir or Path("runs/funnel")
-        given: list[Named] = [(name, load(name)) for name in dict.fromkeys(options.program)]
+        given = [NamedProgram(name, load(name)) for name in dict.fromkeys(options.program)]
         for doubt in doubts(config):
             print(f"warning: {doubt}", file=sys.stderr)
         with Store(run_dir) as store:

@@ -28,6 +28,7 @@ from search.evolution.counters import Statistics
 from search.evolution.driver import Driver
 from search.evolution.earlier_runs import take_over
 from search.evolution.evolution import Repeats
+from search.reports.conclusion import conclusion_lines
 from search.reports.progress import KINDS, View, say
 from search.reports.summary import summary
 from search.selection.finalists import rescored
@@ -75,8 +76,9 @@ def search(
                 record(store, config.meta_validation)
                 starts = [finalists[0].leader.program]
         say(view, "summary", "\n".join(summary(store, config, statistics, finalists)))
-        done = conclude(config, store, finalists, stopping, tasks_file)
-        say(view, "conclusion", "\n".join(done))
+        if config.funnel is not None:
+            done = conclude(config, store, finalists, stopping=stopping, tasks_file=tasks_file)
+            say(view, "conclusion", "\n".join(conclusion_lines(done, run_dir)))
 
 
 def _parser() -> Parser:

@@ -29,10 +29,10 @@ from search.config.selection import FINAL_TUNING, AblationSettings, ShrinkSettin
 from search.config.settings import Engine
 from search.console import Parser, count, positive, report, writable
 from search.evaluation.threads import single_threaded
-from search.reports.certificate import as_data, certificate
+from search.reports.certificate import as_data, certificate, result_lines, step_line
 from search.selection.ledger import remembered
-from search.shortening.ablation import Verdict
-from search.shortening.shorten import Shortened, shorten
+from search.selection.objective import Objective
+from search.shortening.shorten import shorten
 
 
 def _parser() -> Parser:
@@ -89,14 +89,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         done = shorten(
             program,
-            remembered(evaluator),
-            list(dict.fromkeys(options.task)),
-            rules,
-            FINAL_TUNING.model_copy(update={"draws": options.tune}) if options.tune else None,
-            ShrinkSettings(children=options.evolve, price=options.price)
+            Objective(remembered(evaluator), tuple(dict.fromkeys(options.task))),
+            ablation=rules,
+            tuning=FINAL_TUNING.model_copy(update={"draws": options.tune})
+            if options.tune
+            else None,
+            shrinking=ShrinkSettings(children=options.evolve, price=options.price)
             if options.evolve
             else None,
-            lambda text: print(text, file=sys.stderr, flush=True),
+            show=lambda step: print(step_line(step), file=sys.stderr, flush=True),
         )
         if options.out:
             options.out.write_text(str(done.program))
@@ -104,27 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.certificate.write_text(certificate(done))
     except (ProgramError, TaskError, ValueError, OSError) as error:
         return report(error)
-    print(json.dumps(as_data(done), indent=2) if options.json else _printed(done))
+    print(json.dumps(as_data(done), indent=2) if options.json else "\n".join(result_lines(done)))
     return 0
-
-
-def _printed(done: Shortened) -> str:
-    """The result and what was taken out, for the terminal."""
-    gone: list[str] = []
-    for change in done.ablation.changes:
-        if change.verdict is Verdict.TAKEN:
-            gone.append(change.what)
-        elif change.verdict is Verdict.UNCONFIRMED:  # the next round takes anew
-            gone.clear()
-    return "\n".join(
-        [
-            f"{len(done.exact.original)} statements; {len(done.exact.program)} after the exact "
-            f"passes; {len(done.program)} after the ablation",
-            *(f"  measured: {what}" for what in gone),
-            "",
-            str(done.program),
-        ]
-    )
 
 
 if __name__ == "__main__":

@@ -175,8 +175,7 @@ def as_markdown(result: Simplification) -> str:
         "# Certificate of simplification",
         "",
         f"{len(before)} statements and {_states(before)} before, "
-        f"{len(after)} statements and {_states(after)} after; {result.seconds:.2f} s. "
-        + _end(result),
+        f"{len(after)} statements and {_states(after)} after. " + _end(result),
         "",
         "*exact*: the outputs are equal up to float rounding. *guard*: equal except where a "
         "divisor is not large against the guard of 1e-8, or a number leaves float32's range.",

@@ -34,11 +34,6 @@ class TuningSettings(SettingsModel):
     spread: float = Field(default=2.0, gt=0, le=20)
     """Standard deviation of a constant's change, in powers of two."""
 
-    @property
-    def trainings(self) -> int:
-        """At most so many trainings for each program and task."""
-        return self.draws + min(self.keep, self.draws) * (self.seeds - 1) if self.draws > 1 else 0
-
 
 def tuning_defaults(**values: float) -> tuple[TuningSettings, BeforeValidator]:
     """A default of tuning settings, and what lets a config give single keys of it."""

@@ -1,4 +1,7 @@
-"""The way from an evolved program to the final one, as a page to read."""
+"""The way from an evolved program to the final one, as a page to read and as plain values.
+
+Neither holds a time, so that equal runs give equal files.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +9,35 @@ from typing import Any
 
 from programs import Program
 from programs.simplify import Simplification, as_dict, as_markdown
+from search.reports.measurements import comparison_in_full
+from search.reports.tables import finite_or_none, markdown_table
 from search.shortening.ablation import Ablation, Change
-from search.shortening.shorten import Shortened
+from search.shortening.judge import TaskComparison, Verdict
+from search.shortening.shorten import ShorteningResult, Step
 
 
-def certificate(done: Shortened) -> str:
+def certificate(done: ShorteningResult) -> str:
     """The whole way as a page to read."""
-    lines = _head(done.exact.original, done.program, done.constants, done.seconds)
-    if done.restored is not None:
+    lines = _head(done.exact.original, done.program, done.constants.value)
+    if done.original is not None:
         lines += ["With the constants tuned to the tasks:", "", *_code(done.again.program)]
-    return "\n".join([*lines, _deeper(as_markdown(done.exact)), *_measured(done)])
+    return "\n".join([*lines, _deeper(as_markdown(done.exact)), *_after_exact_passes(done)])
 
 
-def exact_certificate(exact: Simplification, why: str, tried: Shortened | None = None) -> str:
-    """The same where the exact passes alone are the way; `tried` was taken back."""
-    lines = [*_head(exact.original, exact.program, why, exact.seconds), _deeper(as_markdown(exact))]
+def exact_certificate(exact: Simplification, why: str, tried: ShorteningResult | None) -> str:
+    """The same where the exact passes alone are the way; `tried` was reverted."""
+    lines = [*_head(exact.original, exact.program, why), _deeper(as_markdown(exact))]
     if tried is not None:
-        lines += ["## What follows was taken back", "", why, "", *_measured(tried)]
+        lines += ["## What follows was reverted", "", why, "", *_after_exact_passes(tried)]
     return "\n".join(lines)
 
 
-def _head(before: Program, after: Program, said: str, seconds: float) -> list[str]:
+def _head(before: Program, after: Program, remark: str) -> list[str]:
     states = f"{len(before.states)} to {len(after.states)} states"
     return [
         "# From the evolved program to the final one",
         "",
-        f"{len(before)} to {len(after)} statements, {states}, in {seconds:.0f} s. {said}",
+        f"{len(before)} to {len(after)} statements, {states}. {remark}",
         "",
         *_code(before),
         "became",
@@ -40,8 +46,7 @@ def _head(before: Program, after: Program, said: str, seconds: float) -> list[st
     ]
 
 
-def _measured(done: Shortened) -> list[str]:
-    """What was done after the exact passes."""
+def _after_exact_passes(done: ShorteningResult) -> list[str]:
     lines = []
     if done.tuned is not None:
         lines += [
@@ -52,28 +57,35 @@ def _measured(done: Shortened) -> list[str]:
             "",
             *_code(done.tuned.program),
         ]
-    return [*lines, ablation_markdown(done.ablation), _deeper(as_markdown(done.again))]
+    return [*lines, *_ablation(done.ablation), _deeper(as_markdown(done.again))]
 
 
-def ablation_markdown(done: Ablation) -> str:
-    """What was taken out by measurement, and what was not."""
+def _ablation(done: Ablation) -> list[str]:
+    """What was removed by measurement, and what was not."""
     tolerances = ", ".join(f"{value:.4g} on {task}" for task, value in done.tolerance.items())
-    lines = [
+    rows = [("removal", "verdict", "difference")]
+    for change in done.changes:
+        measured = "; ".join(map(_measured, change.by_task))
+        rows.append((f"`{change.what}`", change.verdict.value, measured))
+    return [
         "## Ablation, by measurement",
         "",
-        "*measured*: the fitness stays within a tolerance. A removal is harmless when the interval "
-        "of its paired difference in fitness to the start lies above minus the tolerance on every "
-        f"task. Tolerance: {tolerances}.",
+        "*measured*: the fitness stays within a tolerance. A removal is harmless when, on every "
+        "task, the interval of its paired difference in fitness lies above minus the tolerance: "
+        "the difference to the start, and to the best program so far where one was shown to be "
+        f"better than the start. Tolerance: {tolerances}.",
         "",
         f"{len(done.start)} -> {len(done.program)} statements.",
         "",
-        "| removal | verdict | difference to the start |",
-        "| --- | --- | --- |",
+        *markdown_table(rows),
+        "",
+        *_code(done.program),
     ]
-    for change in done.changes:
-        measured = "; ".join(f"{task}: {comparison}" for task, comparison in change.by_task)
-        lines.append(f"| `{change.what}` | {change.verdict.value} | {measured} |")
-    return "\n".join([*lines, "", *_code(done.program)])
+
+
+def _measured(measured: TaskComparison) -> str:
+    difference = comparison_in_full(measured.comparison)
+    return f"{measured.task}, minus the {measured.reference}: {difference}"
 
 
 def _deeper(markdown: str) -> str:
@@ -84,26 +96,54 @@ def _code(program: Program) -> list[str]:
     return ["```python", str(program).rstrip(), "```", ""]
 
 
-def as_data(done: Shortened) -> dict[str, Any]:
-    """The same as plain values, for JSON."""
+def step_line(step: Step) -> str:
+    """One line for each step as it is done."""
+    if isinstance(step, Simplification):
+        return f"exact passes: {len(step.original)} -> {len(step.program)} statements"
+    if isinstance(step, Program):
+        return f"evolution without insertion proposes {len(step)} statements"
+    if isinstance(step, Change):
+        measured = "; ".join(map(_measured, step.by_task))
+        return f"{step.what}: {step.verdict.value} ({measured})"
+    return f"tuned: mean fitness {step.fitness:.5g} with the best of {step.draws} draws"
+
+
+def result_lines(done: ShorteningResult) -> list[str]:
+    """The result and what was removed, for the terminal."""
+    removed: list[str] = []
+    for change in done.ablation.changes:
+        if change.verdict is Verdict.ACCEPTED:
+            removed.append(change.what)
+        elif change.verdict is Verdict.UNCONFIRMED:  # the next round begins anew
+            removed.clear()
+    return [
+        f"{len(done.exact.original)} statements; {len(done.exact.program)} after the exact "
+        f"passes; {len(done.program)} after the ablation",
+        *(f"  measured: {what}" for what in removed),
+        "",
+        str(done.program),
+    ]
+
+
+def as_data(done: ShorteningResult) -> dict[str, Any]:
+    """The whole way as plain values, for JSON."""
     return {
         "program": str(done.program),
         "tuned": str(done.again.program),
         "statements": [len(done.exact.original), len(done.program)],
-        "exact": as_dict(done.exact),
+        "exact": _without_time(as_dict(done.exact)),
         "tolerance": dict(done.ablation.tolerance),
-        "ablation": [change_data(change) for change in done.ablation.changes],
-        "exact_again": as_dict(done.again),
-        "seconds": round(done.seconds, 1),
+        "ablation": [_change_data(change) for change in done.ablation.changes],
+        "exact_again": _without_time(as_dict(done.again)),
     }
 
 
-def change_data(change: Change) -> dict[str, Any]:
+def _without_time(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key != "seconds"}
+
+
+def _change_data(change: Change) -> dict[str, Any]:
     """A tried removal as plain values; infinite bounds as null."""
-
-    def number(value: float) -> float | None:
-        return value if abs(value) < float("inf") else None
-
     return {
         "what": change.what,
         "verdict": change.verdict.name,
@@ -111,13 +151,17 @@ def change_data(change: Change) -> dict[str, Any]:
         "after": str(change.after),
         "measured": [
             {
-                "task": task,
-                "seeds": c.pairs,
-                "failed": c.failed,
-                "mean": number(c.mean),
-                "interval": [number(c.low), number(c.high)],
-                "tolerance": -c.margin,
+                "task": measured.task,
+                "minus": measured.reference,
+                "seeds": measured.comparison.pairs,
+                "failed": measured.comparison.failed,
+                "mean": finite_or_none(measured.comparison.mean),
+                "interval": [
+                    finite_or_none(measured.comparison.low),
+                    finite_or_none(measured.comparison.high),
+                ],
+                "tolerance": -measured.comparison.margin,
             }
-            for task, c in change.by_task
+            for measured in change.by_task
         ],
     }

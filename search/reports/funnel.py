@@ -1,4 +1,4 @@
-"""The funnel as text: a table, a page, JSON."""
+"""The funnel as text: a table, a page."""
 
 from __future__ import annotations
 
@@ -6,80 +6,84 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.reports.tables import columns
-from search.selection.comparison import Comparison
-from search.selection.stages import Entry, Funnelled, Stage
+from search.reports.measurements import interval, mean_fitness
+from search.reports.tables import columns, markdown_table
+from search.selection.results import FunnelResult, StageEntry, StageResult
+from search.selection.update_form import update_form
 
 REPORT = "funnel.md"
 
 
-def table(stages: Sequence[Stage]) -> str:
+def table(stages: Sequence[StageResult]) -> str:
     """The funnel as text, one row per stage."""
-    head = ("stage", "tasks", "in", "promoted", "best", "fitness", "less the baseline", "p")
-    return columns([head, *map(_row, stages)])
+    head = (
+        "stage", "tasks", "candidates", "promoted", "best", "fitness", "minus hardest baseline", "p"
+    )  # fmt: skip
+    return columns([head, *map(_stage_row, stages)])
 
 
-def markdown(stages: Sequence[Stage]) -> str:
+def markdown(stages: Sequence[StageResult]) -> list[str]:
     """The funnel as a Markdown table, one row per program and stage."""
-    lines = [
-        "| stage | program | fitness | less the baseline | p | goes on |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    rows = [("stage", "program", "fitness", "minus hardest baseline", "p", "goes on")]
     for stage in stages:
         for entry in (*stage.baselines, *stage.entries):
+            row = stage.name, entry.name, mean_fitness(entry.fitness)
             if entry.against is None:
-                cells = (stage.name, entry.name, _fitness(entry), "baseline", "", "")
+                rows.append((*row, "baseline", "", ""))
             else:
-                goes = "yes" if entry.promoted else "no"
-                less = f"{_interval(entry.against)} ({entry.baseline})"
-                cells = stage.name, entry.name, _fitness(entry), less, f"{entry.p:.2g}", goes
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+                difference = f"{interval(entry.against)} ({entry.baseline})"
+                rows.append((*row, difference, f"{entry.p:.2g}", goes_on(stage, entry)))
+    return markdown_table(rows)
 
 
-def _row(stage: Stage) -> tuple[str, ...]:
+def goes_on(stage: StageResult, entry: StageEntry) -> str:
+    """Whether a candidate was promoted, and why."""
+    if entry.promoted:
+        return "yes" if stage.beat else "yes: among the best, not tested"
+    if not math.isfinite(entry.mean):
+        return "no: no fitness on some seed"
+    if stage.beat and entry.p > stage.level:
+        return f"no: p is above {stage.level:g}"
+    return f"no: not among the best {len(stage.promoted)}"
+
+
+def _stage_row(stage: StageResult) -> tuple[str, ...]:
     best = stage.entries[0]
-    promoted = f"{len(stage.promoted)}{'' if stage.beat else ' (best)'}"
     assert best.against is not None
     return (
         stage.name,
         ", ".join(stage.tasks),
         str(len(stage.entries)),
-        promoted,
+        f"{len(stage.promoted)}{'' if stage.beat else ' (best, not tested)'}",
         best.name,
-        _fitness(best),
-        f"{_interval(best.against)} {best.baseline}",
+        mean_fitness(best.fitness),
+        f"{interval(best.against)} {best.baseline}",
         f"{best.p:.2g}",
     )
 
 
-def _fitness(entry: Entry) -> str:
-    return f"{entry.mean:.5g}" if math.isfinite(entry.mean) else "none"
-
-
-def _interval(c: Comparison) -> str:
-    if not math.isfinite(c.mean):
-        return f"no fitness on {c.failed} seeds"
-    return f"{c.mean:+.4g} [{c.low:+.4g}, {c.high:+.4g}]"
-
-
-def write_report(run_dir: Path, done: Funnelled) -> None:
+def write_report(run_dir: Path, done: FunnelResult) -> None:
     """Writes the funnel's page into the run directory."""
     (run_dir / REPORT).write_text(report(done))
 
 
-def report(done: Funnelled) -> str:
-    """The funnel as a page: every program in every stage, and the texts of the last ones."""
-    lines = ["# Funnel", "", *outcome(done), "", markdown(done.stages), ""]
+def report(done: FunnelResult) -> str:
+    """The funnel as a page: every program in every stage, what kind of update each candidate makes,
+    and the texts of the last ones."""
+    lines = ["# Funnel", "", *outcome(done), ""]
+    if done.stages:
+        forms = [(e.name, update_form(e.program).value) for e in done.stages[0].entries]
+        lines += [*markdown(done.stages), "", *markdown_table([("program", "its update"), *forms])]
+        lines.append("")
     for entry in (*done.confirmed, *(done.stages[-1].baselines if done.stages else ())):
         lines += [f"{entry.name}, as tuned for the last stage:", "", "```python",
                   str(entry.program).rstrip(), "```", ""]  # fmt: skip
     return "\n".join(lines)
 
 
-def outcome(done: Funnelled) -> list[str]:
+def outcome(done: FunnelResult) -> list[str]:
     """What came out, in words."""
-    said = [
+    lines = [
         f"{name} is a baseline with other constants: no candidate, but a starting point of that "
         "baseline's tuning."
         for name in done.variants
@@ -87,6 +91,6 @@ def outcome(done: Funnelled) -> list[str]:
     if done.confirmed:
         names, level = ", ".join(e.name for e in done.confirmed), done.stages[-1].level
         better = f"Better than every baseline on fresh seeds, at a family-wise level of {level:g}"
-        return [*said, f"{better}: {names}."]
+        return [*lines, f"{better}: {names}."]
     why = f"none got past stage {done.stages[-1].name}" if done.stages else "there is no candidate"
-    return [*said, f"No program is shown to be better than the baselines: {why}."]
+    return [*lines, f"No program is shown to be better than the baselines: {why}."]

@@ -33,12 +33,19 @@ class Lines:
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + LINES_EVERY_S
-        line = f"{progress.done} trainings done, {progress.reused} known before"
-        if progress.expected is not None:
-            left = progress.left_s()
-            ahead = f"at most {duration(left)} left" if left == left else "time left unknown"
-            line += f", of at most {progress.expected.trainings}; {ahead}"
-        print(line, file=self._file, flush=True)
+        print(progress_line(progress), file=self._file, flush=True)
+
+
+def progress_line(progress: Progress) -> str:
+    """How far a phase of the conclusion is."""
+    line = f"{progress.phase}: {progress.done} trainings run"
+    if progress.reused:
+        line += f", {progress.reused} reused"
+    if progress.expected is None:
+        return line
+    left = progress.left_s()
+    ahead = f"at most {duration(left)} left in it" if left == left else "time left unknown"
+    return f"{line}, of at most {progress.expected.trainings}; {ahead}"
 
 
 Figures = dict[str, float | int | str | None]

@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from statistics import fmean
-
-from search.reports.tables import columns
+from search.reports.measurements import (
+    confidence,
+    interval,
+    mean_fitness,
+    null_hypothesis,
+)
+from search.reports.tables import columns, markdown_table
 from search.selection.validation import Validation
-
-
-def _rows(validation: Validation) -> list[tuple[str, ...]]:
-    """A table: fitness, and the difference to the winner and to each baseline."""
-    size = len(validation.names)
-    first = size - validation.baselines
-    others = (0, *range(first, size))
-    rows = [("program", "fitness", *(f"less {validation.names[other]}" for other in others))]
-    for i, (name, fitness) in enumerate(zip(validation.names, validation.fitness)):
-        cells = ("" if i == o or i >= first else str(validation.less(i, o)) for o in others)
-        rows.append((name, _mean(fitness), *cells))
-    return rows
 
 
 def validation_table(validation: Validation) -> str:
     return columns(_rows(validation))
 
 
-def validation_markdown(validation: Validation) -> str:
+def validation_markdown(validation: Validation) -> list[str]:
     """The table with what it means, for the certificate."""
-    head, *rows = _rows(validation)
-    lines = [
+    made = range(1, len(validation.names) - validation.baselines)
+    return [
         "## Validation of the result",
         "",
         f"On {', '.join(validation.tasks)}, {len(validation.fitness[0])} fresh seeds, the "
-        f"meta-validation split. Tolerance: {validation.tolerance:.4g}.",
+        f"meta-validation split; {confidence(validation.level)} intervals. Tolerance: "
+        f"{validation.tolerance:.4g}.",
         "",
-        *(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)),
+        *markdown_table(_rows(validation)),
+        "",
+        *(f"{validation.names[i]}: {validation.standing(i).value}." for i in made),
     ]
-    made = range(1, len(validation.names) - validation.baselines)
-    return "\n".join(
-        [*lines, "", *(f"{validation.names[i]}: {validation.verdict(i)}." for i in made)]
-    )
 
 
-def _mean(fitness: Sequence[float]) -> str:
-    return f"{fmean(fitness):.5g}" if all(map(math.isfinite, fitness)) else "none"
+def _rows(validation: Validation) -> list[tuple[str, ...]]:
+    """Fitness, and the difference to the winner and to each baseline with its p."""
+    size = len(validation.names)
+    first = size - validation.baselines
+    others = (0, *range(first, size))
+    margins = [-validation.tolerance, *(0.0 for _ in others[1:])]
+    head = ["program", "fitness"]
+    for other, margin in zip(others, margins):
+        head += [f"minus {validation.names[other]}", f"p ({null_hypothesis(margin)})"]
+    rows = [tuple(head)]
+    for i, (name, fitness) in enumerate(zip(validation.names, validation.fitness)):
+        row = [name, mean_fitness(fitness)]
+        for other in others:
+            if i == other or i >= first:
+                row += ["", ""]
+            else:
+                difference = validation.difference(i, other)
+                row += [interval(difference), f"{difference.p:.2g}"]
+        rows.append(tuple(row))
+    return rows

@@ -6,22 +6,20 @@ with, is decided by seeds that the search has not seen. Seeds are shared, so dif
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from statistics import fmean, stdev
-
-from scipy.stats import t as student
+from statistics import fmean
 
 from search.config.settings import Config, EvaluationSettings
 from search.evaluation.fitness import evaluation_of, score_of
 from search.evaluation.jobs import Job, Purpose
 from search.evaluation.request import Request
 from search.evaluation.seeds import RESCORING
+from search.selection.comparison import t_interval
 from search.storage.queries import Leader, leaders, warm_start
 from search.storage.store import Reader, Store
 
-CONFIDENCE = 0.95
+LEVEL = 0.025  # chance that a bound of an interval is wrong: 95 % intervals
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Finalist:
 
     leader: Leader
     fresh: tuple[float, ...]  # [seeds]; empty when it was not scored again
-    gain: tuple[float, ...]  # [seeds] fitness less the warm start's, seed by seed
+    gain: tuple[float, ...]  # [seeds] fitness minus the warm start's, seed by seed
 
     @property
     def mean(self) -> float:
@@ -38,21 +36,13 @@ class Finalist:
 
     @property
     def mean_interval(self) -> tuple[float, float]:
-        """The same of its fitness."""
-        return interval(self.fresh)
+        """Of its fitness on fresh seeds, at 95 %; infinite where it was not scored again."""
+        return t_interval(self.fresh, LEVEL)
 
     @property
     def gain_interval(self) -> tuple[float, float]:
-        """Least and greatest plausible gain, at 95 % (Student's t over paired seeds)."""
-        return interval(self.gain)
-
-
-def interval(values: tuple[float, ...]) -> tuple[float, float]:
-    """The mean's confidence interval; infinite with fewer than two finite values."""
-    if len(values) < 2 or not all(map(math.isfinite, values)):
-        return -math.inf, math.inf
-    half = student.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stdev(values) / len(values) ** 0.5
-    return fmean(values) - half, fmean(values) + half
+        """Of its gain over the warm start, at 95 % (Student's t over paired seeds)."""
+        return t_interval(self.gain, LEVEL)
 
 
 def rescored(

@@ -11,18 +11,13 @@ from dataclasses import dataclass, field
 from programs import load
 from search.config.selection import FunnelSettings
 from search.config.settings import Config, Engine, WorkerSettings
-from search.evaluation.request import SettingsByTask, scaled
+from search.evaluation.request import SettingsByTask
 from search.evaluation.source import evaluation_function, task_settings
 from search.selection.families import Candidate, families
 from search.selection.ledger import Ledger, Progress
-from search.selection.stages import (
-    Funnelled,
-    Named,
-    Stage,
-    expected_trainings,
-    run_stages,
-    stage_json,
-)
+from search.selection.objective import Objective
+from search.selection.results import FunnelResult, NamedProgram, StageResult
+from search.selection.stages import run_stages, stage_json
 from search.storage.queries import leaders
 from search.storage.store import Reader, Store
 from search.workers.ray_pool import make_pool
@@ -87,12 +82,13 @@ def ledger_of(
 
 
 def run_funnel(
-    candidates: Sequence[Named],
+    candidates: Sequence[NamedProgram],
     ledger: Ledger,
     setup: Setup,
     settings: FunnelSettings,
+    *,
     searched: bool = True,
-) -> Funnelled:
+) -> FunnelResult:
     """Runs or continues a funnel; stages and trainings are kept in the ledger's store.
 
     searched: whether the candidates come out of a search (see `run_stages`).
@@ -101,40 +97,34 @@ def run_funnel(
       ProgramError, TaskError: a baseline or a task does not exist; nothing was run.
       Stopped: the user asked to stop. WorkerError, ClusterLost: no worker can run.
     """
-    baselines = [(name, load(name)) for name in settings.baselines]
-    for task in setup.tasks:
-        ledger.fingerprint(scaled(task, 1))
-    for stage in settings.stages:
-        for task in stage.tasks or setup.tasks:
-            ledger.fingerprint(scaled(task, stage.scale))
+    baselines = [NamedProgram(name, load(name)) for name in settings.baselines]
+    objective = Objective(ledger, setup.tasks, setup.weights)
+    for used in (objective.scaled(1), *map(objective.of_stage, settings.stages)):
+        for task in used.tasks:
+            ledger.fingerprint(task)
 
-    kept: list[Stage] = []
+    kept: list[StageResult] = []
 
-    def keep(*stages: Stage) -> None:
+    def keep(*stages: StageResult) -> None:
         kept.extend(stages)
         ledger.store.set_meta(KEY, f"[{', '.join(map(stage_json, kept))}]")
         ledger.store.commit()
 
     keep()  # what an earlier funnel left
 
-    ledger.progress.expected = expected_trainings(
-        len(candidates), len(baselines), len(setup.tasks), settings, searched
-    )
-    done = run_stages(
+    return run_stages(
         candidates,
         baselines,
-        ledger,
-        setup.tasks,
-        settings,
+        objective=objective,
+        settings=settings,
         seed=setup.seed,
-        weights=setup.weights,
-        done=keep,
         searched=searched,
+        begin=ledger.progress.begin,
+        done=keep,
     )
-    return done
 
 
-def candidates_of(store: Reader, settings: FunnelSettings) -> list[Named]:
+def candidates_of(store: Reader, settings: FunnelSettings) -> list[NamedProgram]:
     """The best of different families of a search, the fittest first."""
     found = [
         Candidate(leader.program, leader.fitness, f"individual {leader.number}")
@@ -144,6 +134,6 @@ def candidates_of(store: Reader, settings: FunnelSettings) -> list[Named]:
         what = f"{settings.families} families among the {len(found):,} best programs"
         print(f"Looking for {what}", file=sys.stderr, flush=True)
     return [
-        (f"{family.best.name} (of {family.members})", family.best.program)
+        NamedProgram(f"{family.best.name} (of {family.members})", family.best.program)
         for family in families(found, settings.families)
     ]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job, Purpose
 from search.evaluation.request import Request, Scorer, scale_of
+from search.selection.objective import Expected
 from search.stopping import Stopped
 from search.storage.store import Store
 from search.workers.pool import Pool
@@ -19,26 +19,27 @@ from search.workers.pool import Pool
 WAIT_S = 0.2  # longest wait for a worker, so that a signal is noticed
 
 
-class Expected(NamedTuple):
-    """How much is to be done."""
-
-    trainings: int
-    compute: float  # the same in trainings at scale 1
-
-
 @dataclass(slots=True)
 class Progress:
-    """How far it is; `expected` is a guess that whoever asks for scores keeps up to date."""
+    """How far the present phase is."""
 
-    done: int = 0  # trainings run by this process
+    phase: str = ""
+    expected: Expected | None = None  # at most, in this phase; None: not known
+    done: int = 0  # trainings run in this phase
     reused: int = 0  # trainings found in the store
-    expected: Expected | None = None  # None: not known
     compute_done: float = 0.0  # of the trainings run, in trainings at scale 1
     compute_reused: float = 0.0
-    started: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+
+    def begin(self, phase: str, expected: Expected | None = None) -> None:
+        """A new phase, of which nothing is done."""
+        self.phase, self.expected = phase, expected
+        self.done = self.reused = 0
+        self.compute_done = self.compute_reused = 0.0
+        self.started = time.monotonic()
 
     def left_s(self) -> float:
-        """Seconds that what is still expected will take, by its compute."""
+        """Seconds that the rest of the phase takes at most, by its compute; NaN: not known."""
         if self.expected is None or not self.compute_done:
             return math.nan
         left = max(0.0, self.expected.compute - self.compute_done - self.compute_reused)
@@ -66,7 +67,7 @@ class Ledger:
         show: Callable[[Progress], None] = lambda _: None,
         stopping: Callable[[], int | None] = lambda: None,
     ):
-        self.pool, self.store, self.progress = pool, store, Progress(started=time.monotonic())
+        self.pool, self.store, self.progress = pool, store, Progress()
         self.fingerprint, self._show, self._stopping = fingerprint, show, stopping
         self._known: dict[str, float] = {}
         self._jobs = 0
@@ -77,14 +78,14 @@ class Ledger:
             found = json.loads(value)
             if found["outcome"] != Outcome.FAILED.name:
                 self._known[key] = -math.inf if found["fitness"] is None else found["fitness"]
+        self._earlier: dict[str, str | None] = dict.fromkeys(self._known)  # phase that last asked
 
     def __call__(self, requests: Sequence[Request]) -> list[float]:
         """Raises Stopped when asked to stop; what has been paid for is in the store."""
         keys = [self.key(request) for request in requests]
         missing = {k: r for k, r in zip(keys, requests) if k not in self._known}
         reused = {k: r for k, r in zip(keys, requests) if k not in missing}
-        self.progress.reused += len(reused)
-        self.progress.compute_reused += sum(scale_of(r.task) for r in reused.values())
+        self._reuse(reused)
         waiting: dict[int, str] = {}
         for key, request in missing.items():
             self.pool.submit(Job(self._jobs, Purpose.TRAINING, (request,)))
@@ -104,6 +105,14 @@ class Ledger:
             if signal := self._stopping():
                 raise Stopped(signal)
         return [self._known[key] for key in keys]
+
+    def _reuse(self, requests: Mapping[str, Request]) -> None:
+        """Counts trainings that earlier processes paid for, each once in a phase."""
+        for key, request in requests.items():
+            if self._earlier.get(key, self.progress.phase) != self.progress.phase:
+                self._earlier[key] = self.progress.phase
+                self.progress.reused += 1
+                self.progress.compute_reused += scale_of(request.task)
 
     def key(self, request: Request) -> str:
         """Where the store keeps a training."""

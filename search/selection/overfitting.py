@@ -24,7 +24,8 @@ from search.config.selection import MetaValidationSettings
 from search.evaluation.jobs import Purpose
 from search.evaluation.seeds import META_VALIDATION
 from search.evolution.meta_validation import History
-from search.selection.comparison import mean_over_tasks, t_p_value
+from search.selection.comparison import t_p_value
+from search.selection.objective import mean_over_tasks
 from search.storage.store import Reader, Store
 
 KEY = "meta-validation"  # of the curves and onsets in the store, as JSON by repeat
@@ -97,7 +98,7 @@ def curves(store: Reader, settings: MetaValidationSettings) -> dict[int, list[Po
         # A worker that failed left one row without task and seed: no fitness on any seed.
         tasks = fitness.get(number, {}).values()
         by_task = [[by_seed.get(seed, -math.inf) for seed in seeds] for by_seed in tasks]
-        meta = tuple(mean_over_tasks(by_task)) if by_task else ()
+        meta = tuple(mean_over_tasks(np.array(by_task)).tolist()) if by_task else ()
         found.setdefault(repeat, []).append(Point(child, number, search, meta))
     return found
 

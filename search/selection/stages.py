@@ -15,200 +15,216 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from statistics import fmean
+from dataclasses import dataclass, replace
 from typing import Any
 
-from programs import Program, live_across_steps
+from programs import Program
 from search.config.selection import FunnelSettings, StageSettings
-from search.evaluation import seeds
-from search.evaluation.request import META, Request, Scorer, scaled
-from search.selection.comparison import Comparison, compare, hardest, holm, mean_over_tasks
+from search.evaluation.request import META
+from search.evaluation.seeds import FINALS as FINAL_SEEDS
+from search.evaluation.seeds import HEAD_START, STAGE, STAGE_TUNING
+from search.selection.comparison import compare, holm, worst_case
 from search.selection.families import is_variant
-from search.selection.ledger import Expected
-from search.selection.tuning import tune
-
-FINALS = "finals"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One program in one stage."""
-
-    name: str
-    program: Program  # with the constants that this stage's tuning gave it
-    fitness: tuple[float, ...]  # [seeds] on fresh seeds, mean over tasks
-    against: Comparison | None  # the baseline that it came out worst of; None for a baseline
-    baseline: str = ""  # that baseline's name
-    p: float = 1.0  # of `against`; adjusted for the number of finalists in the finals
-    promoted: bool = False
-
-    @property
-    def mean(self) -> float:
-        return fmean(self.fitness) if all(map(math.isfinite, self.fitness)) else -math.inf
+from search.selection.objective import Expected, Objective
+from search.selection.results import (
+    FINALS,
+    FunnelResult,
+    NamedProgram,
+    StageEntry,
+    StageResult,
+)
+from search.selection.tuning import TuningResult, most_trainings, tune
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What came of one stage: entries and baselines, each the best first."""
+class Field:
+    """Who is compared with whom; names differ."""
 
-    name: str
-    tasks: tuple[str, ...]
-    level: float
-    beat: bool
-    entries: tuple[Entry, ...]
-    baselines: tuple[Entry, ...]
-    weights: tuple[float, ...] | None = None  # of the tasks; None: all equal
+    baselines: tuple[NamedProgram, ...]
+    candidates: tuple[NamedProgram, ...]
 
     @property
-    def promoted(self) -> tuple[Entry, ...]:
-        return tuple(entry for entry in self.entries if entry.promoted)
+    def programs(self) -> list[Program]:
+        """Those of the baselines, then those of the candidates."""
+        return [named.program for named in (*self.baselines, *self.candidates)]
+
+    def tuned(self, results: Sequence[TuningResult]) -> Field:
+        """With the constants that tuning chose, one result for each of `programs`."""
+        named = [
+            NamedProgram(one.name, result.program)
+            for one, result in zip((*self.baselines, *self.candidates), results, strict=True)
+        ]
+        count = len(self.baselines)
+        return Field(tuple(named[:count]), tuple(named[count:]))
 
 
 @dataclass(frozen=True)
-class Funnelled:
-    """All stages; none if every candidate was a baseline with other constants."""
+class PromotionRule:
+    """Who goes on from a stage: the best of those that pass."""
 
-    stages: tuple[Stage, ...]
-    variants: tuple[str, ...] = ()  # what was a baseline with other constants
-
-    @property
-    def confirmed(self) -> tuple[Entry, ...]:
-        """Better than every baseline, tuned alike, on fresh seeds; the best first."""
-        return next((stage.promoted for stage in self.stages if stage.name == FINALS), ())
-
-
-Named = tuple[str, Program]
+    level: float  # of the comparison with each baseline
+    beat: bool  # whether every baseline must be beaten
+    keep: int  # at most so many
+    family_wise: bool = False  # whether `level` holds for all candidates together (Holm)
 
 
 def run_stages(
-    candidates: Sequence[Named],
-    baselines: Sequence[Named],
-    score: Scorer,
-    tasks: Sequence[str],
+    candidates: Sequence[NamedProgram],
+    baselines: Sequence[NamedProgram],
+    *,
+    objective: Objective,
     settings: FunnelSettings,
     seed: int = 0,
-    weights: Sequence[float] | None = None,
-    done: Callable[[Stage], None] = lambda _: None,
     searched: bool = True,
-) -> Funnelled:
+    begin: Callable[[str, Expected], None] = lambda *_: None,
+    done: Callable[[StageResult], None] = lambda _: None,
+) -> FunnelResult:
     """Candidates through all stages; ends early when none goes on.
 
     Args:
-      candidates, baselines: names, which must differ, and programs.
-      score: runs the trainings; a stage's are asked for together.
-      tasks, weights: of the search; a stage takes them at its scale, or its own with equal weights.
-      done: called with each stage that has ended.
+      objective: the search's; a stage takes its tasks at the stage's scale, or tasks of its own
+        with equal weights. A stage's trainings are asked for together.
+      seed: of the draws of constants.
       searched: whether the candidates' constants come out of a search; else they get the baselines'
         head start, too.
+      begin, done: called with a stage's name and what it takes at most, and with its result.
     """
-    stages: list[Stage] = []
-    alike = [[c for c in candidates if is_variant(c[1], of=b)] for _, b in baselines]
-    variants = tuple(dict.fromkeys(name for own in alike for name, _ in own))
-    candidates = [c for c in candidates if c[0] not in variants]
-    if not candidates:
-        return Funnelled((), variants)
-    starting = [*baselines, *(() if searched else candidates)]
-    others = [*([p for _, p in own] for own in alike), *([] for _ in starting[len(baselines) :])]
-    names = tuple(scaled(task, 1) for task in tasks)
-    programs = [program for _, program in starting]
-    tuned = tune(
-        programs, score, names, settings.head_start, seeds.HEAD_START.first, seed, weights, others
-    )
-    named = [(name, t.program) for (name, _), t in zip(starting, tuned)]
-    references, candidates = named[: len(baselines)], named[len(baselines) :] or candidates
+    variants = [[c for c in candidates if is_variant(c.program, of=b.program)] for b in baselines]
+    names = tuple(dict.fromkeys(variant.name for of_one in variants for variant in of_one))
+    field = Field(tuple(baselines), tuple(c for c in candidates if c.name not in names))
+    if not field.candidates:
+        return FunnelResult((), names)
+    others = [[variant.program for variant in of_one] for of_one in variants]
+    begin("head start", _of_head_start(field, others, objective, settings, searched))
+    field = _head_start(field, others, objective, settings, seed, searched)
+    stages: list[StageResult] = []
     for number, stage in enumerate(settings.stages):
-        names = tuple(scaled(task, stage.scale) for task in stage.tasks or tasks)
-        shares = None if stage.tasks else weights
-        first = seeds.STAGE_TUNING.take(stage.tuning.seeds, block=number).start
-        programs = [live_across_steps(program) for _, program in (*references, *candidates)]
-        tuned = tune(programs, score, names, stage.tuning, first, seed + number + 1, shares)
-        named = [(name, t.program) for (name, _), t in zip((*references, *candidates), tuned)]
-        fresh = seeds.STAGE.take(stage.seeds, block=number)
-        found = _compared(stage.name, named, len(references), score, names, fresh, shares, stage)
-        stages.append(found)
-        done(found)
-        references = named[: len(references)]
-        candidates = [(entry.name, entry.program) for entry in found.promoted]
-        if not candidates:
-            return Funnelled(tuple(stages), variants)
-    fresh = seeds.FINALS.take(settings.finals.seeds)
-    named = [*references, *candidates]
-    stages.append(_compared(FINALS, named, len(references), score, names, fresh, shares, settings))
+        here = objective.of_stage(stage)
+        begin(f"stage {stage.name}", _of_stage(field, here, stage))
+        field = _tuned(field, here, stage, number, seed)
+        seeds = STAGE.take(stage.seeds, block=number)
+        rule = PromotionRule(stage.level, stage.beat, stage.keep)
+        stages.append(compared(field, here, name=stage.name, seeds=seeds, rule=rule))
+        done(stages[-1])
+        field = Field(field.baselines, stages[-1].going_on)
+        if not field.candidates:
+            return FunnelResult(tuple(stages), names)
+    stages.append(_finals(field, objective.of_stage(settings.stages[-1]), settings, begin))
     done(stages[-1])
-    return Funnelled(tuple(stages), variants)
+    return FunnelResult(tuple(stages), names)
 
 
-def _compared(
-    name: str,
-    named: Sequence[Named],
-    references: int,
-    score: Scorer,
-    tasks: tuple[str, ...],
-    seeds: range,
-    weights: Sequence[float] | None,
-    rules: StageSettings | FunnelSettings,
-) -> Stage:
-    """Scores programs on fresh seeds, the first `references` of which are the baselines."""
-    final = isinstance(rules, FunnelSettings)
-    level = rules.finals.level if isinstance(rules, FunnelSettings) else rules.level
-    beat, keep = (True, len(named)) if final else (rules.beat, rules.keep)  # type: ignore[union-attr]
-    fitness = score(
-        [Request(p, task, seed, META) for _, p in named for task in tasks for seed in seeds]
+def _head_start(
+    field: Field,
+    others: Sequence[Sequence[Program]],
+    objective: Objective,
+    settings: FunnelSettings,
+    seed: int,
+    searched: bool,
+) -> Field:
+    """The baselines tuned broadly on the search's tasks, and so are given candidates."""
+    starting = Field(field.baselines, ()) if searched else field
+    results = tune(
+        starting.programs,
+        objective.scaled(1),
+        settings=settings.head_start,
+        first_seed=HEAD_START.first,
+        draw_seed=seed,
+        others=[*others, *([] for _ in starting.candidates)],
     )
-    size = len(tasks) * len(seeds)
-    rows = []
-    for at in range(0, len(fitness), size):
-        by_task = [fitness[at + i : at + i + len(seeds)] for i in range(0, size, len(seeds))]
-        rows.append(tuple(mean_over_tasks(by_task, weights)))
-    baselines = [Entry(n, p, row, None) for (n, p), row in zip(named[:references], rows)]
-    entries = []
-    for (entry_name, program), row in zip(named[references:], rows[references:]):
-        against = {b.name: compare(row, b.fitness, level) for b in baselines}
-        worst = hardest(list(against.values()))
-        baseline = next(key for key, value in against.items() if value is worst)
-        entries.append(Entry(entry_name, program, row, worst, baseline, worst.p))
-    adjusted = holm([e.p for e in entries]) if final else [e.p for e in entries]
-    passing = [
-        i
-        for i, (entry, p) in enumerate(zip(entries, adjusted))
-        if math.isfinite(entry.mean) and (p <= level or not beat)
-    ]
-    passing.sort(key=lambda i: -entries[i].mean)
-    through = set(passing[:keep])
-    marked = [
-        Entry(e.name, e.program, e.fitness, e.against, e.baseline, adjusted[i], i in through)
-        for i, e in enumerate(entries)
-    ]
-    ranked = sorted(marked, key=lambda e: (not e.promoted, -e.mean))
-    baselines.sort(key=lambda e: -e.mean)
-    shares = None if weights is None else tuple(weights)
-    return Stage(name, tasks, level, beat, tuple(ranked), tuple(baselines), shares)
+    tuned = starting.tuned(results)
+    return Field(tuned.baselines, field.candidates if searched else tuned.candidates)
 
 
-def expected_trainings(
-    candidates: int, baselines: int, tasks: int, settings: FunnelSettings, searched: bool = True
+def _tuned(
+    field: Field, objective: Objective, stage: StageSettings, number: int, seed: int
+) -> Field:
+    """All with the constants that are best on a stage's tasks, by the same budget."""
+    results = tune(
+        field.programs,
+        objective,
+        settings=stage.tuning,
+        first_seed=STAGE_TUNING.take(stage.tuning.seeds, block=number).start,
+        draw_seed=seed + number + 1,
+    )
+    return field.tuned(results)
+
+
+def _finals(
+    field: Field,
+    objective: Objective,
+    settings: FunnelSettings,
+    begin: Callable[[str, Expected], None],
+) -> StageResult:
+    """The last word, on seeds that nothing was chosen by."""
+    finals = settings.finals
+    rule = PromotionRule(finals.level, True, len(field.candidates), family_wise=True)
+    begin(FINALS, objective.expected(len(field.programs) * finals.seeds))
+    return compared(field, objective, name=FINALS, seeds=FINAL_SEEDS.take(finals.seeds), rule=rule)
+
+
+def compared(
+    field: Field, objective: Objective, *, name: str, seeds: Sequence[int], rule: PromotionRule
+) -> StageResult:
+    """Scores all on fresh seeds and compares each candidate with every baseline."""
+    table = objective.by_seed(field.programs, seeds, split=META).tolist()
+    rows = iter(map(tuple, table))
+    baselines = [StageEntry(*named, next(rows), None) for named in field.baselines]
+    entries = [_against_all(named, next(rows), baselines, rule.level) for named in field.candidates]
+    adjusted = holm([e.p for e in entries]) if rule.family_wise else [e.p for e in entries]
+    entries = [replace(entry, p=p) for entry, p in zip(entries, adjusted)]
+    passing = [e for e in entries if math.isfinite(e.mean) and (e.p <= rule.level or not rule.beat)]
+    promoted = {e.name for e in sorted(passing, key=lambda e: -e.mean)[: rule.keep]}
+    entries = [replace(entry, promoted=entry.name in promoted) for entry in entries]
+    return StageResult(
+        name=name,
+        tasks=objective.tasks,
+        level=rule.level,
+        beat=rule.beat,
+        entries=tuple(sorted(entries, key=lambda e: (not e.promoted, -e.mean))),
+        baselines=tuple(sorted(baselines, key=lambda e: -e.mean)),
+        weights=objective.weights,
+    )
+
+
+def _against_all(
+    named: NamedProgram,
+    fitness: tuple[float, ...],
+    baselines: Sequence[StageEntry],
+    level: float,
+) -> StageEntry:
+    """A candidate's entry, with the baseline that it comes out worst against."""
+    against = [compare(fitness, baseline.fitness, level=level) for baseline in baselines]
+    worst = worst_case(against)
+    hardest = baselines[against.index(worst)]
+    return StageEntry(*named, fitness, worst, hardest.name, worst.p)
+
+
+def _of_head_start(
+    field: Field,
+    others: Sequence[Sequence[Program]],
+    objective: Objective,
+    settings: FunnelSettings,
+    searched: bool,
 ) -> Expected:
-    """What the funnel takes if as many programs as allowed go on."""
-    starting = baselines if searched else baselines + candidates
-    trainings = starting * tasks * settings.head_start.trainings
-    compute = float(trainings)
-    for stage in settings.stages:
-        own = len(stage.tasks) if stage.tasks else tasks
-        count = (candidates + baselines) * own * (stage.tuning.trainings + stage.seeds)
-        trainings, compute = trainings + count, compute + stage.scale * count
-        candidates = min(candidates, stage.keep)
-    count = (candidates + baselines) * own * settings.finals.seeds
-    return Expected(trainings + count, compute + stage.scale * count)
+    starts = [1 + len(further) for further in others]
+    starts += [1 for _ in (() if searched else field.candidates)]
+    each = [most_trainings(settings.head_start, count) for count in starts]
+    return objective.expected(sum(each))
 
 
-def stage_json(stage: Stage) -> str:
+def _of_stage(field: Field, objective: Objective, stage: StageSettings) -> Expected:
+    each = most_trainings(stage.tuning) + stage.seeds
+    return objective.expected(len(field.programs) * each)
+
+
+def stage_json(stage: StageResult) -> str:
     """A stage as JSON, for the store; a fitness that is not there is null."""
 
     def number(value: float) -> float | None:
         return value if math.isfinite(value) else None
 
-    def described(entry: Entry) -> dict[str, Any]:
+    def described(entry: StageEntry) -> dict[str, Any]:
         c = entry.against
         return {
             "name": entry.name,

@@ -3,7 +3,7 @@
 Comparisons of optimizers are decided by who was tuned how hard, so baselines and candidates go
 through this one function with one setting. A constant is multiplied by 2^a, a ~ N(0, spread^2), as
 the mutation of constants does (Chen et al. 2023, section 3.1); a coefficient of `interp`, which is
-one less the inverse of an averaging time, has its distance from 1 multiplied instead.
+1 minus the inverse of an averaging time, has its distance from 1 multiplied instead.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from dataclasses import dataclass
 from programs import Constant, InvalidProgram, Program, analyse, live_across_steps
 from programs.draws import child_rng, standard_normal, uniform_index
 from search.config.selection import TuningSettings
-from search.evaluation.request import SEARCH, Request, Scorer
-from search.selection.comparison import mean_over_tasks
+from search.selection.objective import Objective
 
 CHANGE = 0.5  # chance that a draw changes a constant, for each of them
 ATTEMPTS = 100  # draws of constants until one gives a valid program
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """A program with the best constants found."""
+class TuningResult:
+    """A program with the best constants that were tried."""
 
     program: Program
     fitness: float  # mean over tasks and the tuning seeds: biased upwards, it was chosen by it
@@ -35,72 +34,74 @@ class Tuned:
 
 def tune(
     programs: Sequence[Program],
-    score: Scorer,
-    tasks: Sequence[str],
+    objective: Objective,
+    *,
     settings: TuningSettings,
     first_seed: int = 0,
-    seed: int = 0,
-    weights: Sequence[float] | None = None,
+    draw_seed: int = 0,
     others: Sequence[Sequence[Program]] | None = None,
-) -> list[Tuned]:
+) -> list[TuningResult]:
     """Tunes each program on its own with the same budget; deterministic.
 
     Args:
-      score: runs the trainings; all programs' draws of a round are asked for at once.
-      tasks, weights: fitness is the weighted mean over them, on the search-validation split.
-      first_seed: of the trainings' seeds. seed: of the draws.
+      objective: scores on the search-validation split; all programs' draws of a round are asked for
+        at once.
+      first_seed: of the trainings. draw_seed: of the draws of constants.
       others: for each program, the same with other constants, as further starting points.
     """
     programs = [live_across_steps(program) for program in programs]
     if settings.draws == 1:
-        return [Tuned(program, math.nan, program, 0) for program in programs]
-    tried: list[dict[Program, float]] = [{} for _ in programs]  # fitness with the first seed
-    rngs = [child_rng(seed, 0, 0) for _ in programs]  # the same stream for all
+        return [TuningResult(program, math.nan, program, 0) for program in programs]
     starts = [
         [program, *map(live_across_steps, further)]
         for program, further in zip(programs, others or [()] * len(programs))
     ]
+    tried = _search(starts, objective, settings, first_seed, draw_seed)
+    chosen = [sorted(fitness, key=lambda p: -fitness[p])[: settings.keep] for fitness in tried]
+    seeds = range(first_seed, first_seed + settings.seeds)
+    means = iter(objective.means([p for few in chosen for p in few], seeds))
+    results = []
+    for program, few, fitness in zip(programs, chosen, tried):
+        final = {draw: next(means) for draw in few}
+        best = _best(final)
+        results.append(TuningResult(best, final[best], program, len(fitness)))
+    return results
+
+
+def most_trainings(settings: TuningSettings, starts: int = 1) -> int:
+    """At most so many trainings for a program and task, with so many starting points."""
+    if settings.draws == 1:
+        return 0
+    draws = max(settings.draws, starts)
+    return draws + min(settings.keep, draws) * (settings.seeds - 1)
+
+
+def _search(
+    starts: Sequence[Sequence[Program]],
+    objective: Objective,
+    settings: TuningSettings,
+    first_seed: int,
+    draw_seed: int,
+) -> list[dict[Program, float]]:
+    """For each program, the fitness of its draws with the first seed."""
+    tried: list[dict[Program, float]] = [{} for _ in starts]
+    rngs = [child_rng(draw_seed, 0, 0) for _ in starts]  # the same stream for all
     for number in range(settings.rounds):
         upto = math.ceil(settings.draws * (number + 1) / settings.rounds)
         spreads = [settings.spread / 2**halvings for halvings in range(number + 1)]
         asked = [
-            _draws(own, upto - len(done), spreads, rng, done)
-            for own, rng, done in zip(starts, rngs, tried)
+            _draws(start, upto - len(done), spreads, rng, done)
+            for start, rng, done in zip(starts, rngs, tried)
         ]
-        means = iter(_means([p for new in asked for p in new], score, tasks, [first_seed], weights))
+        means = iter(objective.means([p for new in asked for p in new], [first_seed]))
         for done, new in zip(tried, asked):
             done.update((program, next(means)) for program in new)
-    chosen = [sorted(done, key=lambda p: -done[p])[: settings.keep] for done in tried]
-    seeds = list(range(first_seed, first_seed + settings.seeds))
-    means = iter(_means([p for few in chosen for p in few], score, tasks, seeds, weights))
-    tuned = []
-    for program, done, few in zip(programs, tried, chosen):
-        final = {draw: next(means) for draw in few}
-        best = _best(final)
-        tuned.append(Tuned(best, final[best], program, len(done)))
-    return tuned
+    return tried
 
 
 def _best(fitness: dict[Program, float]) -> Program:
     """The fittest; of equal ones the first."""
     return max(fitness, key=lambda program: fitness[program])
-
-
-def _means(programs, score: Scorer, tasks, seeds, weights) -> list[float]:
-    """Fitness of each program, mean over tasks and seeds; -inf where any training failed."""
-    requests = [
-        Request(program, task, seed, SEARCH)
-        for program in programs
-        for task in tasks
-        for seed in seeds
-    ]
-    fitness = score(requests)
-    means, size = [], len(tasks) * len(seeds)
-    for at in range(0, len(fitness), size):
-        by_task = [fitness[at + i : at + i + len(seeds)] for i in range(0, size, len(seeds))]
-        by_seed = mean_over_tasks(by_task, weights)
-        means.append(sum(by_seed) / len(by_seed))
-    return means
 
 
 def _draws(

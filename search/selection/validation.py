@@ -9,12 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from search.config.selection import AblationSettings, FinalsSettings
-from search.evaluation.request import META, Request, Scorer
+from search.evaluation.request import META
 from search.evaluation.seeds import VALIDATION
-from search.selection.comparison import Comparison, compare, mean_over_tasks, tolerance
-from search.selection.stages import Named
+from search.selection.comparison import Comparison, compare, tolerance
+from search.selection.objective import Objective
+from search.selection.results import NamedProgram
+
+
+class Standing(Enum):
+    """A program beside the winner that it was made of."""
+
+    WORSE = "clearly worse than the winner"
+    AS_GOOD = "not worse than the winner by more than the tolerance"
+    UNDECIDED = "not clearly worse than the winner, nor shown to be as good: the seeds are too few"
 
 
 @dataclass(frozen=True)
@@ -28,44 +38,45 @@ class Validation:
     fitness: tuple[tuple[float, ...], ...]  # [programs, seeds], mean over tasks
     baselines: int  # how many of the programs, the last ones
 
-    def less(self, program: int, other: int) -> Comparison:
-        """One program less another, seed by seed."""
+    def difference(self, program: int, other: int) -> Comparison:
+        """One program minus another, seed by seed: minus the winner, p is of the hypothesis that
+        the program is worse by the tolerance; minus a baseline, that it is not better."""
         margin = -self.tolerance if other == 0 else 0.0
-        return compare(self.fitness[program], self.fitness[other], self.level, margin)
+        return compare(self.fitness[program], self.fitness[other], level=self.level, margin=margin)
 
     def clearly_worse(self, program: int) -> bool:
         """Whether a program is worse than the winner by more than the tolerance, beyond doubt, or
         fails where the winner does not."""
-        found = self.less(program, 0)
-        return found.failed > found.dropped or found.high < found.margin
+        difference = self.difference(program, 0)
+        failed = difference.failed > difference.dropped
+        return failed or difference.high < difference.margin
 
-    def verdict(self, program: int) -> str:
-        """A program beside the winner, in words."""
+    def standing(self, program: int) -> Standing:
+        """A program beside the winner."""
         if self.clearly_worse(program):
-            return "clearly worse than the winner"
-        if self.less(program, 0).low > -self.tolerance:
-            return "not worse than the winner by more than the tolerance"
-        return "not clearly worse than the winner, nor shown to be as good: the seeds are too few"
+            return Standing.WORSE
+        if self.difference(program, 0).low > -self.tolerance:
+            return Standing.AS_GOOD
+        return Standing.UNDECIDED
 
 
 def validate(
-    programs: Sequence[Named],
-    baselines: Sequence[Named],
-    score: Scorer,
-    tasks: Sequence[str],
-    weights: Sequence[float] | None,
+    programs: Sequence[NamedProgram],
+    baselines: Sequence[NamedProgram],
+    *,
+    objective: Objective,
     finals: FinalsSettings,
     ablation: AblationSettings,
 ) -> Validation:
     """Scores programs, the winner first, and baselines on fresh seeds."""
-    seeds = VALIDATION.take(finals.seeds)
     named = [*programs, *baselines]
-    asked = [Request(p, task, seed, META) for _, p in named for task in tasks for seed in seeds]
-    fitness = iter(score(asked))
-    rows = tuple(
-        tuple(mean_over_tasks([[next(fitness) for _ in seeds] for _ in tasks], weights))
-        for _ in named
+    seeds = VALIDATION.take(finals.seeds)
+    table = objective.by_seed([program for _, program in named], seeds, split=META).tolist()
+    return Validation(
+        tasks=objective.tasks,
+        level=finals.level,
+        tolerance=tolerance(table[0], ablation),
+        names=tuple(name for name, _ in named),
+        fitness=tuple(map(tuple, table)),
+        baselines=len(baselines),
     )
-    names = tuple(name for name, _ in named)
-    allowed = tolerance(rows[0], ablation)
-    return Validation(tuple(tasks), finals.level, allowed, names, rows, len(baselines))

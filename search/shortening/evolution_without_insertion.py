@@ -1,7 +1,7 @@
 """The paper's way to a short program: evolution without insertion, at a small price per statement.
 
 Regularized evolution as in the search, from the program to be shortened, but nothing is inserted,
-and fitness is the mean over tasks and seeds less a price for each statement that is left (Chen et
+and fitness is the mean over tasks and seeds minus a price for each statement that is left (Chen et
 al. 2023, section 3.4: "removing statements with minimal effect"). One seed's luck may pay
 for a statement, so what comes out is a proposal; the ablation says whether it holds.
 """
@@ -9,27 +9,24 @@ for a statement, so what comes out is a proposal; the ablation says whether it h
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from programs import Program, analyse, live_across_steps
 from search.config.selection import ShrinkSettings
 from search.config.settings import EvolutionSettings, MutationSettings
 from search.evaluation.fitness import Outcome, Score
-from search.evaluation.request import Request, Scorer
 from search.evaluation.seeds import SHRINKING
 from search.evolution.evolution import Evolution, Individual
-from search.selection.comparison import mean_over_tasks
+from search.selection.objective import Objective
 
 
 def shrink(
     program: Program,
-    score: Scorer,
-    tasks: Sequence[str],
-    settings: ShrinkSettings | None = None,
+    objective: Objective,
+    *,
+    settings: ShrinkSettings,
     seed: int = 0,
 ) -> Program:
-    """The best program by fitness less price; it has no more statements than the one given."""
-    settings = settings or ShrinkSettings()
+    """The best program by fitness minus price; it has no more statements than the one given."""
     program = live_across_steps(program)
     seeds = SHRINKING.take(settings.seeds)
     known: dict[bytes, Score] = {}
@@ -38,10 +35,7 @@ def shrink(
         key = analyse(child).functional_hash
         if key not in known:
             live = live_across_steps(child)
-            fitness = score([Request(live, task, s) for task in tasks for s in seeds])
-            size = len(seeds)
-            by_task = [fitness[at : at + size] for at in range(0, len(fitness), size)]
-            mean = sum(mean_over_tasks(by_task)) / size - settings.price * len(live)
+            mean = objective.means([live], seeds)[0] - settings.price * len(live)
             outcome = Outcome.COMPLETED if math.isfinite(mean) else Outcome.DIVERGED
             known[key] = Score(mean, outcome)
         return known[key]

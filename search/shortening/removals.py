@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
-from programs import InvalidProgram, Program, Statement, analyse, live_across_steps
+from programs import Constant, InvalidProgram, Program, Statement, analyse, live_across_steps
 from programs.behaviour import Screening, behaviour
 from programs.canonical import canonical_hash
 from programs.simplify.naming import to_program
@@ -21,14 +22,6 @@ from programs.simplify.terms import Builder, copy_into, from_program
 
 Simplify = Callable[[Program], Program]
 NEUTRAL = (0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class Removal:
-    """A shorter program, and what was taken out to get it."""
-
-    what: str
-    program: Program
 
 
 def tidied(program: Program) -> Program:
@@ -44,6 +37,38 @@ def tidied(program: Program) -> Program:
     )
 
 
+Edit = Callable[[Program], Program]
+"""A change to a program, or to the same program with other constants."""
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A shorter program, and what was removed to get it."""
+
+    what: str
+    program: Program
+    edit: Edit | None = None  # None: it was not made by editing
+
+    def with_constants_of(self, twin: Program, simplify: Simplify = tidied) -> Program | None:
+        """The same removal from `twin`, the program before it with other constants; None where that
+        is not known."""
+        if self.edit is None:
+            return None
+        edited = self.edit(twin)
+        try:
+            analyse(edited)
+            shorter = simplify(live_across_steps(edited))
+        except InvalidProgram:
+            return None
+        return shorter if are_twins(shorter, self.program) else None
+
+
+def are_twins(one: Program, other: Program) -> bool:
+    """Whether two programs have the same statements in the same order but for their constants."""
+    blank = [p.with_constants([0.0] * len(p.constants())) for p in (one, other)]
+    return blank[0] == blank[1]
+
+
 def removals(program: Program, simplify: Simplify = tidied) -> list[Removal]:
     """Distinct shorter programs one removal away: states first, then in the program's order.
 
@@ -52,7 +77,8 @@ def removals(program: Program, simplify: Simplify = tidied) -> list[Removal]:
     """
     found: dict[bytes, Removal] = {}
     tried = {canonical_hash(program)}
-    for what, edited in _edited(program):
+    for what, edit in _edits(program):
+        edited = edit(program)
         try:
             analyse(edited)
         except InvalidProgram:
@@ -67,7 +93,7 @@ def removals(program: Program, simplify: Simplify = tidied) -> list[Removal]:
         except InvalidProgram:  # it was a constant in disguise
             continue
         if _size(shorter) < _size(program):
-            found.setdefault(canonical_hash(shorter), Removal(what, shorter))
+            found.setdefault(canonical_hash(shorter), Removal(what, shorter, edit))
     return list(found.values())
 
 
@@ -75,24 +101,21 @@ def _size(program: Program) -> tuple[int, int]:
     return len(program), len(program.states)
 
 
-def _edited(program: Program) -> Iterator[tuple[str, Program]]:
+def _edits(program: Program) -> Iterator[tuple[str, Edit]]:
     for state in program.states:
-        yield f"drop state {state}", _without_state(program, state)
+        yield f"drop state {state}", partial(_without_state, state=state)
     for i, statement in enumerate(program):
-        yield f"drop {statement}", _spliced(program, i)
-        for argument in dict.fromkeys(statement.arguments):
-            copy = Statement(statement.target, "multiply", (argument, 1.0))
-            yield f"replace {statement} by {argument}", _spliced(program, i, copy)
+        yield f"drop {statement}", partial(_without_statement, index=i)
+        for j, argument in enumerate(statement.arguments):
+            if argument not in statement.arguments[:j]:
+                what = f"replace {statement} by {argument}"
+                yield what, partial(_with_argument_alone, index=i, argument=j)
         for constant in (c for c in program.constants() if c.statement == i):
             for value in NEUTRAL:
                 if value != constant.value:
-                    neutral = program.with_constant(constant, value)
-                    yield f"replace {statement} by {neutral.statements[i]}", neutral
-
-
-def _spliced(program: Program, i: int, *instead: Statement) -> Program:
-    statements = program.statements
-    return replace(program, statements=(*statements[:i], *instead, *statements[i + 1 :]))
+                    neutral = statement.with_argument(constant.argument, value)
+                    what = f"replace {statement} by {neutral}"
+                    yield what, partial(_with_neutral, constant=constant, value=value)
 
 
 def _without_state(program: Program, state: str) -> Program:
@@ -106,3 +129,20 @@ def _without_state(program: Program, state: str) -> Program:
         known = known or s.target == state
     states = tuple(name for name in program.states if name != state)
     return Program(states, tuple(statements))
+
+
+def _without_statement(program: Program, index: int) -> Program:
+    statements = program.statements
+    return replace(program, statements=(*statements[:index], *statements[index + 1 :]))
+
+
+def _with_argument_alone(program: Program, index: int, argument: int) -> Program:
+    """One of a statement's arguments in place of its result."""
+    statements = list(program.statements)
+    target, kept = statements[index].target, statements[index].arguments[argument]
+    statements[index] = Statement(target, "multiply", (kept, 1.0))
+    return replace(program, statements=tuple(statements))
+
+
+def _with_neutral(program: Program, constant: Constant, value: float) -> Program:
+    return program.with_constant(constant, value)

@@ -1,89 +1,14 @@
-"""The command `search.simplify`: from an evolved program to Lion, with its certificate."""
-
-import json
+"""The command `search.simplify`, and what its trainings are."""
 
 import pytest
 
-from programs import load, parse
-from programs.canonical import canonical_hash
+from programs import load
 from search import simplify as command
-from search.config.selection import AblationSettings, ShrinkSettings, TuningSettings
 from search.evaluation.evaluator import Evaluator, evaluator_for
 from search.evaluation.request import Request
-from search.reports.certificate import as_data, certificate
 from search.selection.families import structure
-from search.selection.ledger import remembered
-from search.shortening.shorten import shorten, with_first_constants
 
 LION = load("library:lion")
-WORTH = {"sign": 1.0, "interp": 1.0, "add": 0.5, "multiply": 0.5}
-
-
-def planted(requests):
-    """The sum of what the functions are worth; clip and arcsin are worth nothing."""
-
-    def one(r: Request) -> float:
-        return sum(WORTH.get(s.function, 0.0) for s in r.program) + 0.1 * (r.seed * 7 % 5)
-
-    return [one(r) for r in requests]
-
-
-@pytest.fixture(scope="module")
-def done():
-    tuning = TuningSettings(draws=4, keep=2, seeds=2)
-    return shorten(load("library:program8"), planted, ["a", "b"], AblationSettings(), tuning)
-
-
-def test_program8_becomes_lion_with_its_own_constants(done):
-    assert structure(done.program) == structure(LION)
-    assert len(done.program) == 7 and done.program.states == ("v",)
-    lion = (
-        str(LION)
-        .replace("m)", "v)").replace("m,", "v,").replace("m =", "v =").replace(" m\n", " v\n")
-        .replace("0.9)", "0.9)").replace("0.99)", "0.99821967)")
-        .replace("0.1", "0.46019784").replace("0.0001", "0.00021717617")
-    )  # fmt: skip
-    assert canonical_hash(done.program) == canonical_hash(parse(lion))
-
-
-def test_the_certificate_tells_the_whole_way(done):
-    page = certificate(done)
-    for said in (
-        "21 to 7 statements, 2 to 1 states", "liveness across steps", "*measured*",
-        "| `drop g = clip(g, lr)` | taken", "confirmed on fresh seeds", "Tuned to the tasks",
-    ):  # fmt: skip
-        assert said in page, said
-    data = json.loads(json.dumps(as_data(done)))
-    assert parse(data["program"]) == done.program
-    taken = [change for change in data["ablation"] if change["verdict"] == "TAKEN"]
-    assert len(taken) == 2
-    for change in taken:
-        [first, second] = change["measured"]
-        assert (first["task"], second["task"]) == ("a", "b")
-        assert first["seeds"] == 12 and first["interval"][0] > -first["tolerance"]
-
-
-def test_evolution_without_insertion_may_propose():
-    shrinking = ShrinkSettings(price=0.2, children=150, seeds=1)
-    done = shorten(load("library:program4"), planted, ["a"], shrinking=shrinking)
-    assert done.proposal is not None and len(done.program) < 9
-    assert done.restored is None and done.tuned is None
-
-
-def test_constants_are_given_back_only_where_they_are_known():
-    tuned = parse(str(LION).replace("0.9)", "0.8)").replace("0.1", "0.5"))
-    final = parse(str(tuned))
-    assert canonical_hash(with_first_constants(final, tuned, LION)) == canonical_hash(LION)
-    other = parse(str(tuned).replace("0.5", "0.123"))
-    assert with_first_constants(other, tuned, LION) is None
-
-
-def test_nothing_is_trained_twice():
-    asked = []
-    score = remembered(lambda requests: asked.extend(requests) or planted(requests))
-    requests = [Request(LION, "a", 0), Request(LION, "a", 0), Request(LION, "a", 1)]
-    assert score(requests) == planted(requests) and score(requests) == planted(requests)
-    assert len(asked) == 2
 
 
 def test_settings_of_all_tasks_and_of_one():

@@ -9,7 +9,8 @@ import pytest
 from programs import library, load, parse
 from search.config.selection import FunnelSettings, TuningSettings
 from search.evaluation.request import Request
-from search.selection.tuning import redrawn, tune
+from search.selection.objective import Objective
+from search.selection.tuning import most_trainings, redrawn, tune
 
 
 class Planted:
@@ -36,16 +37,16 @@ SETTINGS = TuningSettings(draws=24, keep=3, seeds=4)
 
 def test_every_program_gets_the_same_budget():
     score = Planted(noise=0.1)
-    tune([ADAMW, LION], score, ["a", "b"], SETTINGS)
+    tune([ADAMW, LION], Objective(score, ("a", "b")), settings=SETTINGS)
     shapes = [len(request.program) for request in score.asked]
     assert shapes.count(len(ADAMW)) == shapes.count(len(LION)) == 2 * (24 + 3 * 4)
     # Of which those of the first seed are in the store already.
-    assert len(set(score.asked)) == 2 * 2 * SETTINGS.trainings == 2 * 2 * 33
+    assert len(set(score.asked)) == 2 * 2 * most_trainings(SETTINGS) == 2 * 2 * 33
     assert {request.split for request in score.asked} == {"search_validation"}
 
 
 def test_planted_constants_are_found_and_the_start_is_never_lost():
-    [adamw, lion] = tune([ADAMW, LION], Planted(), ["a"], SETTINGS)
+    [adamw, lion] = tune([ADAMW, LION], Objective(Planted(), ("a",)), settings=SETTINGS)
     for tuned in (adamw, lion):
         start = Planted().one(Request(tuned.start, "a", 0))
         assert tuned.fitness > max(-3.0, start)
@@ -58,7 +59,7 @@ def test_planted_constants_are_found_and_the_start_is_never_lost():
             for s in best_start
         ),
     )
-    [kept] = tune([best_start], Planted(), ["a"], SETTINGS)
+    [kept] = tune([best_start], Objective(Planted(), ("a",)), settings=SETTINGS)
     assert kept.program == best_start
 
 
@@ -81,30 +82,36 @@ def bowl(best: float, luck: float):
 def test_a_head_start_finds_a_learning_rate_100_times_away(best):
     head_start = FunnelSettings().head_start
     for seed in range(10):
-        [tuned] = tune([ADAMW], bowl(best, luck=0.02), ["a"], head_start, seed=seed)
+        [tuned] = tune(
+            [ADAMW], Objective(bowl(best, luck=0.02), ("a",)), settings=head_start, draw_seed=seed
+        )
         assert abs(math.log2(rate(tuned.program) / best)) < 0.7
 
 
 def test_other_constants_of_the_same_program_are_a_start_too():
     other = parse(str(ADAMW).replace("lr * 0.001", "lr * 5"))
     settings = TuningSettings(draws=4, keep=2, seeds=2, spread=0.01)
-    [tuned] = tune([ADAMW], bowl(5.0, luck=0.0), ["a"], settings, others=[[other]])
+    [tuned] = tune(
+        [ADAMW], Objective(bowl(5.0, luck=0.0), ("a",)), settings=settings, others=[[other]]
+    )
     assert tuned.program == other and tuned.start == ADAMW and tuned.draws == 4
 
 
 def test_it_is_deterministic_and_independent_of_company():
-    alone = tune([LION], Planted(0.1), ["a"], SETTINGS, seed=3)
-    beside = tune([ADAMW, LION], Planted(0.1), ["a"], SETTINGS, seed=3)
+    alone = tune([LION], Objective(Planted(0.1), ("a",)), settings=SETTINGS, draw_seed=3)
+    beside = tune([ADAMW, LION], Objective(Planted(0.1), ("a",)), settings=SETTINGS, draw_seed=3)
     assert alone[0] == beside[1]
-    assert tune([LION], Planted(0.1), ["a"], SETTINGS, seed=4)[0] != alone[0]
+    assert (
+        tune([LION], Objective(Planted(0.1), ("a",)), settings=SETTINGS, draw_seed=4)[0] != alone[0]
+    )
 
 
 def test_a_program_that_always_fails_and_one_without_constants():
     [sign] = tune([parse("def train(w, g, lr):\n  update = sign(g)\n  return update\n")],
-                  Planted(), ["a"], SETTINGS)  # fmt: skip
+                  Objective(Planted(), ("a",)), settings=SETTINGS)  # fmt: skip
     assert sign.fitness == -math.inf and sign.draws == 1
     score = Planted()
-    [untuned] = tune([LION], score, ["a"], TuningSettings(draws=1))
+    [untuned] = tune([LION], Objective(score, ("a",)), settings=TuningSettings(draws=1))
     assert untuned.program == LION and not score.asked
 
 

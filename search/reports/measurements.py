@@ -1,0 +1,43 @@
+"""Fitness and comparisons as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean
+
+from search.selection.comparison import Comparison
+
+
+def mean_fitness(fitness: Sequence[float]) -> str:
+    return f"{fmean(fitness):.5g}" if all(map(math.isfinite, fitness)) else "none"
+
+
+def interval(comparison: Comparison) -> str:
+    """The mean difference and its interval."""
+    c = comparison
+    if c.failed:
+        return f"no fitness on {c.failed} of {c.pairs} seeds"
+    if c.pairs < 2:
+        return f"only {c.pairs} seeds to compare on"
+    return f"{c.mean:+.4g} [{c.low:+.4g}, {c.high:+.4g}]"
+
+
+def null_hypothesis(margin: float) -> str:
+    """What a comparison's p is of."""
+    return f"H0: difference <= {margin:.4g}"
+
+
+def confidence(level: float) -> str:
+    """Of an interval each bound of which is wrong with a chance of `level`."""
+    return f"{100 * (1 - 2 * level):g} %"
+
+
+def comparison_in_full(comparison: Comparison) -> str:
+    c = comparison
+    if c.failed or c.pairs < 2:
+        return interval(c)
+    return (
+        f"{interval(c)} ({confidence(c.level)}, {c.pairs} seeds), p = {c.p:.2g} "
+        f"({null_hypothesis(c.margin)})"
+    )

@@ -1,0 +1,81 @@
+"""What programs are compared by: their fitness over tasks and seeds.
+
+Letters for shapes: N programs, K tasks, S seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from programs import Program
+from search.config.selection import StageSettings
+from search.evaluation.request import SEARCH, Request, Scorer, scale_of, scaled
+
+
+class Expected(NamedTuple):
+    """How much is to be done at most."""
+
+    trainings: int
+    compute: float  # the same in trainings at scale 1
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The weighted mean over tasks of a program's fitness, and what runs the trainings for it."""
+
+    score: Scorer
+    tasks: tuple[str, ...]
+    weights: tuple[float, ...] | None = None  # [K]; None: all equal
+
+    def by_seed(
+        self, programs: Sequence[Program], seeds: Sequence[int], *, split: str = SEARCH
+    ) -> np.ndarray:
+        """[N, S] weighted mean over tasks; -inf where a training has no fitness."""
+        table = fitness_table(self.score, programs, tasks=self.tasks, seeds=seeds, split=split)
+        return mean_over_tasks(table, self.weights)
+
+    def means(self, programs: Sequence[Program], seeds: Sequence[int]) -> list[float]:
+        """[N] mean over tasks and seeds on the search-validation split; -inf where any training
+        has no fitness."""
+        return [sum(row) / len(row) for row in self.by_seed(programs, seeds).tolist()]
+
+    def expected(self, count: int) -> Expected:
+        """So many trainings on each task."""
+        compute = count * sum(map(scale_of, self.tasks))
+        return Expected(count * len(self.tasks), compute)
+
+    def scaled(self, factor: float) -> Objective:
+        """The same tasks at `factor` times their compute."""
+        return replace(self, tasks=tuple(scaled(task, factor) for task in self.tasks))
+
+    def of_stage(self, stage: StageSettings) -> Objective:
+        """On a stage's tasks; with equal weights where they are not the search's."""
+        own = self if stage.tasks is None else replace(self, tasks=stage.tasks, weights=None)
+        return own.scaled(stage.scale)
+
+
+def fitness_table(
+    score: Scorer,
+    programs: Sequence[Program],
+    *,
+    tasks: Sequence[str],
+    seeds: Sequence[int],
+    split: str,
+) -> np.ndarray:
+    """[N, K, S] fitness; all trainings are asked for at once."""
+    requests = [Request(p, task, seed, split) for p in programs for task in tasks for seed in seeds]
+    fitness = np.asarray(score(requests), float)
+    return fitness.reshape(len(programs), len(tasks), len(seeds))
+
+
+def mean_over_tasks(table: np.ndarray, weights: Sequence[float] | None = None) -> np.ndarray:
+    """[..., S] weighted mean of fitness [..., K, S]; -inf where a task has none."""
+    table = np.asarray(table, float)
+    shares = np.ones(table.shape[-2]) if weights is None else np.asarray(weights, float)
+    finite = np.isfinite(table)
+    means = (shares / shares.sum()) @ np.where(finite, table, 0.0)
+    return np.where(finite.all(axis=-2), means, -np.inf)

@@ -1,0 +1,70 @@
+"""What comes of a funnel: its stages, and each program in them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import fmean
+from typing import NamedTuple
+
+from programs import Program
+from search.selection.comparison import Comparison
+
+FINALS = "finals"
+
+
+@dataclass(frozen=True)
+class StageEntry:
+    """One program in one stage."""
+
+    name: str
+    program: Program  # with the constants that this stage's tuning gave it
+    fitness: tuple[float, ...]  # [seeds] on fresh seeds, mean over tasks
+    against: Comparison | None  # with the hardest baseline; None for a baseline
+    baseline: str = ""  # that baseline's name
+    p: float = 1.0  # of `against`; adjusted for the number of finalists in the finals
+    promoted: bool = False
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.fitness) if all(map(math.isfinite, self.fitness)) else -math.inf
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What came of one stage: entries and baselines, each the best first."""
+
+    name: str
+    tasks: tuple[str, ...]
+    level: float
+    beat: bool  # whether only those that beat every baseline were promoted
+    entries: tuple[StageEntry, ...]
+    baselines: tuple[StageEntry, ...]
+    weights: tuple[float, ...] | None = None  # of the tasks; None: all equal
+
+    @property
+    def promoted(self) -> tuple[StageEntry, ...]:
+        return tuple(entry for entry in self.entries if entry.promoted)
+
+    @property
+    def going_on(self) -> tuple[NamedProgram, ...]:
+        """The promoted programs as the stage tuned them."""
+        return tuple(NamedProgram(entry.name, entry.program) for entry in self.promoted)
+
+
+@dataclass(frozen=True)
+class FunnelResult:
+    """All stages; none if every candidate was a baseline with other constants."""
+
+    stages: tuple[StageResult, ...]
+    variants: tuple[str, ...] = ()  # what was a baseline with other constants
+
+    @property
+    def confirmed(self) -> tuple[StageEntry, ...]:
+        """Better than every baseline, tuned alike, on fresh seeds; the best first."""
+        return next((stage.promoted for stage in self.stages if stage.name == FINALS), ())
+
+
+class NamedProgram(NamedTuple):
+    name: str
+    program: Program

@@ -1,0 +1,164 @@
+"""The winner made short, as far as it stays as good as it was where the funnel ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from programs import Program, library, load
+from programs.simplify import Simplification, simplify
+from search.config.selection import AblationSettings, FinalsSettings, TuningSettings
+from search.selection.families import is_variant
+from search.selection.finalists import Finalist
+from search.selection.objective import Objective
+from search.selection.results import FunnelResult, NamedProgram
+from search.selection.update_form import UpdateForm, update_form
+from search.selection.validation import Validation, validate
+from search.shortening.judge import Untrainable
+from search.shortening.shorten import ShorteningResult, shorten
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The program that the final one is made of."""
+
+    name: str
+    program: Program
+    confirmed: bool  # by the funnel; else it is the search's best
+
+    @classmethod
+    def of(cls, funnel: FunnelResult, finalists: Sequence[Finalist]) -> Winner:
+        if funnel.confirmed:
+            return cls(funnel.confirmed[0].name, funnel.confirmed[0].program, True)
+        leader = finalists[0].leader
+        return cls(f"individual {leader.number}", leader.program, False)
+
+
+class Route(Enum):
+    """How the final program came about."""
+
+    ABLATED = "exact passes and ablation"
+    UNTRAINABLE = "exact passes alone: it does not train on all seeds of the ablation"
+    WORSE = "exact passes alone: after the ablation it was clearly worse where the funnel ended"
+
+
+@dataclass(frozen=True)
+class Final:
+    """What is delivered."""
+
+    program: Program
+    route: Route
+    exact: Simplification
+    shortened: ShorteningResult | None  # None: it could not be ablated
+    validation: Validation
+    form: UpdateForm
+    same_as: str | None  # the known program that it is except for its constants
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """All that follows a search."""
+
+    funnel: FunnelResult
+    winner: Winner
+    final: Final
+    baselines: tuple[str, ...]  # names of those that the funnel compared with
+
+
+@dataclass(frozen=True)
+class Check:
+    """Scores programs beside the winner and the baselines as tuned, where the funnel ended."""
+
+    winner: Winner
+    baselines: tuple[NamedProgram, ...]
+    objective: Objective
+    finals: FinalsSettings
+    ablation: AblationSettings
+
+    @classmethod
+    def of(
+        cls,
+        winner: Winner,
+        funnel: FunnelResult,
+        *,
+        objective: Objective,
+        finals: FinalsSettings,
+        ablation: AblationSettings,
+    ) -> Check:
+        """objective: the search's, for a funnel without stages."""
+        if not funnel.stages:
+            return cls(winner, (), objective.scaled(1), finals, ablation)
+        last = funnel.stages[-1]
+        baselines = tuple(NamedProgram(entry.name, entry.program) for entry in last.baselines)
+        arena = Objective(objective.score, last.tasks, last.weights)
+        return cls(winner, baselines, arena, finals, ablation)
+
+    def validated(self, *results: NamedProgram) -> Validation:
+        """The winner first, then what was made of it, then the baselines."""
+        return validate(
+            [NamedProgram("winner", self.winner.program), *results],
+            self.baselines,
+            objective=self.objective,
+            finals=self.finals,
+            ablation=self.ablation,
+        )
+
+
+def finish(
+    check: Check,
+    *,
+    objective: Objective,
+    tuning: TuningSettings,
+    baselines: Sequence[str],
+    begin: Callable[[str], None] = lambda _: None,
+) -> Final:
+    """The winner made short, or after exact passes alone where more makes it clearly worse.
+
+    Args:
+      objective: of ablation and tuning, the search's.
+      baselines: names of the funnel's.
+      begin: called with the name of each phase of trainings.
+    """
+    program = check.winner.program
+    try:
+        shortened = shorten(program, objective, ablation=check.ablation, tuning=tuning, begin=begin)
+    except Untrainable:
+        exact = simplify(program)
+        begin("validation")
+        validation = check.validated(NamedProgram("exact passes alone", exact.program))
+        return _final(exact.program, Route.UNTRAINABLE, exact, None, validation, baselines)
+    short, exact = shortened.program, shortened.exact
+    begin("validation")
+    validation = check.validated(NamedProgram("final program", short))
+    if not validation.clearly_worse(1):
+        return _final(short, Route.ABLATED, exact, shortened, validation, baselines)
+    validation = check.validated(
+        NamedProgram("after the ablation", short), NamedProgram("exact passes alone", exact.program)
+    )
+    return _final(exact.program, Route.WORSE, exact, shortened, validation, baselines)
+
+
+def _final(
+    program: Program,
+    route: Route,
+    exact: Simplification,
+    shortened: ShorteningResult | None,
+    validation: Validation,
+    baselines: Sequence[str],
+) -> Final:
+    return Final(
+        program=program,
+        route=route,
+        exact=exact,
+        shortened=shortened,
+        validation=validation,
+        form=update_form(program),
+        same_as=known_structure(program, baselines),
+    )
+
+
+def known_structure(program: Program, baselines: Sequence[str]) -> str | None:
+    """The baseline, or else the library's program, that a program is except for its constants."""
+    names = (*baselines, *(f"library:{name}" for name in library()))
+    return next((name for name in names if is_variant(program, of=load(name))), None)
