@@ -60,14 +60,14 @@ class InvalidProgram(ProgramError):
     def message(self) -> str:  # type: ignore[override]
         if self.fault is Fault.UNDEFINED:
             assert self.index is not None
-            known = [s.target for s in self.program.statements[: self.index]]
-            known += self.program.inputs
-            return f"'{self.name}' {self.fault.value}{did_you_mean(self.name, known)}"
+            names = [s.target for s in self.program.statements[: self.index]]
+            names += self.program.inputs
+            return f"'{self.name}' {self.fault.value}{did_you_mean(self.name, names)}"
         if self.fault is Fault.KINDS:
             row = FUNCTIONS[self.name]
             kinds = ", ".join(str(k) for k in self.detail)
             wanted = ", ".join(
-                "scalar" if i in row.scalar_slots else "any kind" for i in range(row.arity)
+                "scalar" if i in row.scalar_arguments else "any kind" for i in range(row.arity)
             )
             return f"{row.name}({kinds}) {self.fault.value}; it takes ({wanted})"
         if self.fault is Fault.OUTPUT_UNDEFINED:

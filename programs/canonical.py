@@ -42,7 +42,7 @@ class _NormalForms(TermBuilder):
 
     def apply(self, function: str, arguments: Sequence[int]) -> int:
         """The normal form of a function on terms."""
-        term = self.known(function, arguments)
+        term = self.folded(function, arguments)
         if term is None:
             term = self._rewritten(function, arguments)
         if term is None:

@@ -73,9 +73,10 @@ class Tree:
             return Value(Kind.SCALAR, (row.meaning(self.xp),))
         if not row.whole_tree:
             return self.map(lambda *arrays: row.meaning(self.xp, *arrays), *arguments)
-        # A whole-tree meaning works with bare scalars, since its scalar slots and totals are such.
+        # A whole-tree meaning works with bare scalars, such as its scalar arguments and totals.
         result = row.meaning(
-            self, *(v.leaves[0] if i in row.scalar_slots else v for i, v in enumerate(arguments))
+            self,
+            *(v.leaves[0] if i in row.scalar_arguments else v for i, v in enumerate(arguments)),
         )
         return result if isinstance(result, Value) else Value(Kind.SCALAR, (result,))
 

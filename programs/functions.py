@@ -63,7 +63,7 @@ class Function:
       meaning: elementwise rows: (xp, *arrays) -> array; whole-tree rows: (tree, *values) -> value.
       whole_tree: whether the meaning looks at a whole tree rather than at single numbers.
       kind_rule: kinds of the arguments -> kind of the result.
-      scalar_slots: argument positions that take nothing but a scalar.
+      scalar_arguments: argument positions that take nothing but a scalar.
       source: the meaning as JAX source over argument names {0}, {1}, ..., for exports; by default
         jnp.<name>(...). Whole-tree rows use the helpers `total` and `scaled` of export.py.
       exact: the meaning on rational numbers, if it has one. It raises ZeroDivisionError where it is
@@ -80,7 +80,7 @@ class Function:
     meaning: Callable[..., Any] = field(repr=False)
     whole_tree: bool = False
     kind_rule: KindRule = field(default=max, repr=False)
-    scalar_slots: tuple[int, ...] = ()
+    scalar_arguments: tuple[int, ...] = ()
     source: str = ""
     exact: Callable[..., Fraction] | None = field(default=None, repr=False)
     identities: tuple[Identity, ...] = ()
@@ -91,7 +91,7 @@ class Function:
 
     def __post_init__(self) -> None:
         choices = [
-            [Kind.SCALAR] if i in self.scalar_slots else list(Kind) for i in range(self.arity)
+            [Kind.SCALAR] if i in self.scalar_arguments else list(Kind) for i in range(self.arity)
         ]
         table = {kinds: self.kind_rule(*kinds) for kinds in itertools.product(*choices)}
         object.__setattr__(self, "kinds", table)
@@ -331,7 +331,7 @@ _ROWS = (
         whole_tree=True,
         kind_rule=lambda x, c: x,
         source="scaled({0}, jnp.minimum(1, {1} / jnp.sqrt(total(jnp.square, {0}))))",
-        scalar_slots=(1,),
+        scalar_arguments=(1,),
         aliases=("clip_by_global_norm",),
         properties=frozenset({ODD}),
     ),
@@ -346,7 +346,7 @@ _ROWS = (
             Identity(2, 0.0, result=0, bitwise=False),
             Identity(2, 1.0, result=1, bitwise=False),
         ),
-        scalar_slots=(2,),
+        scalar_arguments=(2,),
         aliases=("interpolate",),
         properties=frozenset({ROUNDED}),
     ),

@@ -185,7 +185,7 @@ class FlatTree:
         if not row.whole_tree:
             return self.map(lambda *arrays: row.meaning(jnp, *arrays), *arguments)
         result = row.meaning(
-            self, *(v.array if i in row.scalar_slots else v for i, v in enumerate(arguments))
+            self, *(v.array if i in row.scalar_arguments else v for i, v in enumerate(arguments))
         )
         return result if isinstance(result, Flat) else Flat(Kind.SCALAR, result)
 

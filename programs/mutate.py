@@ -46,7 +46,12 @@ class MutationOptions:
     """How children are drawn.
 
     Attributes:
-      insert, delete, modify: relative weights of the three mutations; equal in the paper.
+      insert, delete, modify: relative weights of the three mutations; equal in the authors'
+        release. They are weights of draws: an invalid child is drawn anew, its mutation included,
+        as in the paper, where the parent is mutated again until a child is valid. Deletions are
+        invalid most often: of AdamW's children 39 % are insertions, 22 % deletions and 39 %
+        modifications; of programs of 25 to 40 statements, with more that is redundant, it is
+        37, 30 and 33 %.
       rescale: chance that a mutated constant is multiplied by 2^a, a ~ N(0, 1), rather than
         replaced by a variable or a new constant.
       max_length: statements a program may have; at the limit nothing is inserted. None:
@@ -195,7 +200,7 @@ def _modify(
     if not isinstance(old, str) and rng.random() < options.rescale:
         new = _rescaled(old, rng)
     else:
-        scalar = argument in FUNCTIONS[statement.function].scalar_slots
+        scalar = argument in FUNCTIONS[statement.function].scalar_arguments
         variables = _variables(program, analysis, index)
         new = _draw_argument(rng, variables, scalar, without=old)
     return _with_argument(program, analysis, index, argument, new)
@@ -247,7 +252,7 @@ def _draw_call(
     """A random function on random arguments that it takes, and the kind of its result."""
     function = _FUNCTIONS[uniform_index(rng, len(_FUNCTIONS))]
     arguments = tuple(
-        _draw_argument(rng, variables, argument in function.scalar_slots)
+        _draw_argument(rng, variables, argument in function.scalar_arguments)
         for argument in range(function.arity)
     )
     kinds = tuple(variables[a][0] if isinstance(a, str) else Kind.SCALAR for a in arguments)

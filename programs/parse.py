@@ -103,8 +103,8 @@ def parse(text: str | bytes, file: str = "<text>") -> Program:
         except InvalidProgram:
             pass  # they are gone through again, for all that is wrong
     for fault in itertools.islice(faults(program, unreadable), MAX_MISTAKES):
-        place = body[-1] if fault.index is None else body[fault.index]
-        fault.file, fault.line, fault.column = file, place.lineno, place.col_offset + 1
+        node = body[-1] if fault.index is None else body[fault.index]
+        fault.file, fault.line, fault.column = file, node.lineno, node.col_offset + 1
         mistakes.append(fault)
     raise _all_in_one(mistakes)
 
@@ -124,11 +124,11 @@ def load(name: str) -> Program:
     """
     if name.startswith(LIBRARY):
         wanted = name.removeprefix(LIBRARY)
-        known = library()
-        if wanted not in known:
+        names = library()
+        if wanted not in names:
             raise ProgramError(
-                f"no library program '{wanted}'{did_you_mean(wanted, known)}; "
-                f"there are: {', '.join(known)}"
+                f"no library program '{wanted}'{did_you_mean(wanted, names)}; "
+                f"there are: {', '.join(names)}"
             )
         path = resources.files("programs") / "library" / f"{wanted}.py"
         return parse(path.read_bytes(), name)

@@ -43,7 +43,7 @@ def form_of(function: str, kinds: tuple[Kind, ...]) -> Form:
         return function, kinds
     row = FUNCTIONS[function]
     kind = max(kinds) if row.whole_tree else Kind.PER_ARRAY
-    fixed = row.scalar_slots if row.whole_tree else ()
+    fixed = row.scalar_arguments if row.whole_tree else ()
     return function, tuple(Kind.SCALAR if i in fixed else kind for i in range(len(kinds)))
 
 

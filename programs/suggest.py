@@ -14,8 +14,8 @@ def did_you_mean(name: str, names: Iterable[str], *, or_list: bool = False) -> s
     Args:
       or_list: where none is close, say which there are.
     """
-    known = list(dict.fromkeys(names))
-    close = difflib.get_close_matches(name, known[-_MOST:], n=1)
+    names = list(dict.fromkeys(names))
+    close = difflib.get_close_matches(name, names[-_MOST:], n=1)
     if close:
         return f"; did you mean '{close[0]}'?"
-    return f"; there are: {', '.join(known)}" if or_list else ""
+    return f"; there are: {', '.join(names)}" if or_list else ""

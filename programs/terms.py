@@ -128,11 +128,11 @@ class TermBuilder:
         return self.node(("constant", self.constants.read(number)))
 
     def apply(self, function: str, arguments: Sequence[int]) -> int:
-        """A function on terms: a term that is there already, if it is known, or one of its own."""
-        known = self.known(function, arguments)
-        return self.node((function, *arguments)) if known is None else known
+        """A function on terms: what it folds into, or a term of its own."""
+        term = self.folded(function, arguments)
+        return self.node((function, *arguments)) if term is None else term
 
-    def known(self, function: str, arguments: Sequence[int]) -> int | None:
+    def folded(self, function: str, arguments: Sequence[int]) -> int | None:
         """The argument that the function always gives, or the constant that it folds into."""
         nodes = self.nodes
         for argument, constant, result in self._identities[function]:

@@ -114,7 +114,9 @@ def _redundant(draft: _Draft, rng: random.Random) -> None:
     row = rng.choice(list(FUNCTIONS.values()))
     arguments: list[str | float] = []
     for slot in range(row.arity):
-        names = [n for n, k in kinds.items() if k is Kind.SCALAR or slot not in row.scalar_slots]
+        names = [
+            n for n, k in kinds.items() if k is Kind.SCALAR or slot not in row.scalar_arguments
+        ]
         arguments.append(rng.choice([*names, _neat(rng.gauss(0, 1))]))
     unread = sorted(kinds.keys() - _read_from(draft, place))
     target = rng.choice(unread) if unread and rng.random() < 0.3 else draft.fresh()

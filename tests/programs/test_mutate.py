@@ -57,6 +57,12 @@ def test_the_three_are_equally_likely():
     assert all(abs(kinds[kind] - 3000) < 250 for kind in ("insert", "delete", "modify"))
 
 
+def test_an_invalid_child_draws_its_mutation_anew():
+    kinds = collections.Counter(c.kind for c in _children(ADAMW, 9000))
+    for kind, share in (("insert", 0.39), ("delete", 0.22), ("modify", 0.39)):
+        assert abs(kinds[kind] / 9000 - share) < 0.02
+
+
 def test_a_hundred_thousand_inserts_reach_every_function_and_every_kind():
     seen: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     places: collections.Counter = collections.Counter()
