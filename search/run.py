@@ -76,9 +76,9 @@ def search(
                 record(store, config.meta_validation)
                 starts = [finalists[0].leader.program]
         say(view, "summary", "\n".join(summary(store, config, statistics, finalists)))
-        if config.funnel is not None:
-            done = conclude(config, store, finalists, stopping=stopping, tasks_file=tasks_file)
-            say(view, "conclusion", "\n".join(conclusion_lines(done, run_dir)))
+        done = conclude(config, store, finalists, stopping=stopping, tasks_file=tasks_file)
+        lines = conclusion_lines(done, run_dir) if config.funnel is not None else ()
+        say(view, "conclusion", "\n".join(lines))
 
 
 def _parser() -> Parser:
