@@ -19,7 +19,8 @@ from hashlib import blake2b
 
 from programs.abstract import Analysis, analyse, reaching
 from programs.execute import interpret
-from programs.functions import COMMUTATIVE, EVEN, FUNCTIONS, IDEMPOTENT, NONNEGATIVE, ODD
+from programs.function import COMMUTATIVE, EVEN, IDEMPOTENT, NONNEGATIVE, ODD
+from programs.functions import FUNCTIONS
 from programs.program import MAX_STATES, Program
 from programs.terms import FLOAT32, Node, TermBuilder, is_call, reachable
 

@@ -23,7 +23,8 @@ from programs.abstract import (
     statement_value,
 )
 from programs.draws import standard_normal, uniform_index
-from programs.functions import FUNCTIONS, Function
+from programs.function import Function
+from programs.functions import FUNCTIONS
 from programs.kinds import Kind
 from programs.program import (
     MAX_STATEMENTS,

@@ -19,7 +19,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from programs.functions import FUNCTIONS, ROUNDED, Function
+from programs.function import ROUNDED, Function
+from programs.functions import FUNCTIONS
 
 # ("input", name) | ("constant", value) | (function, term number, ...)
 Node = tuple[Any, ...]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from programs.execute import Tree, Value, interpret
-from programs.functions import COMMUTATIVE, EVEN, FUNCTIONS, NONNEGATIVE, ODD
+from programs.function import COMMUTATIVE, EVEN, NONNEGATIVE, ODD
+from programs.functions import FUNCTIONS
 from programs.kinds import Kind
 from tests.strategies import ten_thousand_programs, trees
 

@@ -5,15 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from programs.functions import (
-    COMMUTATIVE,
-    EPS,
-    EPS_IS_LOST_FROM,
-    FUNCTIONS,
-    IDEMPOTENT,
-    ROUNDED,
-    divisor,
-)
+from programs.function import COMMUTATIVE, EPS, EPS_IS_LOST_FROM, IDEMPOTENT, ROUNDED, divisor
+from programs.functions import FUNCTIONS
 from programs.terms import FLOAT32, RATIONAL, TermBuilder
 
 SPECIAL = np.array(
