@@ -32,7 +32,8 @@ def exit_on_sigint() -> None:
 
 def _wait() -> None:
     signal.sigwait({signal.SIGINT})
-    os.write(2, b"stopped\n")
+    show_cursor = b"\x1b[?25h" if os.isatty(2) else b""  # which a progress bar hides
+    os.write(2, show_cursor + b"stopped\n")
     os._exit(128 + signal.SIGINT)
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from proxy_tasks.gradient_scale import gradient_scale
 from proxy_tasks.numerics import fixed_numerics
 from proxy_tasks.task import Params, Task
 
@@ -20,6 +21,7 @@ class Start(NamedTuple):
 
     weights: Params  # initial, float32
     batches: jax.Array  # [S, B] int32, the indices of each step's examples
+    gradient_scale: Any | None  # a float32 [] for each array of weights; None: all are 1
 
 
 class DeviceData:
@@ -40,7 +42,11 @@ class DeviceData:
         if seed not in self._starts:
             with fixed_numerics():
                 weights = self._init(jax.random.key(seed))
-                self._starts[seed] = Start(weights, jnp.asarray(batches(self.task, seed)))
+                self._starts[seed] = Start(
+                    weights,
+                    jnp.asarray(batches(self.task, seed)),
+                    gradient_scale(self.task.settings, weights, seed),
+                )
             if len(self._starts) > STARTS:
                 self._starts.popitem(last=False)
         self._starts.move_to_end(seed)

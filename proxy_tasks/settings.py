@@ -40,8 +40,21 @@ class TaskSettings(BaseModel):
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=()
     )
 
+    # Half-widths of uniform distributions, in powers of ten; see gradient_scale.py.
+    gradient_scale_by_seed: Annotated[float, Field(ge=0, le=10)] = 0.0
+    gradient_scale_by_array: Annotated[float, Field(ge=0, le=10)] = 0.0
+
+    def facts(self) -> dict[str, Any]:
+        """All settings, for a fingerprint, without those that are off.
+
+        So a fingerprint is the same as before there were these settings.
+        """
+        off = {name for name in TaskSettings.model_fields if not getattr(self, name)}
+        return self.model_dump(exclude=off)
+
 
 Settings = TypeVar("Settings", bound=TaskSettings)
+RESERVED = {*dir(TaskSettings), *TaskSettings.model_fields}  # names that a setting cannot have
 
 
 def validated(owner: str, model: type[Settings], values: Mapping[str, Any]) -> Settings:
@@ -82,7 +95,7 @@ def from_function(owner: str, build: Callable[..., Any]) -> type[TaskSettings]:
         if parameter.default is parameter.empty or not keyword or not typed:
             types = ", ".join(kind.__name__ for kind in TYPES)
             raise TaskError(f"{owner}: setting {name!r} needs a default and a type of {types}")
-        if name.startswith("_") or hasattr(TaskSettings, name):
+        if name.startswith("_") or name in RESERVED:
             raise TaskError(f"{owner}: no setting can be named {name!r}; choose another name")
         fields[name] = (hint, parameter.default)
     model = create_model(f"{build.__name__}_settings", __base__=TaskSettings, **fields)

@@ -77,7 +77,7 @@ class Task:
         """Hash of everything that decides a fitness besides program and seed (32 hex digits)."""
         facts = {
             "version": VERSION,
-            "name": self.name, "scale": self.scale, "settings": self.settings.model_dump(),
+            "name": self.name, "scale": self.scale, "settings": self.settings.facts(),
             "steps": self.steps, "batch_size": self.batch_size, "warmup": self.warmup,
             "validation_batch": self.validation_batch, "source": self.source,
             "data": self.data.fingerprint, "weights": self.shapes(),

@@ -86,7 +86,8 @@ class Training:
 
     An optimizer's `update` is given as extra arguments, by optax's names: `lr`, the schedule value;
     `value` and `grad`, loss and gradient of the batch; `value_fn` and `obj_fn`, weights -> loss of
-    the batch.
+    the batch. The gradient is that of the loss times the task's gradient scale, if it has one;
+    the loss is not scaled.
 
     data: the task's data on the device, for trainings of one task to share; None: its own.
     """

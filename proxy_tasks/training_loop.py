@@ -133,6 +133,8 @@ class TrainingLoop:
         task, weights = self.task, state.weights
         batch = task.data.take(inputs.arrays, inputs.start.batches[state.step])
         loss, gradient = jax.value_and_grad(task.loss)(weights, batch)
+        if inputs.start.gradient_scale is not None:
+            gradient = jax.tree.map(jnp.multiply, gradient, inputs.start.gradient_scale)
 
         # optax's line searches pass on to it whatever extra arguments it can take.
         def loss_at(weights: Params, lr: Any = None, obj_fn: Any = None) -> jax.Array:

@@ -53,7 +53,11 @@ class Example(TaskSettings):
         ({"text": "longer than that"}, "text: expected at most 9 characters"),
         ({"number": 101, "flag": False}, "number: above 100 needs the flag"),
         ({"cuont": 1}, "no setting 'cuont'; did you mean 'count'?"),
-        ({"qqq": 1}, "no setting 'qqq'; valid are: choice, count, flag, number, part, text"),
+        (
+            {"qqq": 1},
+            "no setting 'qqq'; valid are: choice, count, flag, gradient_scale_by_array, "
+            "gradient_scale_by_seed, number, part, text",
+        ),
     ],
 )
 def test_a_mistake_says_what_is_right(values, message):
@@ -108,7 +112,7 @@ def test_a_function_s_keyword_parameters_are_settings():
     ): ...
 
     model = from_function("task t", build)
-    assert validated("task t", model, {"a": -1}).model_dump() == {
+    assert validated("task t", model, {"a": -1}).facts() == {
         "a": -1,
         "b": 1.0,
         "c": "x",
@@ -125,6 +129,9 @@ def unknown_type(steps: "Nowhere" = 1): ...  # noqa: F821
 def rest(**settings: int): ...
 def by_position(steps: int = 1, /): ...
 def reserved(model_fields: int = 1): ...
+def common(gradient_scale_by_seed: float = 1.0): ...
+
+
 def hidden(_steps: int = 1): ...
 def wrong_default(steps: int = "x"): ...
 
@@ -139,6 +146,7 @@ def wrong_default(steps: int = "x"): ...
         (rest, "setting 'settings' needs a default and a type"),
         (by_position, "setting 'steps' needs a default and a type"),
         (reserved, "no setting can be named 'model_fields'; choose another name"),
+        (common, "no setting can be named 'gradient_scale_by_seed'"),
         (hidden, "no setting can be named '_steps'"),
         (wrong_default, "task t, defaults: steps: expected a whole number, got 'x'"),
     ],

@@ -54,6 +54,23 @@ def evaluator(task):
 # --- the evaluator -------------------------------------------------------------------------------
 
 
+def test_engines_see_gradients_of_the_same_random_size():
+    scales = {"gradient_scale_by_seed": 1.0, "gradient_scale_by_array": 1.0}
+    fitness = [
+        [evaluation.fitness for evaluation in evaluator.evaluate("library:momentum", seeds=(0, 1))]
+        for evaluator in (
+            Evaluator(["vision_mlp"], engine, settings={"vision_mlp": {"steps": 30, **settings}})
+            for engine, settings in [
+                ("interpreted", scales),
+                ("compiled", scales),
+                ("compiled", {}),
+            ]
+        )
+    ]
+    np.testing.assert_allclose(fitness[0], fitness[1], rtol=1e-4)
+    assert (np.abs(np.subtract(fitness[1], fitness[2])) > 1e-3).all()
+
+
 def test_engines_agree(task, evaluator):
     compiled = Evaluator([task], "compiled")
     for name in ("lion", "adamw"):
