@@ -1,1 +1,1 @@
-"""The search: regularized evolution of update rules on Ray workers (`python -m search.run`)."""
+"""Symbolic discovery of optimization algorithms: `from search import api`."""

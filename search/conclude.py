@@ -8,17 +8,17 @@ certificate.md      each step from the evolved program to the final one, and why
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from programs.export import to_optax
 from search.config.settings import Config
+from search.evaluation.request import TaskFunction
 from search.reports.conclusion import CERTIFICATE, FINAL, FINAL_OPTAX, page
 from search.reports.funnel import write_report
-from search.reports.progress import Lines
 from search.selection.finalists import Finalist
 from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
+from search.selection.ledger import Progress
 from search.selection.objective import Objective
 from search.shortening.final import Check, Conclusion, Winner, finish
 from search.storage.store import Store
@@ -29,8 +29,10 @@ def conclude(
     store: Store,
     finalists: Sequence[Finalist],
     *,
+    show: Callable[[Progress], None] = lambda _: None,
     stopping: Callable[[], int | None] = lambda: None,
     tasks_file: str | None = None,
+    tasks: Sequence[TaskFunction] = (),
 ) -> Conclusion | None:
     """Takes a search's best programs through the funnel and makes the winner short.
 
@@ -43,8 +45,8 @@ def conclude(
     candidates = candidates_of(store, config.funnel) if config.funnel is not None else []
     if config.funnel is None or not candidates:
         return None
-    setup = Setup.of(config, tasks_file)
-    with ledger_of(store, setup, config.funnel.timeout_s, Lines(sys.stderr), stopping) as ledger:
+    setup = Setup.of(config, tasks_file, tasks)
+    with ledger_of(store, setup, config.funnel.timeout_s, show, stopping) as ledger:
         funnel = run_funnel(candidates, ledger, setup, config.funnel)
         write_report(store.run_dir, funnel)
         objective = Objective(ledger, setup.tasks, setup.weights)

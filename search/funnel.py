@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
             candidates = given or candidates_of(store, settings)
             if not candidates:
                 raise ValueError(f"{run_dir}: no program of this search has a fitness")
-            setup, lines = Setup.of(config, options.tasks_file), Lines(sys.stderr)
+            setup, lines = Setup.of(config, options.tasks_file), Lines()
             asked = stopping or (lambda: None)
             with ledger_of(store, setup, settings.timeout_s, lines, asked) as ledger:
                 if stopping:

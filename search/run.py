@@ -13,72 +13,18 @@ if __name__ == "__main__":  # before the imports, which take seconds
 
 import argparse
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
-from programs import load as load_program
-from search.checks import doubts, mistakes
-from search.conclude import conclude
-from search.config.load import load
+from search.api import checked, search
 from search.config.settings import Config
 from search.console import ERRORS, EXIT_CODES, Parser, report
 from search.evaluation.source import Fitness, ProxyTasks
 from search.evaluation.threads import single_threaded
-from search.evolution.counters import Statistics
-from search.evolution.driver import Driver
-from search.evolution.earlier_runs import take_over
-from search.evolution.evolution import Repeats
-from search.reports.conclusion import conclusion_lines
-from search.reports.progress import KINDS, View, say
-from search.reports.summary import summary
-from search.selection.finalists import rescored
-from search.selection.overfitting import record
+from search.reports.progress import KINDS, say
 from search.stopping import Stopped, Stopping
-from search.storage.identity import identify, is_begun, resume_command
-from search.storage.store import Reader, Store, StoreError
+from search.storage.identity import is_begun, resume_command
+from search.storage.store import Reader, StoreError
 from search.workers.ray_cluster import ClusterLost
-from search.workers.ray_pool import make_pool
-
-
-def search(
-    config: Config,
-    run_dir: Path,
-    *,
-    fitness: Fitness,
-    stopping: Stopping,
-    tasks_file: str | None = None,
-    resume: bool = False,
-    view: str = "auto",
-) -> None:
-    """Runs or resumes a search to its end, and prints its summary.
-
-    tasks_file: Python file with tasks of the user's own, for what follows the search.
-    view: how progress is shown, one of KINDS.
-    """
-    with Store(run_dir, config.store) as store:
-        warnings = identify(store, config, fitness.fingerprints(config), resume)
-        for warning in doubts(config) + warnings + take_over(store, config):
-            say(view, "warning", f"warning: {warning}")
-        statistics = Statistics.of(store, config.evolution)
-        with (
-            closing(make_pool(fitness.factory(config), config.workers)) as pool,
-            View(view, statistics, pool) as shown,
-        ):
-            stopping.defer()
-            driver = Driver(config, store, pool, statistics, shown.show, stopping)
-            starts = [load_program(name) for name in config.evolution.warm_start]
-            born = 0
-            for number in range(config.evolution.rounds):
-                repeats = Repeats(config.evolution, config.seed, number, starts, born)
-                driver.run(repeats)
-                born = repeats.told
-                finalists = rescored(store, config, before=born, evaluate=driver.evaluate)
-                record(store, config.meta_validation)
-                starts = [finalists[0].leader.program]
-        say(view, "summary", "\n".join(summary(store, config, statistics, finalists)))
-        done = conclude(config, store, finalists, stopping=stopping, tasks_file=tasks_file)
-        lines = conclusion_lines(done, run_dir) if config.funnel is not None else ()
-        say(view, "conclusion", "\n".join(lines))
 
 
 def _parser() -> Parser:
@@ -94,27 +40,27 @@ def _parser() -> Parser:
 
 def main(
     argv: Sequence[str] | None = None,
-    fitness: Fitness | None = None,
+    source: Fitness | None = None,
     stopping: Stopping | None = None,
 ) -> int:
     """Returns the exit code (see EXIT_CODES)."""
     options = _parser().parse_args(argv)
     stopping = stopping or Stopping()
     single_threaded()
-    fitness = fitness or ProxyTasks(options.tasks_file)
+    source = source or ProxyTasks(options.tasks_file)
     run_dir = options.run_dir or Path("runs") / Path(options.config).stem
     resume = resume_command(options.config, run_dir, options.set, options.tasks_file)
     stopping.prepare()
     try:
-        config = _config(options, run_dir, fitness)
         search(
-            config,
+            _config(options, run_dir, source),
             run_dir,
-            fitness=fitness,
-            stopping=stopping,
-            tasks_file=options.tasks_file,
             resume=options.resume,
+            tasks_file=options.tasks_file,
+            source=source,
             view=options.view,
+            stopping=stopping,
+            started=stopping.defer,
         )
     except Stopped as stopped:
         if is_begun(run_dir):
@@ -131,13 +77,13 @@ def main(
     return 0
 
 
-def _config(options: argparse.Namespace, run_dir: Path, fitness: Fitness) -> Config:
+def _config(options: argparse.Namespace, run_dir: Path, source: Fitness) -> Config:
     """The config, checked. Raises ConfigError, StoreError."""
     if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not run_dir.is_absolute():
         raise StoreError(f"{run_dir}: in a Ray job, give an absolute --run-dir")
     if options.resume:
         Reader(run_dir).close()
-    return load(options.config, options.set, lambda c: [*mistakes(c), *fitness.mistakes(c)])
+    return checked(options.config, source, options.set)
 
 
 if __name__ == "__main__":

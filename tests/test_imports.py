@@ -27,7 +27,7 @@ ROOMS = (  # lowest first
     "reports",
 )
 BEFORE = ("stopping",)  # below all rooms: it imports nothing
-AFTER = ("checks", "console", "conclude")  # single files above the rooms
+AFTER = ("checks", "console", "conclude", "result", "api")  # single files above the rooms
 COMMANDS = ("run", "evaluate", "funnel", "simplify", "inspect")
 ORDER = (*BEFORE, *ROOMS, *AFTER, *COMMANDS)
 APART = {("workers", "storage"), ("storage", "workers")}  # neither knows the other

@@ -17,6 +17,7 @@ from programs import Program
 from programs.interpreter import Capacity, capacity_of, encode, interpreted
 from programs.transform import as_optax
 from proxy_tasks import (
+    TASKS,
     DeviceData,
     Hurdle,
     StopRules,
@@ -27,12 +28,20 @@ from proxy_tasks import (
     load_tasks_file,
     make_task,
     parse_settings,
+    register,
 )
 from search.config.settings import Engine
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job
 from search.evaluation.optimizers import Handmade, read_program
-from search.evaluation.request import META, SEARCH, Request, SettingsByTask, settings_of
+from search.evaluation.request import (
+    META,
+    SEARCH,
+    Request,
+    SettingsByTask,
+    TaskFunction,
+    settings_of,
+)
 
 COMPILE_S = 10.0  # what compiling the training of one program may cost, in seconds
 STATEMENT_S, NUMBER_S = 1e-6, 1e-9  # what the interpreter adds per statement, and per weight in it
@@ -78,6 +87,7 @@ class Evaluator:
         there on the search split only.
       settings: of tasks, on top of what their names say.
       tasks_file: a Python file that registers tasks of one's own.
+      registered: such tasks as functions, as `register` takes them.
 
     Raises:
       TaskError: no such task, or a share is not in (0, 1).
@@ -91,9 +101,13 @@ class Evaluator:
         hurdles: Sequence[float] = (),
         settings: SettingsByTask | None = None,
         tasks_file: str | None = None,
+        registered: Sequence[TaskFunction] = (),
     ):
         if tasks_file is not None:
             load_tasks_file(tasks_file)
+        for function in registered:
+            if function.__name__ not in TASKS:
+                register(function)
         self.engine, self.hurdles = engine, tuple(hurdles)
         self._checked, self._unchecked = StopRules(curve=self.hurdles), StopRules(curve=())
         self.settings = settings or {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from programs import Program, analyse
 from proxy_tasks import TaskName
@@ -24,6 +24,9 @@ Thresholds = tuple[tuple[float, ...], ...]
 
 SettingsByTask = Mapping[str, Mapping[str, int | float | bool | str]]
 """Settings by task name, on top of what the name says."""
+
+TaskFunction = Callable[..., Any]
+"""A function that makes a task of one's own, as proxy_tasks' `register` takes it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import functools
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from search.config.messages import KeyPath, nearest
 from search.config.settings import Config, Engine, EvaluationSettings
+from search.evaluation.inspection import Inspection, inspect_here, inspect_tasks
 from search.evaluation.jobs import Evaluate, Factory
-from search.evaluation.request import SettingsByTask
-from search.evaluation.threads import single_threaded
+from search.evaluation.request import SettingsByTask, TaskFunction
 
 
 class Fitness(Protocol):
@@ -34,23 +31,20 @@ class Fitness(Protocol):
 
 
 class ProxyTasks:
-    """Fitness from training on the config's proxy tasks.
+    """Fitness from training on the config's proxy tasks."""
 
-    JAX runs in the workers only: the driver starts processes, which is not safe beside JAX's
-    threads. So even a look at the tasks is a process of its own.
-    """
-
-    def __init__(self, tasks_file: str | None = None) -> None:
+    def __init__(self, tasks_file: str | None = None, tasks: Sequence[TaskFunction] = ()) -> None:
         """tasks_file: a Python file that registers tasks of the user's own. It comes from the
-        command line alone, so that a config never runs code."""
-        self._tasks_file = tasks_file
-        self._seen: dict[str, Seen] = {}
+        command line alone, so that a config never runs code. tasks: the same as functions, from
+        Python."""
+        self._tasks_file, self._tasks = tasks_file, tuple(tasks)
+        self._inspections: dict[str, Inspection] = {}
 
     def factory(self, config: Config) -> Factory:
-        return worker_factory(config.evaluation, self._tasks_file)
+        return worker_factory(config.evaluation, self._tasks_file, self._tasks)
 
     def fingerprints(self, config: Config) -> dict[str, str]:
-        return self._look(config.evaluation).fingerprints
+        return self._inspect(config.evaluation).fingerprints
 
     def mistakes(self, config: Config) -> Iterable[tuple[KeyPath, str]]:
         settings = config.evaluation
@@ -58,56 +52,17 @@ class ProxyTasks:
             if name not in settings.tasks:
                 near = nearest(name, list(settings.tasks))
                 yield ("evaluation", "settings", name), f"is none of evaluation.tasks{near}"
-        for place, message in self._look(settings).mistakes.items():
-            yield ("evaluation", "tasks", place), message
+        for name, message in self._inspect(settings).mistakes.items():
+            yield ("evaluation", "tasks", settings.tasks.index(name)), message
 
-    def _look(self, settings: EvaluationSettings) -> Seen:
+    def _inspect(self, settings: EvaluationSettings) -> Inspection:
         key = settings.model_dump_json()
-        if key not in self._seen:
-            self._seen[key] = _in_a_process(_look_at_tasks, settings, self._tasks_file)
-        return self._seen[key]
-
-
-def _in_a_process(look: Callable[..., Seen], *arguments: Any) -> Seen:
-    """The call's result. Ctrl-C reaches this process alone, which then ends the other."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as process:
-        try:
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the child inherits it
-            try:
-                coming = process.submit(look, *arguments)
-            finally:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-            return coming.result()
-        except BaseException:  # Ctrl-C, too: the other process must not outlive this one
-            for child in multiprocessing.active_children():
-                child.kill()
-            raise
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a look at the tasks showed."""
-
-    fingerprints: dict[str, str]
-    mistakes: dict[int, str]  # by place in evaluation.tasks
-
-
-def _look_at_tasks(settings: EvaluationSettings, tasks_file: str | None) -> Seen:
-    from proxy_tasks.errors import TaskError
-    from search.evaluation.evaluator import Evaluator
-
-    single_threaded()
-    seen, evaluator = (
-        Seen({}, {}),
-        Evaluator(settings=task_settings(settings), tasks_file=tasks_file),
-    )
-    for place, name in enumerate(settings.tasks):
-        try:
-            seen.fingerprints[name] = evaluator.task(name).fingerprint
-        except TaskError as error:
-            seen.mistakes[place] = str(error)
-    return seen
+        if key not in self._inspections:
+            what = settings.tasks, task_settings(settings), self._tasks_file
+            self._inspections[key] = (
+                inspect_here(*what, self._tasks) if self._tasks else inspect_tasks(*what)
+            )
+        return self._inspections[key]
 
 
 def task_settings(settings: EvaluationSettings) -> SettingsByTask:
@@ -115,7 +70,11 @@ def task_settings(settings: EvaluationSettings) -> SettingsByTask:
     return {task: settings.settings.get(task, {}) for task in settings.tasks}
 
 
-def worker_factory(settings: EvaluationSettings, tasks_file: str | None = None) -> Factory:
+def worker_factory(
+    settings: EvaluationSettings,
+    tasks_file: str | None = None,
+    tasks: Sequence[TaskFunction] = (),
+) -> Factory:
     """Makes a worker's evaluation function: any job, on the search's tasks or on others."""
     return functools.partial(
         evaluation_function,
@@ -123,6 +82,7 @@ def worker_factory(settings: EvaluationSettings, tasks_file: str | None = None) 
         hurdles=settings.hurdles.at,
         settings=task_settings(settings),
         tasks_file=tasks_file,
+        tasks=tasks,
     )
 
 
@@ -132,11 +92,14 @@ def evaluation_function(
     hurdles: Sequence[float] = (),
     settings: SettingsByTask | None = None,
     tasks_file: str | None = None,
+    tasks: Sequence[TaskFunction] = (),
 ) -> Evaluate:
     """A worker's evaluation function; it keeps the compiled trainings (see Evaluator)."""
     from search.evaluation.evaluator import Evaluator  # JAX is for workers
 
-    evaluator = Evaluator(engine=engine, hurdles=hurdles, settings=settings, tasks_file=tasks_file)
+    evaluator = Evaluator(
+        engine=engine, hurdles=hurdles, settings=settings, tasks_file=tasks_file, registered=tasks
+    )
     return lambda job: list(evaluator.each(job))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import sys
 import textwrap
@@ -22,18 +23,25 @@ from search.workers.pool import Pool
 
 LINES_EVERY_S = 10.0  # between two lines of progress
 
+_logger = logging.getLogger("search")
+
 
 class Lines:
-    """Progress on standard error: one line now and then."""
+    """Progress of the funnel and of what follows it: one line now and then."""
 
-    def __init__(self, file: TextIO):
-        self._file, self._due = file, time.monotonic() + LINES_EVERY_S
+    def __init__(self, view: str = "plain"):
+        """view: how a search shows its progress; one of KINDS, or `log`."""
+        self._view, self._due = view, time.monotonic() + LINES_EVERY_S
 
     def __call__(self, progress: Progress) -> None:
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + LINES_EVERY_S
-        print(progress_line(progress), file=self._file, flush=True)
+        line = progress_line(progress)
+        if self._view in ("json", LOG):
+            say(self._view, "progress", line)
+        else:
+            print(line, file=sys.stderr, flush=True)
 
 
 def progress_line(progress: Progress) -> str:
@@ -51,7 +59,8 @@ def progress_line(progress: Progress) -> str:
 Figures = dict[str, float | int | str | None]
 
 KINDS = ("auto", "rich", "plain", "json")
-EVERY_S = {"rich": 0.5, "plain": 10.0, "json": 10.0}
+LOG = "log"  # the view of a search from Python: lines for logging.getLogger("search")
+EVERY_S = {"rich": 0.5, "plain": 10.0, "json": 10.0, LOG: 10.0}
 
 
 class View:
@@ -64,7 +73,7 @@ class View:
         pool: Pool,
         file: TextIO | None = None,
     ):
-        """kind: one of KINDS."""
+        """kind: one of KINDS, or LOG."""
         file = file or sys.stdout
         self.statistics, self._pool, self._file = statistics, pool, file
         self.kind = ("rich" if file.isatty() else "plain") if kind == "auto" else kind
@@ -93,6 +102,8 @@ class View:
             self._live.update(_panel(figures, self.statistics.best_text), refresh=True)
         elif self.kind == "json":
             print(json.dumps(_finite(figures)), file=self._file, flush=True)
+        elif self.kind == LOG:
+            _logger.info(plain_line(figures))
         else:
             print(plain_line(figures), file=self._file, flush=True)
             if self._best != self.statistics.best_text:
@@ -101,7 +112,12 @@ class View:
 
 
 def say(view: str, what: str, text: str) -> None:
-    """Prints a text; in the view `json` as a JSON line, so that there is nothing else."""
+    """Prints a text; in the view `json` as a JSON line, so that there is nothing else; in the view
+    `log` it goes to the logger."""
+    if view == LOG:
+        level = logging.WARNING if what == "warning" else logging.INFO
+        _logger.log(level, text)
+        return
     print(json.dumps({what: text}) if view == "json" else text, flush=True)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from programs import load
 from search.config.selection import FunnelSettings
 from search.config.settings import Config, Engine, WorkerSettings
-from search.evaluation.request import SettingsByTask
+from search.evaluation.request import SettingsByTask, TaskFunction
 from search.evaluation.source import evaluation_function, task_settings
 from search.selection.families import Candidate, families
 from search.selection.ledger import Ledger, Progress
@@ -35,11 +35,14 @@ class Setup:
     engine: Engine = "auto"
     task_settings: SettingsByTask = field(default_factory=dict)  # on top of what the names say
     tasks_file: str | None = None
+    tasks_of_ones_own: tuple[TaskFunction, ...] = ()
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     seed: int = 0
 
     @classmethod
-    def of(cls, config: Config, tasks_file: str | None = None) -> Setup:
+    def of(
+        cls, config: Config, tasks_file: str | None = None, tasks: Sequence[TaskFunction] = ()
+    ) -> Setup:
         evaluation = config.evaluation
         return cls(
             tasks=evaluation.tasks,
@@ -47,6 +50,7 @@ class Setup:
             engine=evaluation.engine,
             task_settings=task_settings(evaluation),
             tasks_file=tasks_file,
+            tasks_of_ones_own=tuple(tasks),
             workers=config.workers,
             seed=config.seed,
         )
@@ -67,13 +71,16 @@ def ledger_of(
     longest = max(timeout_s, setup.workers.timeout_s)
     workers = setup.workers.model_copy(update={"timeout_s": longest})
     settings, tasks_file = setup.task_settings, setup.tasks_file
+    own = setup.tasks_of_ones_own
     make = functools.partial(
-        evaluation_function, setup.engine, settings=settings, tasks_file=tasks_file
+        evaluation_function, setup.engine, settings=settings, tasks_file=tasks_file, tasks=own
     )
     with closing(make_pool(make, workers)) as pool:
         from search.evaluation.evaluator import Evaluator  # JAX comes after Ray
 
-        evaluator = Evaluator(engine=setup.engine, settings=settings, tasks_file=tasks_file)
+        evaluator = Evaluator(
+            engine=setup.engine, settings=settings, tasks_file=tasks_file, registered=own
+        )
 
         def fingerprint(task: str) -> str:
             return f"{evaluator.task(task).fingerprint}-{evaluator.engine_of(task)}"

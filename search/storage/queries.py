@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from programs import Program, parse
 from search.evaluation.fitness import Evaluation, evaluation_of
@@ -80,3 +81,30 @@ def warm_start(store: Reader) -> Leader:
         " ORDER BY fitness DESC, number LIMIT 1"
     )
     return Leader(*row)
+
+
+TABLES = ("individuals", "programs", "evaluations", "events")
+
+
+def table(store: Reader, name: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The columns and all rows of one of TABLES; raises KeyError for another name."""
+    if name not in TABLES:
+        raise KeyError(f"no table {name!r}; there are: {', '.join(TABLES)}")
+    columns = tuple(c for (c,) in store.rows("SELECT name FROM pragma_table_info(?)", (name,)))
+    return columns, store.rows(f"SELECT {', '.join(columns)} FROM {name} ORDER BY 1")
+
+
+class Birth(NamedTuple):
+    """An individual as it was born."""
+
+    number: int
+    parent: int | None
+    mutation: str
+    reuse: str  # the first hash by which its program was known, or new
+    fitness: float
+
+
+def history(store: Reader) -> list[Birth]:
+    """All individuals in order of birth."""
+    query = "SELECT number, parent, mutation, reuse, fitness FROM history ORDER BY number"
+    return [Birth(*row) for row in store.rows(query)]

@@ -57,7 +57,9 @@ def connect(ray: Any, settings: WorkerSettings) -> bool:
 
 def _try(start: Callable[[], Any], ray: Any, address: str, attempts: int) -> None:
     """Ray's start has fixed waits that a very busy machine exceeds, so more than once."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    in_main = threading.current_thread() is threading.main_thread()  # the only one with handlers
+    numbers = (signal.SIGINT, signal.SIGTERM) if in_main else ()
+    handlers = {number: signal.getsignal(number) for number in numbers}
     for left in reversed(range(attempts)):
         try:
             start()

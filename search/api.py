@@ -1,0 +1,286 @@
+"""The search from Python: all that the commands do, as functions that return data.
+
+    from search import api
+
+    result = api.search("configs/quickstart.yaml", "runs/mine")
+    print(result.final)                 # the final program, as text
+    result.frame("individuals")         # a pandas frame, if pandas is there
+
+Each function raises what is wrong: ConfigError (every mistake in a config), ProgramError,
+TaskError, StoreError (a run directory), WorkerError (no worker can run). KeyboardInterrupt and
+Stopped lose nothing: the same call with `resume=True` goes on. Progress goes to
+`logging.getLogger("search")`. The functions work in a script, in a notebook and in a thread.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from programs import Program, ProgramError, load, parse
+from search.checks import doubts, mistakes
+from search.conclude import conclude
+from search.config.load import load as load_config
+from search.config.load import loads
+from search.config.selection import (
+    FINAL_TUNING,
+    AblationSettings,
+    FunnelSettings,
+    ShrinkSettings,
+    TuningSettings,
+)
+from search.config.settings import Config, Engine, WorkerSettings
+from search.evaluation.fitness import Evaluation
+from search.evaluation.request import Request, SettingsByTask, TaskFunction
+from search.evaluation.seeds import HEAD_START, SEARCH
+from search.evaluation.source import Fitness, ProxyTasks
+from search.evolution.counters import Statistics
+from search.evolution.driver import Driver
+from search.evolution.earlier_runs import take_over
+from search.evolution.evolution import Repeats
+from search.reports.conclusion import conclusion_lines
+from search.reports.funnel import write_report
+from search.reports.progress import Lines, View, say
+from search.reports.summary import summary
+from search.result import SearchResult
+from search.selection.finalists import rescored
+from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
+from search.selection.ledger import remembered
+from search.selection.objective import Objective
+from search.selection.overfitting import record
+from search.selection.results import FunnelResult, NamedProgram
+from search.selection.tuning import TuningResult
+from search.selection.tuning import tune as tune_programs
+from search.shortening.shorten import ShorteningResult, Step, shorten
+from search.storage.identity import identify
+from search.storage.store import Reader, Store
+from search.workers.ray_pool import make_pool
+
+ConfigLike = Config | str | Path | Mapping[str, Any]
+Stopping = Callable[[], int | None]  # the signal that asks to stop, if any
+
+
+def _nothing(*_: object) -> None:
+    """Shows nothing, and asks nobody to stop."""
+
+
+def search(
+    config: ConfigLike,
+    run_dir: str | Path,
+    *,
+    resume: bool = False,
+    tasks: Sequence[TaskFunction] = (),
+    tasks_file: str | None = None,
+    source: Fitness | None = None,
+    view: str = "log",
+    stopping: Stopping = _nothing,
+    started: Callable[[], None] = _nothing,
+) -> SearchResult:
+    """Runs or resumes a search to its end: evolution, re-scoring, funnel, final program.
+
+    Args:
+      config: a Config, a YAML file, or the same as nested dictionaries.
+      run_dir: where all of it is kept; a killed search goes on from there with `resume`.
+      tasks, tasks_file: tasks of one's own, as functions or as a Python file that registers them.
+      source: where fitness comes from, if not from proxy tasks.
+      view: how progress is shown: `log`, or one of the command's views.
+      stopping: asked often; a number ends the search with Stopped.
+      started: called once the workers are there.
+    """
+    source = source or ProxyTasks(tasks_file, tasks)
+    config = checked(config, source)
+    with Store(run_dir, config.store) as store:
+        warnings = identify(store, config, source.fingerprints(config), resume)
+        for warning in doubts(config) + warnings + take_over(store, config):
+            say(view, "warning", f"warning: {warning}")
+        statistics = Statistics.of(store, config.evolution)
+        with (
+            closing(make_pool(source.factory(config), config.workers)) as pool,
+            View(view, statistics, pool) as shown,
+        ):
+            started()
+            driver = Driver(config, store, pool, statistics, shown.show, stopping)
+            starts = [load(name) for name in config.evolution.warm_start]
+            born = 0
+            for number in range(config.evolution.rounds):
+                repeats = Repeats(config.evolution, config.seed, number, starts, born)
+                driver.run(repeats)
+                born = repeats.told
+                finalists = rescored(store, config, before=born, evaluate=driver.evaluate)
+                record(store, config.meta_validation)
+                starts = [finalists[0].leader.program]
+        say(view, "summary", "\n".join(summary(store, config, statistics, finalists)))
+        conclusion = conclude(
+            config,
+            store,
+            finalists,
+            show=Lines(view),
+            stopping=stopping,
+            tasks_file=tasks_file,
+            tasks=tasks,
+        )
+        lines = conclusion_lines(conclusion, store.run_dir) if config.funnel is not None else ()
+        say(view, "conclusion", "\n".join(lines))
+    return SearchResult(Path(run_dir), tuple(finalists), conclusion)
+
+
+def checked(config: ConfigLike, source: Fitness, overrides: Sequence[str] = ()) -> Config:
+    """A config that a search can run with. Raises ConfigError with all mistakes.
+
+    overrides: texts `a.b=value` that replace keys.
+    """
+
+    def check(config: Config) -> list[Any]:
+        return [*mistakes(config), *source.mistakes(config)]
+
+    if isinstance(config, (str, Path)):
+        return load_config(config, overrides, check)
+    data = config.model_dump(mode="json") if isinstance(config, Config) else config
+    return loads(json.dumps(data).encode(), "config", overrides, check)
+
+
+def evaluate(
+    program: Program | str,
+    tasks: Sequence[str],
+    *,
+    seeds: int = 3,
+    settings: SettingsByTask | None = None,
+    engine: Engine = "auto",
+    tasks_file: str | None = None,
+    show: Callable[[Evaluation], None] = _nothing,
+) -> list[Evaluation]:
+    """Trains tasks with a program as the optimizer: one Evaluation for each task and seed.
+
+    Args:
+      program: a Program, its text, a file, `library:NAME` or `optax:NAME(...)`.
+      tasks: names, such as "vision_mlp@10"; settings: of them, by name.
+      show: called with each evaluation as it is made.
+    """
+    from search.evaluation.evaluator import Evaluator  # JAX takes a second to import
+    from search.evaluation.optimizers import PREFIX, Handmade, read_program
+
+    evaluator = Evaluator(tasks, engine, settings=settings, tasks_file=tasks_file)
+    optimizer = read_program(program)
+    if isinstance(optimizer, Handmade) and engine == "interpreted":
+        raise ProgramError(
+            f"the engine 'interpreted' has no meaning for {PREFIX}{optimizer.name}: only programs "
+            "are interpreted; leave it out"
+        )
+    evaluations = []
+    for task in evaluator.tasks:
+        for seed in SEARCH.take(seeds):
+            evaluations.append(evaluator.run(Request(optimizer, task.name, seed)))
+            show(evaluations[-1])
+    return evaluations
+
+
+def tune(
+    program: Program | str,
+    tasks: Sequence[str],
+    *,
+    tuning: TuningSettings = FINAL_TUNING,
+    settings: SettingsByTask | None = None,
+    engine: Engine = "auto",
+    tasks_file: str | None = None,
+    draw_seed: int = 0,
+) -> TuningResult:
+    """The program with the constants that train the tasks best, of those that were drawn."""
+    from search.evaluation.evaluator import Evaluator
+
+    evaluator = Evaluator(tasks, engine, settings=settings, tasks_file=tasks_file)
+    objective = Objective(remembered(evaluator), tuple(tasks))
+    [result] = tune_programs(
+        [_program(program)],
+        objective,
+        settings=tuning,
+        first_seed=HEAD_START.first,
+        draw_seed=draw_seed,
+    )
+    return result
+
+
+def funnel(
+    programs: Sequence[Program | str] = (),
+    *,
+    run_dir: str | Path,
+    setup: Setup | None = None,
+    settings: FunnelSettings | None = None,
+    view: str = "log",
+    stopping: Stopping = _nothing,
+    started: Callable[[], None] = _nothing,
+) -> FunnelResult:
+    """Candidates against baselines at growing scale; every training is kept in `run_dir`.
+
+    Args:
+      programs: the candidates; none: the best families of the search in `run_dir`.
+      setup, settings: tasks and workers, and the stages; by default those of that search.
+    """
+    named = [NamedProgram(_name(p, i), _program(p)) for i, p in enumerate(programs, start=1)]
+    if setup is None or settings is None:
+        config = config_of(run_dir)
+        setup, settings = setup or Setup.of(config), settings or config.funnel or FunnelSettings()
+    with Store(run_dir) as store:
+        candidates = named or candidates_of(store, settings)
+        if not candidates:
+            raise ValueError(f"{run_dir}: no program of this search has a fitness")
+        with ledger_of(store, setup, settings.timeout_s, Lines(view), stopping) as ledger:
+            started()
+            result = run_funnel(candidates, ledger, setup, settings, searched=not named)
+        write_report(store.run_dir, result)
+    return result
+
+
+def simplify(
+    program: Program | str,
+    tasks: Sequence[str],
+    *,
+    ablation: AblationSettings | None = None,
+    tuning: TuningSettings | None = None,
+    shrinking: ShrinkSettings | None = None,
+    settings: SettingsByTask | None = None,
+    engine: Engine = "auto",
+    tasks_file: str | None = None,
+    show: Callable[[Step], None] = _nothing,
+) -> ShorteningResult:
+    """A program made short by proof and by measurement on tasks (see search/shortening).
+
+    show: called with each step as it is made.
+    """
+    from search.evaluation.evaluator import Evaluator
+
+    evaluator = Evaluator(tasks, engine, settings=settings, tasks_file=tasks_file)
+    return shorten(
+        _program(program),
+        Objective(remembered(evaluator), tuple(dict.fromkeys(tasks))),
+        ablation=ablation or AblationSettings(),
+        tuning=tuning,
+        shrinking=shrinking,
+        show=show,
+    )
+
+
+def config_of(run_dir: str | Path) -> Config:
+    """The config of a search, from its run directory."""
+    with Reader(run_dir) as store:
+        return loads((store.meta("config") or "").encode(), str(run_dir))
+
+
+def in_process(setup: Setup) -> Setup:
+    """The same without Ray: one worker in this process."""
+    from dataclasses import replace
+
+    return replace(setup, workers=WorkerSettings(address="in_process"))
+
+
+def _program(program: Program | str) -> Program:
+    if isinstance(program, Program):
+        return program
+    return parse(program) if "\n" in program else load(program)
+
+
+def _name(program: Program | str, number: int) -> str:
+    is_name = isinstance(program, str) and "\n" not in program
+    return str(program) if is_name else f"program {number}"

@@ -1,0 +1,106 @@
+"""A look at tasks in a process of its own: are their names and settings right, and what are they?
+
+JAX runs in the workers only: the process that starts them must not hold JAX's threads. So even to
+read a task's fingerprint another process is started, which gets a question on its standard input
+and answers in one line of JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import search
+from search.evaluation.request import SettingsByTask, TaskFunction
+from search.evaluation.threads import single_threaded
+
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
+
+
+class InspectionError(RuntimeError):
+    """The other process could not answer; one line with the cause."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a look at tasks showed."""
+
+    fingerprints: dict[str, str] = field(default_factory=dict)  # by name
+    mistakes: dict[str, str] = field(default_factory=dict)  # by name
+
+
+def inspect_tasks(
+    names: Sequence[str], settings: SettingsByTask, tasks_file: str | None = None
+) -> Inspection:
+    """Looks at tasks in another process, which ends with this one, however that ends.
+
+    Raises:
+      InspectionError: it failed, for no mistake in a task.
+    """
+    question = json.dumps([list(names), dict(settings), tasks_file])
+    root = str(Path(search.__file__).parents[1])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    process = subprocess.Popen(
+        [sys.executable, "-m", __name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+        process_group=0,  # Ctrl-C reaches this process alone, which then ends the other
+    )
+    with process:
+        try:
+            answer, complaint = process.communicate(question)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        lines = [line for line in complaint.splitlines() if line.strip()]
+        raise InspectionError(
+            f"the tasks cannot be looked at: {(lines or ['no reason given'])[-1]}"
+        )
+    return Inspection(**json.loads(answer.splitlines()[-1]))
+
+
+def inspect_here(
+    names: Sequence[str],
+    settings: SettingsByTask,
+    tasks_file: str | None = None,
+    tasks: Sequence[TaskFunction] = (),
+) -> Inspection:
+    """The same in this process."""
+    from proxy_tasks.errors import TaskError
+    from search.evaluation.evaluator import Evaluator
+
+    inspection = Inspection()
+    evaluator = Evaluator(settings=settings, tasks_file=tasks_file, registered=tasks)
+    for name in names:
+        try:
+            inspection.fingerprints[name] = evaluator.task(name).fingerprint
+        except TaskError as error:
+            inspection.mistakes[name] = str(error)
+    return inspection
+
+
+def main() -> None:
+    """Answers the question on standard input."""
+    with contextlib.suppress(OSError, AttributeError):  # not Linux
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    single_threaded()
+    names, settings, tasks_file = json.loads(sys.stdin.read())
+    with contextlib.redirect_stdout(sys.stderr):  # a tasks file may print
+        inspection = inspect_here(names, settings, tasks_file)
+    print(json.dumps(asdict(inspection)))
+
+
+if __name__ == "__main__":
+    main()

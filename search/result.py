@@ -1,0 +1,90 @@
+"""What a search has found, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from programs import Program
+from search.selection.finalists import Finalist
+from search.shortening.final import Conclusion
+from search.storage.lineage import ancestors, individual
+from search.storage.queries import TABLES, Birth, Leader, hall_of_fame, history, leaders
+from search.storage.queries import table as table_of
+from search.storage.store import Reader
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["TABLES", "Ancestor", "SearchResult"]
+
+
+class Ancestor(NamedTuple):
+    """One step on the way to an individual."""
+
+    number: int
+    mutation: str
+    program: Program  # redundant statements included
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The end of a search. What is large is read from the run directory when it is asked for."""
+
+    run_dir: Path
+    finalists: tuple[Finalist, ...]  # the leading programs, scored on fresh seeds, the best first
+    conclusion: Conclusion | None  # None: no funnel was asked for, or no program has a fitness
+
+    @classmethod
+    def of(cls, run_dir: str | Path) -> SearchResult:
+        """The result so far of the search in a run directory, running or ended."""
+        with Reader(run_dir) as store:
+            finalists = tuple(Finalist(leader, (), ()) for leader in leaders(store, 10))
+        return cls(Path(run_dir), finalists, None)
+
+    @property
+    def best(self) -> Program:
+        """The leading program, without redundant statements."""
+        return self.finalists[0].leader.program
+
+    @property
+    def final(self) -> Program | None:
+        """The final program: what the funnel chose, made short."""
+        return self.conclusion.final.program if self.conclusion else None
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the funnel has shown what the final program is made of to beat the baselines."""
+        return self.conclusion is not None and self.conclusion.winner.confirmed
+
+    def leaders(self, count: int = 10) -> list[Leader]:
+        """The fittest programs of the search with different behaviour, by the search's fitness."""
+        with Reader(self.run_dir) as store:
+            return leaders(store, count)
+
+    def hall_of_fame(self) -> list[Leader]:
+        """The fittest program of each number of live statements, the shortest first."""
+        with Reader(self.run_dir) as store:
+            return hall_of_fame(store)
+
+    def lineage(self, number: int) -> list[Ancestor]:
+        """An individual and those that it comes from, the warm start first."""
+        with Reader(self.run_dir) as store:
+            return [
+                Ancestor(ancestor, mutation, individual(store, ancestor))
+                for ancestor, mutation, _ in ancestors(store, number)
+            ]
+
+    def frame(self, table: str = "individuals") -> pandas.DataFrame:
+        """One of TABLES of the run's store as a pandas frame (pandas must be installed)."""
+        import pandas
+
+        with Reader(self.run_dir) as store:
+            columns, rows = table_of(store, table)
+        return pandas.DataFrame.from_records(rows, columns=list(columns))
+
+    def history(self) -> list[Birth]:
+        """All individuals in order of birth."""
+        with Reader(self.run_dir) as store:
+            return history(store)

@@ -1,0 +1,178 @@
+"""The search from Python: data out, mistakes as exceptions, no terminal, no main thread needed."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+import threading
+
+import pytest
+import toys
+
+from programs import Program, ProgramError, load
+from proxy_tasks.errors import TaskError
+from search import api
+from search.config.load import ConfigError
+from search.config.selection import AblationSettings, FunnelSettings, StageSettings, TuningSettings
+from search.config.settings import WorkerSettings
+from search.evaluation.fitness import Outcome
+from search.evaluation.source import Function
+from search.result import TABLES, SearchResult
+from search.selection.funnel import Setup
+from search.stopping import Stopped
+from search.storage.store import StoreError
+
+CONFIG = {
+    "evolution": {"children": 120, "population": 20, "repeats": 1, "rounds": 1, "window": 8},
+    "evaluation": {"tasks": ["toy"]},
+    "rescore": {"programs": 2, "seeds": 2},
+    "workers": {"address": "in_process"},
+    "funnel": None,
+}
+TOY = Function(toys.factory())
+QUICK = {"vision_mlp": {"steps": 5, "hidden": 4}}
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    return api.search(CONFIG, tmp_path_factory.mktemp("run") / "run", source=TOY)
+
+
+def test_a_search_gives_programs_fitness_and_lineage(result):
+    assert isinstance(result.best, Program) and result.final is None and not result.confirmed
+    best = result.finalists[0]
+    assert best.mean == result.leaders(1)[0].fitness
+    steps = result.lineage(best.leader.number)
+    assert steps[0].mutation == "start" and steps[0].program == load("library:adamw")
+    assert steps[-1].number == best.leader.number
+    assert [entry.live for entry in result.hall_of_fame()] == sorted(
+        {entry.live for entry in result.hall_of_fame()}
+    )
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_is_a_frame(result, table):
+    pytest.importorskip("pandas")
+    frame = result.frame(table)
+    assert (len(frame) == 121) if table == "individuals" else frame is not None
+
+
+def test_a_run_can_be_read_without_having_run_it(result):
+    again = SearchResult.of(result.run_dir)
+    assert again.best == result.leaders(1)[0].program and len(again.frame("individuals")) == 121
+
+
+def test_an_ended_search_goes_on_with_resume_only(result):
+    with pytest.raises(StoreError, match="already holds a search"):
+        api.search(CONFIG, result.run_dir, source=TOY)
+    again = api.search(CONFIG, result.run_dir, source=TOY, resume=True)
+    assert again.best == result.best
+
+
+def test_mistakes_are_exceptions(tmp_path):
+    wrong = {**CONFIG, "evolution": {"childen": 3}}
+    with pytest.raises(ConfigError, match="children"):
+        api.search(wrong, tmp_path / "a", source=TOY)
+    with pytest.raises(ConfigError, match="vision_mlp"):
+        api.search({**CONFIG, "evaluation": {"tasks": ["vision_mpl"]}}, tmp_path / "b")
+    with pytest.raises(TaskError, match="vision_mlp"):
+        api.evaluate("library:lion", ["vision_mpl"])
+    with pytest.raises(ProgramError, match="lion"):
+        api.evaluate("library:lino", ["vision_mlp"])
+    assert not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
+
+
+def test_progress_goes_to_the_logger_and_nothing_to_the_terminal(tmp_path, caplog, capsys):
+    with caplog.at_level(logging.INFO, "search"):
+        api.search(CONFIG, tmp_path / "run", source=TOY)
+    assert "121 individuals" in caplog.text
+    assert capsys.readouterr() == ("", "")
+
+
+def test_it_runs_in_a_thread_and_beside_a_running_event_loop(tmp_path, result):
+    ended = []
+    thread = threading.Thread(
+        target=lambda: ended.append(api.search(CONFIG, tmp_path / "thread", source=TOY))
+    )
+    thread.start()
+    thread.join()
+
+    async def cell():
+        return api.search(CONFIG, tmp_path / "loop", source=TOY)
+
+    ended.append(asyncio.run(cell()))
+    assert [one.best for one in ended] == [result.best] * 2
+
+
+def test_a_search_with_ray_runs_in_a_thread(tmp_path, result):
+    config = {**CONFIG, "workers": {"count": 1}}
+    ended = []
+    thread = threading.Thread(
+        target=lambda: ended.append(api.search(config, tmp_path / "run", source=TOY))
+    )
+    thread.start()
+    thread.join()
+    assert ended[0].best == result.best
+
+
+def test_a_script_needs_no_main_guard(tmp_path):
+    """Nothing that the search starts imports the user's script again."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from search import api\n"
+        "config = {'evolution': {'children': 5, 'population': 5, 'repeats': 1, 'rounds': 1},\n"
+        "          'evaluation': {'tasks': ['vision_mlp'],\n"
+        "                         'settings': {'vision_mlp': {'steps': 5}}},\n"
+        "          'rescore': {'programs': 0}, 'workers': {'count': 1}, 'funnel': None}\n"
+        "print(api.search(config, 'run').best)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("def train(w, g")
+
+
+def test_whoever_is_asked_stops_it_and_it_goes_on_to_the_same_end(tmp_path, result):
+    asked = []
+
+    def stopping():
+        asked.append(None)
+        return 2 if len(asked) > 3 else None
+
+    with pytest.raises(Stopped):
+        api.search(CONFIG, tmp_path / "run", source=TOY, stopping=stopping)
+    assert api.search(CONFIG, tmp_path / "run", source=TOY, resume=True).best == result.best
+
+
+def test_evaluate_and_tune():
+    shown = []
+    found = api.evaluate("library:lion", ["vision_mlp"], seeds=2, settings=QUICK, show=shown.append)
+    assert found == shown and [e.seed for e in found] == [0, 1]
+    assert {e.outcome for e in found} == {Outcome.COMPLETED}
+    optax = api.evaluate("optax:sgd(learning_rate=0.1)", ["vision_mlp"], seeds=1, settings=QUICK)
+    assert optax[0].outcome is Outcome.COMPLETED
+    tuned = api.tune(
+        "library:lion", ["vision_mlp"], tuning=TuningSettings(draws=6, seeds=1), settings=QUICK
+    )
+    assert tuned.draws == 6 and tuned.fitness >= found[0].fitness
+
+
+def test_funnel_and_simplify(tmp_path):
+    setup = Setup(("vision_mlp",), task_settings=QUICK)
+    setup = api.in_process(setup)
+    assert setup.workers == WorkerSettings(address="in_process")
+    quick = TuningSettings(draws=1)
+    stage = StageSettings(name="A", seeds=5, beat=False, keep=1, tuning=quick)
+    settings = FunnelSettings(head_start=quick, stages=(stage,), finals={"seeds": 5})
+    funnel = api.funnel(["library:lion"], run_dir=tmp_path, setup=setup, settings=settings)
+    assert [stage.name for stage in funnel.stages] == ["A", "finals"]
+    with pytest.raises(StoreError, match="no search here"):
+        api.funnel(run_dir=tmp_path / "nothing")
+    short = api.simplify(
+        "library:program4",
+        ["vision_mlp"],
+        ablation=AblationSettings(seeds=2, confirm_seeds=2, tolerance=9.0, retuning=quick),
+        settings=QUICK,
+    )
+    assert len(short.program) < len(load("library:program4"))
