@@ -32,10 +32,10 @@ from search.reports.conclusion import conclusion_lines
 from search.reports.progress import KINDS, View, say
 from search.reports.summary import summary
 from search.selection.finalists import rescored
-from search.selection.overfitting import record
 from search.stopping import Stopped, Stopping
+from search.storage.errors import StoreError
 from search.storage.identity import identify, is_begun, resume_command
-from search.storage.store import Reader, Store, StoreError
+from search.storage.store import Reader, Store
 from search.workers.ray_cluster import ClusterLost
 from search.workers.ray_pool import make_pool
 
@@ -73,7 +73,6 @@ def search(
                 driver.run(repeats)
                 born = repeats.told
                 finalists = rescored(store, config, before=born, evaluate=driver.evaluate)
-                record(store, config.meta_validation)
                 starts = [finalists[0].leader.program]
         say(view, "summary", "\n".join(summary(store, config, statistics, finalists)))
         if config.funnel is not None:
@@ -136,7 +135,7 @@ def _config(options: argparse.Namespace, run_dir: Path, fitness: Fitness) -> Con
     if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not run_dir.is_absolute():
         raise StoreError(f"{run_dir}: in a Ray job, give an absolute --run-dir")
     if options.resume:
-        Reader(run_dir).close()
+        Reader(run_dir, verified=False).close()
     return load(options.config, options.set, lambda c: [*mistakes(c), *fitness.mistakes(c)])
 
 
