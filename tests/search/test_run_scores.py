@@ -25,7 +25,8 @@ from search.evaluation.jobs import Purpose
 from search.evolution.counters import Statistics
 from search.evolution.hurdles import Field, may_be_audited, thresholds
 from search.reports.summary import audits, fame
-from search.selection.finalists import Finalist, interval
+from search.selection.comparison import t_interval
+from search.selection.finalists import LEVEL, Finalist
 from search.storage.conversion import evaluation_row, imported_row, imported_score
 from search.storage.queries import Leader, evaluations, hall_of_fame
 from search.storage.store import Store
@@ -147,11 +148,11 @@ def test_false_rejections_are_told_by_the_fitness_over_all_tasks_and_seeds(tmp_p
 
 
 def test_intervals_are_students():
-    low, high = interval((1.0, 2.0, 3.0))
+    low, high = t_interval((1.0, 2.0, 3.0), LEVEL)
     assert (low, high) == pytest.approx((2 - 2.4841, 2 + 2.4841), abs=1e-3)
-    assert interval((1.0,)) == interval((1.0, -math.inf)) == (-math.inf, math.inf)
+    assert t_interval((1.0,), LEVEL) == t_interval((1.0, -math.inf), LEVEL) == (-math.inf, math.inf)
     finalist = Finalist(Leader(0, 1, 0.5, ""), (1.0, 3.0), (0.0, 1.0))
-    assert finalist.mean == 2.0 and finalist.gain_interval == interval((0.0, 1.0))
+    assert finalist.mean == 2.0 and finalist.gain_interval == t_interval((0.0, 1.0), LEVEL)
 
 
 def test_the_hall_of_fame_has_every_live_length_that_occurs(tmp_path):
