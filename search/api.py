@@ -50,7 +50,6 @@ from search.selection.finalists import rescored
 from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
 from search.selection.ledger import remembered
 from search.selection.objective import Objective
-from search.selection.overfitting import record
 from search.selection.results import FunnelResult, NamedProgram
 from search.selection.tuning import TuningResult
 from search.selection.tuning import tune as tune_programs
@@ -110,7 +109,6 @@ def search(
                 driver.run(repeats)
                 born = repeats.told
                 finalists = rescored(store, config, before=born, evaluate=driver.evaluate)
-                record(store, config.meta_validation)
                 starts = [finalists[0].leader.program]
         say(view, "summary", "\n".join(summary(store, config, statistics, finalists)))
         conclusion = conclude(

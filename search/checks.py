@@ -14,7 +14,8 @@ from search.config.settings import Config
 from search.evaluation import seeds
 from search.evaluation.seeds import SeedRange, TooManySeeds
 from search.shortening.ablation import ROUNDS
-from search.storage.store import Reader, StoreError
+from search.storage.errors import StoreError
+from search.storage.store import Reader
 
 WORKERS_PER_CORE = 16  # more on one machine are a slip
 MEMORY_GB = 1.0  # what a worker needs: JAX and a small task alone take 0.6

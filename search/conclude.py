@@ -21,6 +21,7 @@ from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
 from search.selection.ledger import Progress
 from search.selection.objective import Objective
 from search.shortening.final import Check, Conclusion, Winner, finish
+from search.storage.files import write_file
 from search.storage.store import Store
 
 
@@ -72,6 +73,6 @@ def conclude(
 
 def _write(run_dir: Path, done: Conclusion) -> None:
     program = done.final.program
-    (run_dir / FINAL).write_text(str(program))
-    (run_dir / FINAL_OPTAX).write_text(to_optax(program, "final"))
-    (run_dir / CERTIFICATE).write_text(page(done))
+    write_file(run_dir / FINAL, str(program))
+    write_file(run_dir / FINAL_OPTAX, to_optax(program, "final"))
+    write_file(run_dir / CERTIFICATE, page(done))

@@ -16,7 +16,7 @@ from search.config.load import ConfigError
 from search.evaluation.jobs import Failing
 from search.evaluation.seeds import TooManySeeds
 from search.stopping import Stopped
-from search.storage.store import StoreError
+from search.storage.errors import StoreError
 from search.workers.ray_cluster import ClusterLost, WorkerError
 
 EXIT_CODES = """\

@@ -38,6 +38,7 @@ from search.reports.progress import Lines
 from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
 from search.selection.results import NamedProgram
 from search.stopping import Stopping
+from search.storage.identity import config_of
 from search.storage.store import Reader, Store
 
 
@@ -102,7 +103,7 @@ def _config(options: argparse.Namespace) -> Config:
             raise ValueError(f"--{name} goes with --program: {options.run} has its own")
     if options.run:
         with Reader(options.run) as store:
-            config = loads((store.meta("config") or "").encode(), str(options.run))
+            config = config_of(store)
     elif not options.task:
         raise ValueError("--program needs --task, such as --task vision_mlp")
     else:

@@ -25,14 +25,16 @@ from pathlib import Path
 
 from programs import analyse
 from proxy_tasks.console import run_command
-from search.config.load import ConfigError, loads
+from search.config.load import ConfigError
 from search.console import Parser, report
 from search.evolution.counters import Statistics
 from search.reports.summary import fame, figures
 from search.selection.overfitting import summary as meta_validation
+from search.storage import queries
+from search.storage.errors import StoreError
+from search.storage.identity import config_of
 from search.storage.lineage import ancestors, individual
-from search.storage.queries import leaders
-from search.storage.store import Reader, StoreError
+from search.storage.store import Reader
 
 POINTS = 300  # of a curve
 
@@ -42,16 +44,15 @@ def overview(store: Reader, _: argparse.Namespace) -> Iterator[str]:
     yield from figures(store, Statistics.counted(store))
     yield ""
     yield "Fittest programs in the search (not scored on fresh seeds):"
-    for leader in leaders(store, 5):
+    for leader in queries.leaders(store, 5):
         yield f"  {leader.fitness:.6g}  individual {leader.number}, {leader.live} live statements"
     yield "Best for each number of live statements:"
     yield from fame(store)
-    config = loads((store.meta("config") or "").encode(), "the run's config")
-    yield from meta_validation(store, config.meta_validation)
+    yield from meta_validation(store, config_of(store).meta_validation)
 
 
 def leading(store: Reader, options: argparse.Namespace) -> Iterator[str]:
-    for leader in leaders(store, options.count):
+    for leader in queries.leaders(store, options.count):
         yield f"# individual {leader.number}: fitness {leader.fitness:.6g}"
         yield leader.text
 
@@ -67,37 +68,32 @@ def show(store: Reader, options: argparse.Namespace) -> Iterator[str]:
 
 
 def lineage(store: Reader, options: argparse.Namespace) -> Iterator[str]:
-    for number, mutation, edit in ancestors(store, options.number):
-        [(fitness,)] = store.rows("SELECT fitness FROM history WHERE number = ?", (number,))
-        yield f"{number}  {mutation}  fitness {fitness:.6g}"
-        yield from (f"    {line}" for line in edit.split("\n"))
+    for row in ancestors(store, options.number):
+        fitness = queries.fitness_of(store, row.number)
+        yield f"{row.number}  {row.mutation}  fitness {fitness:.6g}"
+        yield from (f"    {line}" for line in row.edit.split("\n"))
 
 
 def curve(store: Reader, options: argparse.Namespace) -> Iterator[str]:
     """Shares are of the individuals since the row before."""
     yield "individuals,best_fitness,functional_hits,canonical_hits,redundant,statements"
-    [(last,)] = store.rows("SELECT coalesce(max(number), 0) FROM individuals")
-    width = max(1, -(-(last + 1) // POINTS))
     best = float("-inf")
-    for count, fitness, functional, canonical, live, statements, born in store.iterate(
-        "SELECT count(*), max(fitness), sum(reuse = 'functional'),"
-        " sum(reuse IN ('functional', 'canonical')), sum(live), sum(statements), max(number) + 1"
-        " FROM history GROUP BY number / ? ORDER BY number",
-        (width,),
-    ):
-        best = max(best, fitness)
-        shares = functional / count, canonical / count, 1 - live / statements
-        texts = [f"{share:.4f}" for share in shares]
-        yield ",".join([str(born), f"{best:.6g}", *texts, f"{statements / count:.1f}"])
+    for point in queries.curve(store, POINTS):
+        best, count = max(best, point.best), point.individuals
+        hits = point.functional / count, point.canonical / count
+        shares = [f"{share:.4f}" for share in (*hits, 1 - point.live / point.statements)]
+        length = f"{point.statements / count:.1f}"
+        yield ",".join([str(point.last + 1), f"{best:.6g}", *shares, length])
 
 
 def events(store: Reader, _: argparse.Namespace) -> Iterator[str]:
-    for at, kind, text in store.iterate("SELECT at, kind, text FROM events ORDER BY id"):
-        yield f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(at))}  {kind}: {text}"
+    for event in queries.events(store):
+        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.at))
+        yield f"{at}  {event.kind}: {event.text}"
 
 
 def digest(store: Reader, _: argparse.Namespace) -> Iterator[str]:
-    yield store.history_digest()
+    yield queries.history_digest(store)
 
 
 WHAT: dict[str, Callable[[Reader, argparse.Namespace], Iterator[str]]] = {

@@ -10,14 +10,15 @@ from programs import Program
 from search.selection.finalists import Finalist
 from search.shortening.final import Conclusion
 from search.storage.lineage import ancestors, individual
-from search.storage.queries import TABLES, Birth, Leader, hall_of_fame, history, leaders
+from search.storage.queries import Birth, Leader, hall_of_fame, history, leaders
 from search.storage.queries import table as table_of
+from search.storage.schema import TABLES as SCHEMA
 from search.storage.store import Reader
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["TABLES", "Ancestor", "SearchResult"]
+TABLES = tuple(table.name for table in SCHEMA.values())
 
 
 class Ancestor(NamedTuple):
@@ -72,8 +73,8 @@ class SearchResult:
         """An individual and those that it comes from, the warm start first."""
         with Reader(self.run_dir) as store:
             return [
-                Ancestor(ancestor, mutation, individual(store, ancestor))
-                for ancestor, mutation, _ in ancestors(store, number)
+                Ancestor(row.number, row.mutation, individual(store, row.number))
+                for row in ancestors(store, number)
             ]
 
     def frame(self, table: str = "individuals") -> pandas.DataFrame:

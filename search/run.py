@@ -22,8 +22,9 @@ from search.evaluation.source import Fitness, ProxyTasks
 from search.evaluation.threads import single_threaded
 from search.reports.progress import KINDS, say
 from search.stopping import Stopped, Stopping
+from search.storage.errors import StoreError
 from search.storage.identity import is_begun, resume_command
-from search.storage.store import Reader, StoreError
+from search.storage.store import Reader
 from search.workers.ray_cluster import ClusterLost
 
 
@@ -82,7 +83,7 @@ def _config(options: argparse.Namespace, run_dir: Path, source: Fitness) -> Conf
     if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not run_dir.is_absolute():
         raise StoreError(f"{run_dir}: in a Ray job, give an absolute --run-dir")
     if options.resume:
-        Reader(run_dir).close()
+        Reader(run_dir, verified=False).close()
     return checked(options.config, source, options.set)
 
 

@@ -6,6 +6,7 @@ YAML and SQL each stay in one room. Scripts are imported by nobody.
 """
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ AFTER = ("checks", "console", "conclude", "result", "api")  # single files above
 COMMANDS = ("run", "evaluate", "funnel", "simplify", "inspect")
 ORDER = (*BEFORE, *ROOMS, *AFTER, *COMMANDS)
 APART = {("workers", "storage"), ("storage", "workers")}  # neither knows the other
+SELECT = re.compile(r"\bSELECT\b")
 HOME = {
     "ray": "search/workers",
     "yaml": "search/config",
@@ -38,6 +40,11 @@ HOME = {
     "rich": "search/reports",
 }
 FILES = [path for package in FORBIDDEN for path in sorted((ROOT / package).rglob("*.py"))]
+SCRIPTS = [
+    path
+    for path in sorted((ROOT / "scripts").iterdir())
+    if path.is_file() and re.match("#!.*python", path.read_text())
+]
 SEARCH = [path for path in FILES if path.relative_to(ROOT).parts[0] == "search"]
 
 
@@ -80,6 +87,15 @@ def test_a_room_imports_the_rooms_before_it(path):
             assert other not in COMMANDS, f"{module} is a command"
             assert ORDER.index(other) <= ORDER.index(room), f"{room} comes before {other}"
             assert (room, other) not in APART
+
+
+@pytest.mark.parametrize("path", [*SEARCH, *SCRIPTS], ids=lambda path: path.name)
+def test_questions_to_the_store_are_asked_in_its_room(path):
+    if path.is_relative_to(ROOT / "search" / "storage"):
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            assert not SELECT.search(node.value), f"{path}:{node.lineno}: see storage/queries.py"
 
 
 def test_every_room_is_in_the_order():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from enum import Enum
 from statistics import fmean
 
@@ -50,14 +49,6 @@ class Score:
     by_task: tuple[float, ...] = ()  # [tasks] fitness, mean over seeds; empty unless completed
     checkpoints: tuple[tuple[float, ...], ...] = ()  # [tasks, hurdles] the same at the hurdles
 
-    def to_json(self) -> str:
-        return json.dumps([self.fitness, self.outcome.name, self.by_task, self.checkpoints])
-
-    @classmethod
-    def from_json(cls, text: str) -> Score:
-        fitness, outcome, by_task, checkpoints = json.loads(text)
-        return cls(fitness, Outcome[outcome], tuple(by_task), tuple(map(tuple, checkpoints)))
-
 
 def rejected(outcome: Outcome) -> Score:
     """The score of a program that has no fitness."""
@@ -80,18 +71,3 @@ def score_of(evaluations: Sequence[Evaluation], settings: EvaluationSettings) ->
         checkpoints.append(tuple(map(fmean, zip(*(e.checkpoints for e in own), strict=True))))
     fitness = fmean(by_task, settings.weights)
     return Score(fitness, Outcome.COMPLETED, tuple(by_task), tuple(checkpoints))
-
-
-def evaluation_row(number: int, purpose: str, evaluation: Evaluation) -> tuple:
-    """The store's row of an evaluation."""
-    task, seed, fitness, outcome, steps, checkpoints, compile_s, run_s = astuple(evaluation)
-    kept = json.dumps(checkpoints)
-    return number, purpose, task, seed, fitness, outcome.name, steps, kept, compile_s, run_s
-
-
-def evaluation_of(row: Sequence) -> Evaluation:
-    """The evaluation in a store's row, from the column `task` on."""
-    task, seed, fitness, outcome, steps, checkpoints, compile_s, run_s = row
-    kept = tuple(json.loads(checkpoints))
-    fitness = math.nan if fitness is None else fitness  # SQLite has no NaN
-    return Evaluation(task, seed, fitness, Outcome[outcome], steps, kept, compile_s, run_s)

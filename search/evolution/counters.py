@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from programs.mutate import Mutation
 from search.config.settings import EvolutionSettings
 from search.evaluation.fitness import NOT_TRAINED, Evaluation, Outcome, Score
+from search.storage import queries
 from search.storage.store import Reader
 
 
@@ -56,29 +57,16 @@ class Statistics:
         return statistics
 
     def _restore(self, store: Reader) -> None:
-        [(self.told, attempts, statements, live)] = store.rows(
-            "SELECT count(*), sum(attempts), sum(statements), sum(live) FROM individuals"
-        )
-        self.attempts, self.statements, self.live = attempts or 0, statements or 0, live or 0
-        self.reuse = Counter(dict(store.rows("SELECT reuse, count(*) FROM individuals GROUP BY 1")))
-        counted = store.rows("SELECT outcome, count(*) FROM programs GROUP BY 1")
-        self.outcomes = Counter(dict(counted))
-        for outcome, training_s, compile_s in store.rows(
-            "SELECT outcome, sum(training), sum(compiling) FROM (SELECT sum(run_seconds) AS"
-            " training, sum(compile_seconds) AS compiling,"
-            " coalesce(max(nullif(outcome, 'COMPLETED')), 'COMPLETED') AS outcome"
-            " FROM evaluations WHERE purpose = 'search' GROUP BY individual) GROUP BY 1"
-        ):
-            self.training_s[outcome], self.compile_s[outcome] = training_s, compile_s
-        [(self.evaluations,)] = store.rows(
-            "SELECT count(DISTINCT individual) FROM evaluations WHERE purpose = 'search'"
-        )
-        for fitness, text in store.rows(
-            "SELECT fitness, text FROM programs ORDER BY fitness DESC, id LIMIT 1"
-        ):
-            self.best, self.best_text = fitness, text
-        [(start,)] = store.rows("SELECT max(fitness) FROM history WHERE child = -1")
-        self.start_fitness = float("nan") if start is None else start
+        self.told, self.attempts, self.statements, self.live = queries.totals(store)
+        self.reuse = Counter(queries.reuse_counts(store))
+        self.outcomes = Counter(queries.outcome_counts(store))
+        for spent in queries.seconds_by_outcome(store):
+            self.evaluations += spent.programs
+            self.training_s[spent.outcome] = spent.training
+            self.compile_s[spent.outcome] = spent.compilation
+        if (best := queries.best_program(store)) is not None:
+            self.best, self.best_text = best
+        self.start_fitness = queries.start_fitness(store)
         self.told_before, self.evaluated_before = self.told, self.evaluations
 
     def count_individual(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from programs import Program, parse
 from programs.behaviour import Screening, behaviour
 from search.config.settings import Config
-from search.evaluation.fitness import Evaluation, Outcome, Score, evaluation_row, rejected, score_of
+from search.evaluation.fitness import Evaluation, Outcome, Score, rejected, score_of
 from search.evaluation.jobs import Failing, Job, Purpose, Result
 from search.evaluation.request import SEARCH, Request, Thresholds
 from search.evolution.cache import Lookup
@@ -30,7 +30,9 @@ from search.evolution.resume import (
     unaudited,
 )
 from search.stopping import Stopped
+from search.storage.conversion import evaluation_row
 from search.storage.lineage import edit_between
+from search.storage.schema import IndividualRow, ProgramRow
 from search.storage.store import Store
 from search.workers.pool import Pool
 
@@ -78,7 +80,7 @@ class Driver:
         self.cache = restored_cache(store, config)
         self._programs = restored_programs(store)  # rows of programs by functional hash
         self._arrived = arrived(store)  # evaluations by number, not yet told
-        for number, text in unaudited(store, config.evaluation.hurdles):
+        for number, text in unaudited(store, config):
             self.pool.submit(self._job(number, Purpose.AUDIT, parse(text)))
 
     def run(self, repeats: Repeats) -> None:
@@ -220,7 +222,7 @@ class Driver:
         if result.failure:
             evaluations = (Evaluation("", job.seeds[0], float("-inf"), Outcome.FAILED, 0),)
         for evaluation in evaluations:
-            self.store.add_evaluation(evaluation_row(job.number, job.purpose, evaluation))
+            self.store.add(evaluation_row(job.number, job.purpose, evaluation))
         if job.purpose is Purpose.SEARCH:
             score = self._settle(self._evaluated.pop(job.number), evaluations)
             self.statistics.count_evaluation(evaluations, score.outcome)
@@ -246,29 +248,37 @@ class Driver:
         program = self._programs.get(functional)
         if program is None:
             program = self._programs[functional] = len(self._programs) + 1
-            evaluated = lookup.entry.evaluated
-            hashes = (functional, lookup.canonical, waiting.behavioural)
-            outcome = score.outcome.name
-            row = (program, *hashes, evaluated, live, score.fitness, outcome, waiting.text)
-            self.store.add_program(row)
+            assert lookup.canonical is not None and lookup.live is not None
+            self.store.add(
+                ProgramRow(
+                    id=program,
+                    functional=functional,
+                    canonical=lookup.canonical,
+                    behavioural=waiting.behavioural,
+                    evaluated=lookup.entry.evaluated,
+                    live=live,
+                    fitness=score.fitness,
+                    outcome=score.outcome.name,
+                    text=waiting.text,
+                )
+            )
             self.statistics.count_program(score, waiting.text)
             if lookup.is_new and may_be_audited(score.outcome, functional, self._hurdles):
-                assert lookup.live is not None  # a new program
                 self.pool.submit(self._job(child.number, Purpose.AUDIT, lookup.live))
         parent = child.parent
-        self.store.add_individual(
-            (
-                child.number,
-                child.repeat,
-                child.index,
-                parent.number if parent else None,
-                mutation.kind,
-                mutation.attempts,
-                len(mutation.program),
-                live,
-                program,
-                waiting.reuse,
-                edit_between(parent.program if parent else None, mutation.program),
+        self.store.add(
+            IndividualRow(
+                number=child.number,
+                repeat=child.repeat,
+                child=child.index,
+                parent=parent.number if parent else None,
+                mutation=mutation.kind,
+                attempts=mutation.attempts,
+                statements=len(mutation.program),
+                live=live,
+                program=program,
+                reuse=waiting.reuse,
+                edit=edit_between(parent.program if parent else None, mutation.program),
             )
         )
         self.statistics.count_individual(waiting.reuse, mutation, live, score, child.index < 0)

@@ -6,10 +6,15 @@ import json
 from collections.abc import Iterator
 
 from search.config.settings import Config
+from search.evaluation.fitness import Outcome, Score
 from search.evolution.resume import restored_cache
+from search.storage.conversion import imported_row
+from search.storage.errors import StoreError
 from search.storage.identity import changed_versions
-from search.storage.store import Reader, Store, StoreError
+from search.storage.queries import programs
+from search.storage.store import Reader, Store
 
+_TRAINED = (Outcome.COMPLETED, Outcome.DIVERGED)
 _SAME = ("tasks", "settings", "weights", "seeds", "engine")  # what a fitness depends on
 
 
@@ -21,19 +26,23 @@ def take_over(store: Store, config: Config) -> list[str]:
     Raises:
       StoreError: such a run does not exist, or its tasks, seeds or hurdles are others.
     """
-    if not config.cache.runs or store.meta("taken_over") is not None:
+    if not config.cache.runs or store.meta("imported_runs") is not None:
         return []
     warnings = []
+    scores: dict[bytes, Score] = {}
     for run in config.cache.runs:
         with Reader(run) as other:
-            store.add_known(_scores(other, run, store, config))
+            for key, score in _scores(other, run, store, config):
+                scores.setdefault(key, score)
             warnings += [f"cache.runs: {run}: {change}" for change in changed_versions(other)]
-    store.set_meta("taken_over", json.dumps(config.cache.runs))
+    for key, score in scores.items():
+        store.add(imported_row(key, score))
+    store.set_meta("imported_runs", json.dumps(config.cache.runs))
     store.commit()
     return warnings
 
 
-def _scores(other: Reader, run: str, store: Store, config: Config) -> Iterator[tuple[bytes, str]]:
+def _scores(other: Reader, run: str, store: Store, config: Config) -> Iterator[tuple[bytes, Score]]:
     settings = json.loads(other.meta("history") or "{}")
     theirs, ours = settings.get("evaluation", {}), config.history_settings()["evaluation"]
     differences = [name for name in _SAME if theirs.get(name) != ours[name]]
@@ -45,8 +54,8 @@ def _scores(other: Reader, run: str, store: Store, config: Config) -> Iterator[t
         named = ", ".join(f"evaluation.{name}" for name in differences)
         raise StoreError(f"cache.runs: {run} differs in {named}")
     cache = restored_cache(other, Config.model_validate_json(json.dumps(settings)))
-    query = f"SELECT functional, {config.cache.key} FROM programs"
-    for functional, key in other.iterate(f"{query} WHERE outcome IN ('COMPLETED', 'DIVERGED')"):
-        score = cache.entry(functional).score
-        if score is not None:
-            yield key, score.to_json()
+    for row in programs(other):
+        score = cache.entry(row.functional).score
+        key = row.canonical if config.cache.key == "canonical" else row.functional
+        if score is not None and key is not None and score.outcome in _TRAINED:
+            yield key, score

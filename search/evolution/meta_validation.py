@@ -10,6 +10,7 @@ from search.config.selection import MetaValidationSettings
 from search.evaluation.jobs import Job, Purpose
 from search.evaluation.request import META, Request, scaled
 from search.evaluation.seeds import META_VALIDATION
+from search.storage.queries import evaluated, told
 from search.storage.store import Reader
 
 
@@ -24,13 +25,7 @@ class MetaValidation:
         self.store, self.settings = store, settings
         self._tasks = [scaled(task, settings.scale) for task in tasks]
         self._history = History(store, settings)
-        self._asked = {
-            number
-            for (number,) in store.rows(
-                "SELECT DISTINCT individual FROM evaluations WHERE purpose = ?",
-                (Purpose.META_VALIDATION,),
-            )
-        }
+        self._asked = evaluated(store, Purpose.META_VALIDATION)
 
     def due(self) -> list[Job]:
         """Jobs for the points reached since the last call; none for a leader that has its score.
@@ -61,15 +56,10 @@ class History:
 
         Of equally good individuals the oldest is the best.
         """
-        for repeat, child, number, fitness, text in self._store.iterate(
-            "SELECT repeat, child, number, fitness, text FROM individuals"
-            " JOIN programs ON programs.id = program WHERE number > ? ORDER BY number",
-            (self._seen,),
-        ):
-            self._seen = number
-            value = -math.inf if fitness is None else fitness
-            if value > self._best.get(repeat, (-math.inf,))[0]:
-                self._best[repeat] = value, number, text
+        for row in told(self._store, after=self._seen, with_text=True):
+            self._seen, repeat, child = row.number, row.repeat, row.child
+            if row.fitness > self._best.get(repeat, (-math.inf,))[0]:
+                self._best[repeat] = row.fitness, row.number, row.text
             if child >= 0 and (child + 1) % self._every == 0 and repeat in self._best:
-                value, leader, text = self._best[repeat]
-                yield repeat, child + 1, leader, value, text
+                fitness, leader, text = self._best[repeat]
+                yield repeat, child + 1, leader, fitness, text

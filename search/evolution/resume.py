@@ -4,91 +4,92 @@ from __future__ import annotations
 
 from collections import deque
 
-from search.config.settings import Config, HurdleSettings
-from search.evaluation.fitness import Outcome, Score, rejected, score_of
+from search.config.settings import Config
+from search.evaluation.fitness import Score, rejected, score_of
+from search.evaluation.jobs import Purpose
 from search.evolution.cache import Cache
 from search.evolution.evolution import Individual, Repeats
 from search.evolution.hurdles import may_be_audited
-from search.storage.lineage import Written, rebuilt
-from search.storage.queries import Evaluations, evaluations
-from search.storage.store import Reader, StoreError
+from search.storage import queries
+from search.storage.conversion import imported_score, outcome_of
+from search.storage.errors import StoreError
+from search.storage.lineage import ProgramText, rebuilt
+from search.storage.store import Reader
 
-_TOLD = "(SELECT coalesce(max(number), -1) FROM individuals)"
 
-
-def arrived(store: Reader) -> Evaluations:
+def arrived(store: Reader) -> queries.Evaluations:
     """Evaluations that are paid for and whose individual is not told."""
-    return evaluations(store, "search", f"individual > {_TOLD}")
+    return queries.evaluations(store, Purpose.SEARCH, first=queries.last_told(store) + 1)
 
 
 def restored_programs(store: Reader) -> dict[bytes, int]:
     """Rows of programs by functional hash."""
-    return dict(store.rows("SELECT functional, id FROM programs"))
+    return {row.functional: row.id for row in queries.programs(store)}
 
 
 def restored_cache(store: Reader, config: Config) -> Cache:
     """The scores of all programs that were told."""
-    known = store.rows("SELECT key, score FROM known")
-    cache = Cache(config.cache, ((key, Score.from_json(text)) for key, text in known))
-    told = evaluations(store, "search", f"individual <= {_TOLD}")
-    for functional, canonical, behavioural, evaluated, outcome in store.iterate(
-        "SELECT functional, canonical, behavioural, evaluated, outcome FROM programs ORDER BY id"
-    ):
-        entry = cache.restore(functional, canonical)
+    imported = ((row.key, imported_score(row)) for row in queries.imported(store))
+    cache = Cache(config.cache, imported)
+    told = queries.evaluations(store, Purpose.SEARCH, last=queries.last_told(store))
+    for row in queries.programs(store):
+        entry = cache.restore(row.functional, row.canonical)
         if entry.score is None:
-            entry.evaluated = evaluated
-            if evaluated is None:
-                entry.score = rejected(Outcome[outcome])
+            entry.evaluated = row.evaluated
+            if row.evaluated is None:
+                entry.score = rejected(outcome_of(row.outcome))
+            elif row.evaluated in told:
+                entry.score = score_of(told[row.evaluated], config.evaluation)
             else:
-                entry.score = score_of(told[evaluated], config.evaluation)
-        if evaluated is not None and behavioural is not None:
-            cache.behaviours.add(behavioural)
+                raise StoreError(f"{store.path}: program {row.id} has no evaluation")
+        if row.evaluated is not None and row.behavioural is not None:
+            cache.behaviours.add(row.behavioural)
     return cache
 
 
-def unaudited(store: Reader, settings: HurdleSettings) -> list[tuple[int, str]]:
-    """Number and text of the rejected programs that are to be audited and were not yet."""
-    rows = store.rows(
-        "SELECT min(number), functional, outcome, text FROM programs"
-        " JOIN individuals ON individuals.program = programs.id"
-        " WHERE outcome NOT IN ('COMPLETED', 'DIVERGED', 'FAILED')"
-        " AND (evaluated IS NULL OR evaluated = number) GROUP BY programs.id"
-    )
-    done = store.rows("SELECT DISTINCT individual FROM evaluations WHERE purpose = 'audit'")
-    done_numbers = {number for (number,) in done}
-    return [
-        (number, text)
-        for number, functional, outcome, text in rows
-        if may_be_audited(Outcome[outcome], functional, settings) and number not in done_numbers
-    ]
+def unaudited(store: Reader, config: Config) -> list[tuple[int, str]]:
+    """Number and text of the rejected programs that are to be audited and were not yet.
+
+    Of those that share one entry of the cache only the first is.
+    """
+    done = queries.evaluated(store, Purpose.AUDIT)
+    seen: set[bytes] = set()
+    waiting = []
+    for program in queries.rejected_programs(store):
+        key = program.canonical if config.cache.key == "canonical" else program.functional
+        is_first = key not in seen
+        seen.add(key)
+        outcome = outcome_of(program.outcome)
+        if (
+            is_first
+            and program.first not in done
+            and may_be_audited(outcome, program.functional, config.evaluation.hurdles)
+        ):
+            waiting.append((program.first, program.text))
+    return waiting
 
 
 def restore_round(repeats: Repeats, store: Reader, cache: Cache) -> None:
     """Tells a round again what it was told before, without drawing its children again."""
     keep = repeats.settings.population + repeats.settings.window
-    written: dict[int, Written] = {}
+    texts: dict[int, ProgramText] = {}
     fitness: dict[int, list[float]] = {repeat: [] for repeat in repeats.numbers}
     recent: dict[int, deque[tuple[int, bytes]]] = {repeat: deque() for repeat in repeats.numbers}
     last = None
-    for number, repeat, child, parent, edit, functional, value in store.iterate(
-        "SELECT number, repeat, child, parent, edit, functional, fitness FROM individuals"
-        " JOIN programs ON programs.id = individuals.program"
-        " WHERE repeat BETWEEN ? AND ? ORDER BY number",
-        (repeats.numbers[0], repeats.numbers[-1]),
-    ):
-        written[number] = rebuilt(None if parent is None else written[parent], edit)
-        if child < 0:
-            _tell_start(repeats, number, functional, cache)
+    for row in queries.told(store, repeats=repeats.numbers):
+        texts[row.number] = rebuilt(texts, row)
+        if row.child < 0:
+            _tell_start(repeats, row.number, row.functional, cache)
             continue
-        last = repeat
-        fitness[repeat].append(value)
-        recent[repeat].append((number, functional))
-        if len(recent[repeat]) > keep:  # too old to be a parent
-            del written[recent[repeat].popleft()[0]]
+        last = row.repeat
+        fitness[last].append(row.fitness)
+        recent[last].append((row.number, row.functional))
+        if len(recent[last]) > keep:  # too old to be a parent
+            del texts[recent[last].popleft()[0]]
     if last is not None:
         individuals = {
             repeat: [
-                Individual(number, written[number].program(), _score(cache, functional))
+                Individual(number, texts[number].program(), _score(cache, functional))
                 for number, functional in recent[repeat]
             ]
             for repeat in repeats.numbers

@@ -10,6 +10,7 @@ from search.reports.measurements import interval, mean_fitness
 from search.reports.tables import columns, markdown_table
 from search.selection.results import FunnelResult, StageEntry, StageResult
 from search.selection.update_form import update_form
+from search.storage.files import write_file
 
 REPORT = "funnel.md"
 
@@ -64,7 +65,7 @@ def _stage_row(stage: StageResult) -> tuple[str, ...]:
 
 def write_report(run_dir: Path, done: FunnelResult) -> None:
     """Writes the funnel's page into the run directory."""
-    (run_dir / REPORT).write_text(report(done))
+    write_file(run_dir / REPORT, report(done))
 
 
 def report(done: FunnelResult) -> str:

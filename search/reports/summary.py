@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 
 from search.config.settings import Config, EvaluationSettings
 from search.evaluation.fitness import NOT_TRAINED, Outcome, score_of
+from search.evaluation.jobs import Purpose
 from search.evaluation.seeds import RESCORING
 from search.evolution.counters import Statistics
 from search.reports.progress import duration
 from search.selection.finalists import Finalist
 from search.selection.overfitting import summary as meta_summary
-from search.storage.queries import evaluations, hall_of_fame
+from search.storage.queries import completed_fitness, evaluations, hall_of_fame, outcomes_of
 from search.storage.store import Reader, Store
 
 
@@ -73,19 +74,18 @@ def figures(store: Reader, s: Statistics):
 
 def audits(store: Reader):
     """What the programs that were rejected early would have reached."""
-    audited = evaluations(store, "audit")
-    fitness = [f for (f,) in store.rows("SELECT fitness FROM programs WHERE outcome = 'COMPLETED'")]
+    audited = evaluations(store, Purpose.AUDIT)
+    fitness = completed_fitness(store)
     if not audited or not fitness:
         return
     settings = json.loads(store.meta("history") or "{}")
     evaluation = EvaluationSettings.model_validate_json(json.dumps(settings["evaluation"]))
     reached = {number: score_of(own, evaluation).fitness for number, own in audited.items()}
-    outcomes = store.rows("SELECT number, outcome FROM history WHERE number IN (SELECT individual"
-                          " FROM evaluations WHERE purpose = 'audit')")  # fmt: skip
+    judged = outcomes_of(store, Purpose.AUDIT)
     top = sorted(fitness)[math.ceil(0.99 * (len(fitness) - 1))]
     groups = {"hurdles": (Outcome.HURDLE,), "the fingerprint": NOT_TRAINED}
     for name, wanted in groups.items():
-        own = [reached[number] for number, outcome in outcomes if Outcome[outcome] in wanted]
+        own = [reached[number] for number, outcome in judged if Outcome[outcome] in wanted]
         if own:
             wrong = sum(f >= top for f in own)
             yield (

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from search.config.settings import Config, EvaluationSettings
-from search.evaluation.fitness import evaluation_of, score_of
+from search.evaluation.fitness import Evaluation, score_of
 from search.evaluation.jobs import Job, Purpose
 from search.evaluation.request import Request
 from search.evaluation.seeds import RESCORING
 from search.selection.comparison import t_interval
-from search.storage.queries import Leader, leaders, warm_start
+from search.storage.queries import Leader, evaluations, leaders, warm_start
 from search.storage.store import Reader, Store
 
 LEVEL = 0.025  # chance that a bound of an interval is wrong: 95 % intervals
@@ -82,12 +82,8 @@ def rescored(
 
 def _fresh(store: Reader, number: int, settings: EvaluationSettings) -> dict[int, float]:
     """Fitness by fresh seed."""
-    by_seed: dict[int, list] = {}
-    for row in store.rows(
-        "SELECT task, seed, fitness, outcome, steps, checkpoints, compile_seconds, run_seconds"
-        " FROM evaluations WHERE purpose = 'rescore' AND individual = ? ORDER BY seed, task",
-        (number,),
-    ):
-        evaluation = evaluation_of(row)
+    stored = evaluations(store, Purpose.RESCORE, first=number, last=number)
+    by_seed: dict[int, list[Evaluation]] = {}
+    for evaluation in stored.get(number, ()):
         by_seed.setdefault(evaluation.seed, []).append(evaluation)
     return {seed: score_of(found, settings).fitness for seed, found in by_seed.items()}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -17,12 +20,12 @@ from search.selection.families import Candidate, families
 from search.selection.ledger import Ledger, Progress
 from search.selection.objective import Objective
 from search.selection.results import FunnelResult, NamedProgram, StageResult
-from search.selection.stages import run_stages, stage_json
+from search.selection.stages import run_stages
 from search.storage.queries import leaders
+from search.storage.schema import STAGE_ENTRIES, STAGES, StageEntryRow, StageRow
 from search.storage.store import Reader, Store
 from search.workers.ray_pool import make_pool
 
-KEY = "funnel"  # of the stages so far in the store, as JSON
 MANY = 1_000  # programs among which looking for families takes seconds
 
 
@@ -110,14 +113,14 @@ def run_funnel(
         for task in used.tasks:
             ledger.fingerprint(task)
 
-    kept: list[StageResult] = []
+    ledger.store.clear(STAGES, STAGE_ENTRIES)  # what an earlier funnel left
+    ledger.store.commit()
+    numbers = itertools.count()
 
-    def keep(*stages: StageResult) -> None:
-        kept.extend(stages)
-        ledger.store.set_meta(KEY, f"[{', '.join(map(stage_json, kept))}]")
+    def keep(stage: StageResult) -> None:
+        for row in rows_of(next(numbers), stage):
+            ledger.store.add(row)
         ledger.store.commit()
-
-    keep()  # what an earlier funnel left
 
     return run_stages(
         candidates,
@@ -129,6 +132,34 @@ def run_funnel(
         begin=ledger.progress.begin,
         done=keep,
     )
+
+
+def rows_of(number: int, stage: StageResult) -> Iterator[StageRow | StageEntryRow]:
+    """A stage as the store keeps it."""
+    yield StageRow(
+        stage=number,
+        name=stage.name,
+        tasks=json.dumps(stage.tasks),
+        level=stage.level,
+        beat=int(stage.beat),
+        weights=json.dumps(stage.weights),
+    )
+    for place, entry in enumerate((*stage.entries, *stage.baselines)):
+        against = entry.against
+        fitness = [value if math.isfinite(value) else None for value in entry.fitness]
+        yield StageEntryRow(
+            stage=number,
+            place=place,
+            name=entry.name,
+            program=str(entry.program),
+            fitness=json.dumps(fitness),
+            promoted=int(entry.promoted),
+            baseline=None if against is None else entry.baseline,
+            difference=None if against is None else against.mean,
+            low=None if against is None else against.low,
+            high=None if against is None else against.high,
+            p=None if against is None else entry.p,
+        )
 
 
 def candidates_of(store: Reader, settings: FunnelSettings) -> list[NamedProgram]:

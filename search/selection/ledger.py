@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from search.evaluation.fitness import Evaluation, Outcome
-from search.evaluation.jobs import Job, Purpose
+from search.evaluation.jobs import Job, Purpose, Result
 from search.evaluation.request import Request, Scorer, scale_of
 from search.selection.objective import Expected
 from search.stopping import Stopped
+from search.storage.queries import trainings
+from search.storage.schema import TrainingRow
 from search.storage.store import Store
 from search.workers.pool import Pool
 
@@ -46,6 +48,15 @@ class Progress:
         return left * (time.monotonic() - self.started) / self.compute_done
 
 
+class Key(NamedTuple):
+    """What a training's fitness depends on."""
+
+    program: str  # see Request.program_key
+    fingerprint: str  # of the task, its data and engine
+    seed: int
+    split: str
+
+
 class Ledger:
     """A `Scorer` by way of a pool of workers that pays for each training once.
 
@@ -69,16 +80,13 @@ class Ledger:
     ):
         self.pool, self.store, self.progress = pool, store, Progress()
         self.fingerprint, self._show, self._stopping = fingerprint, show, stopping
-        self._known: dict[str, float] = {}
         self._jobs = 0
-        prefix = KEY.format("", "", "", "")[: KEY.index("{")]
-        for key, value in store.rows(
-            "SELECT key, value FROM meta WHERE key >= ? AND key < ?", (prefix, prefix + "~")
-        ):
-            found = json.loads(value)
-            if found["outcome"] != Outcome.FAILED.name:
-                self._known[key] = -math.inf if found["fitness"] is None else found["fitness"]
-        self._earlier: dict[str, str | None] = dict.fromkeys(self._known)  # phase that last asked
+        self._known = {
+            Key(row.program, row.fingerprint, row.seed, row.split): row.fitness
+            for row in trainings(store)
+            if row.outcome != Outcome.FAILED.name
+        }
+        self._earlier: dict[Key, str | None] = dict.fromkeys(self._known)  # phase that last asked
 
     def __call__(self, requests: Sequence[Request]) -> list[float]:
         """Raises Stopped when asked to stop; what has been paid for is in the store."""
@@ -86,7 +94,7 @@ class Ledger:
         missing = {k: r for k, r in zip(keys, requests) if k not in self._known}
         reused = {k: r for k, r in zip(keys, requests) if k not in missing}
         self._reuse(reused)
-        waiting: dict[int, str] = {}
+        waiting: dict[int, Key] = {}
         for key, request in missing.items():
             self.pool.submit(Job(self._jobs, Purpose.TRAINING, (request,)))
             waiting[self._jobs] = key
@@ -94,7 +102,7 @@ class Ledger:
         while waiting:
             for result in self.pool.collect(WAIT_S):
                 key = waiting.pop(result.job.number)
-                self._pay(key, result.evaluations, result.failure)
+                self._pay(key, missing[key].task, result)
                 self.progress.done += 1
                 self.progress.compute_done += scale_of(missing[key].task)
             for kind, text in self.pool.events:
@@ -106,7 +114,7 @@ class Ledger:
                 raise Stopped(signal)
         return [self._known[key] for key in keys]
 
-    def _reuse(self, requests: Mapping[str, Request]) -> None:
+    def _reuse(self, requests: Mapping[Key, Request]) -> None:
         """Counts trainings that earlier processes paid for, each once in a phase."""
         for key, request in requests.items():
             if self._earlier.get(key, self.progress.phase) != self.progress.phase:
@@ -114,28 +122,30 @@ class Ledger:
                 self.progress.reused += 1
                 self.progress.compute_reused += scale_of(request.task)
 
-    def key(self, request: Request) -> str:
-        """Where the store keeps a training."""
-        program = request.program_key
-        return KEY.format(program, self.fingerprint(request.task), request.seed, request.split)
+    def key(self, request: Request) -> Key:
+        """By what the store finds a training."""
+        fingerprint = self.fingerprint(request.task)
+        return Key(request.program_key, fingerprint, request.seed, request.split)
 
-    def _pay(self, key: str, evaluations: Sequence[Evaluation], failure: str) -> None:
-        if failure:
-            evaluations = [Evaluation("", 0, -math.inf, Outcome.FAILED, 0)]
-        (evaluation,) = evaluations
-        finite = math.isfinite(evaluation.fitness)
-        described = {
-            "fitness": evaluation.fitness if finite else None,
-            "outcome": evaluation.outcome.name,
-            "task": evaluation.task,
-            "steps": evaluation.steps,
-            "seconds": round(evaluation.compile_seconds + evaluation.run_seconds, 4),
-        }
-        self.store.set_meta(key, json.dumps(described | ({"cause": failure} if failure else {})))
-        self._known[key] = evaluation.fitness if finite else -math.inf
-
-
-KEY = "training {} {} {} {}"  # functional hash, task fingerprint, seed, split
+    def _pay(self, key: Key, task: str, result: Result) -> None:
+        """Keeps a training in the store, also one whose worker failed."""
+        if result.failure:
+            evaluation = Evaluation(task, key.seed, -math.inf, Outcome.FAILED, 0)
+        else:
+            (evaluation,) = result.evaluations
+        fitness = evaluation.fitness if math.isfinite(evaluation.fitness) else -math.inf
+        self._known[key] = fitness
+        self.store.add(
+            TrainingRow(
+                *key,
+                task=task,
+                fitness=fitness,
+                outcome=evaluation.outcome.name,
+                steps=evaluation.steps,
+                seconds=evaluation.compile_seconds + evaluation.run_seconds,
+                cause=result.failure,
+            )
+        )
 
 
 def remembered(score: Scorer) -> Scorer:

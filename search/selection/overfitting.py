@@ -7,15 +7,13 @@ overfits to its proxy tasks (meta-overfitting; Chen et al. 2023, section 2 and F
 
     meta = MetaValidation(store, ...)           in the driver; after a commit, submit meta.due()
     curves(store, settings), onset(points), summary(store, settings)
-    record(store, settings)                     at the end of a round: both go into the store
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
@@ -26,9 +24,8 @@ from search.evaluation.seeds import META_VALIDATION
 from search.evolution.meta_validation import History
 from search.selection.comparison import t_p_value
 from search.selection.objective import mean_over_tasks
-from search.storage.store import Reader, Store
-
-KEY = "meta-validation"  # of the curves and onsets in the store, as JSON by repeat
+from search.storage.queries import evaluations
+from search.storage.store import Reader
 
 
 @dataclass(frozen=True)
@@ -85,19 +82,16 @@ def curves(store: Reader, settings: MetaValidationSettings) -> dict[int, list[Po
     """The points of each repeat, in order of children."""
     if not settings.every:
         return {}
-    fitness: dict[int, dict[str, dict[int, float]]] = {}
-    for number, task, seed, value in store.rows(
-        "SELECT individual, task, seed, fitness FROM evaluations WHERE purpose = ?",
-        (Purpose.META_VALIDATION,),
-    ):
-        value = -math.inf if value is None else value
-        fitness.setdefault(number, {}).setdefault(task, {})[seed] = value
+    stored = evaluations(store, Purpose.META_VALIDATION)
     seeds = META_VALIDATION.take(settings.seeds)
     found: dict[int, list[Point]] = {}
     for repeat, child, number, search, _ in History(store, settings).reached():
         # A worker that failed left one row without task and seed: no fitness on any seed.
-        tasks = fitness.get(number, {}).values()
-        by_task = [[by_seed.get(seed, -math.inf) for seed in seeds] for by_seed in tasks]
+        fitness: dict[str, dict[int, float]] = {}
+        for e in stored.get(number, ()):
+            is_number = not math.isnan(e.fitness)
+            fitness.setdefault(e.task, {})[e.seed] = e.fitness if is_number else -math.inf
+        by_task = [[by_seed.get(seed, -math.inf) for seed in seeds] for by_seed in fitness.values()]
         meta = tuple(mean_over_tasks(np.array(by_task)).tolist()) if by_task else ()
         found.setdefault(repeat, []).append(Point(child, number, search, meta))
     return found
@@ -119,16 +113,3 @@ def summary(store: Reader, settings: MetaValidationSettings) -> list[str]:
             for p in points
         ]
     return lines
-
-
-def record(store: Store, settings: MetaValidationSettings) -> None:
-    """Puts curves and onsets into the store, if there are any."""
-    found = {}
-    for repeat, points in curves(store, settings).items():
-        begin = onset(points, settings.level)
-        meta = [[value if math.isfinite(value) else None for value in p.meta] for p in points]
-        described = [asdict(p) | {"meta": values} for p, values in zip(points, meta)]
-        found[repeat] = {"onset": begin and asdict(begin), "points": described}
-    if found:
-        store.set_meta(KEY, json.dumps(found))
-        store.commit()

@@ -12,11 +12,9 @@ validate all stages, so the level holds over seeds, given those examples.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from programs import Program
 from search.config.selection import FunnelSettings, StageSettings
@@ -216,34 +214,3 @@ def _of_head_start(
 def _of_stage(field: Field, objective: Objective, stage: StageSettings) -> Expected:
     each = most_trainings(stage.tuning) + stage.seeds
     return objective.expected(len(field.programs) * each)
-
-
-def stage_json(stage: StageResult) -> str:
-    """A stage as JSON, for the store; a fitness that is not there is null."""
-
-    def number(value: float) -> float | None:
-        return value if math.isfinite(value) else None
-
-    def described(entry: StageEntry) -> dict[str, Any]:
-        c = entry.against
-        return {
-            "name": entry.name,
-            "program": str(entry.program),
-            "fitness": [number(value) for value in entry.fitness],
-            "baseline": entry.baseline,
-            "difference": None if c is None else number(c.mean),
-            "interval": None if c is None else [number(c.low), number(c.high)],
-            "p": entry.p,
-            "promoted": entry.promoted,
-        }
-
-    return json.dumps(
-        {
-            "name": stage.name,
-            "tasks": stage.tasks,
-            "level": stage.level,
-            "beat": stage.beat,
-            "entries": [described(entry) for entry in stage.entries],
-            "baselines": [described(entry) for entry in stage.baselines],
-        }
-    )

@@ -11,9 +11,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from search.config.load import dumps
+from search.config.load import dumps, loads
 from search.config.settings import Config
-from search.storage.store import Reader, Store, StoreError
+from search.storage.errors import StoreError
+from search.storage.queries import has_results
+from search.storage.schema import IMPORTED, META, MetaKey
+from search.storage.store import Reader, Store
 
 PACKAGES = ("jax", "jaxlib", "numpy", "optax", "ray")
 
@@ -43,23 +46,25 @@ def identify(store: Store, config: Config, fingerprints: dict[str, str], resume:
     Raises:
       StoreError: the directory holds a search and `resume` is False, or it is another search.
     """
-    described = {
+    described: dict[MetaKey, str] = {
         "history": json.dumps(config.history_settings()),
         "tasks": json.dumps(fingerprints),
         "versions": json.dumps(versions()),
     }
-    if not _has_results(store):  # or an earlier attempt ended before it had any: begin anew
-        store.forget()
+    if not has_results(store):
+        earlier = store.meta("history") is not None
+        store.clear(META, IMPORTED)
         for key, value in described.items():
             store.set_meta(key, value)
         store.set_meta("config", dumps(config))
         store.add_event("start", described["versions"])
         store.commit()
-        return []
+        return [f"{store.run_dir}: an earlier start left no results: begins anew"] * earlier
     if not resume:
         raise StoreError(f"{store.run_dir}: already holds a search; continue it with --resume, "
                          "or choose another --run-dir")  # fmt: skip
-    for key in ("history", "tasks"):
+    keys: tuple[MetaKey, ...] = ("history", "tasks")
+    for key in keys:
         before = json.loads(store.meta(key) or "{}")
         differences = _differences(before, json.loads(described[key]))
         if differences:
@@ -86,16 +91,24 @@ def _differences(before: Any, now: Any, key: str = "") -> list[str]:
     return [] if before == now else [f"{key.lstrip('.')} was {said[0]}, now {said[1]}"]
 
 
-def _has_results(store: Reader) -> bool:
-    found = "SELECT EXISTS (SELECT 1 FROM individuals) OR EXISTS (SELECT 1 FROM evaluations)"
-    return store.rows(found) == [(1,)]
-
-
 def is_begun(run_dir: Path) -> bool:
     """Whether there is a search that can be continued."""
-    with contextlib.suppress(StoreError), Reader(run_dir) as store:
+    with contextlib.suppress(StoreError), Reader(run_dir, verified=False) as store:
         return store.meta("history") is not None
     return False
+
+
+def config_of(store: Reader) -> Config:
+    """The config that a run was last started with.
+
+    Raises:
+      StoreError: there is none, as after a funnel of given programs. ConfigError: it is of another
+        version of this program.
+    """
+    text = store.meta("config")
+    if text is None:
+        raise StoreError(f"{store.path.parent}: holds no search")
+    return loads(text.encode(), f"the config in {store.path}")
 
 
 def resume_command(

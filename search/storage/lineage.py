@@ -7,10 +7,14 @@ The edit of an individual without a parent is its whole text.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from programs import Program, parse
-from search.storage.store import Reader, StoreError
+from programs import Program, ProgramError, parse
+from search.storage.errors import StoreError
+from search.storage.queries import Told, individual_row
+from search.storage.schema import IndividualRow
+from search.storage.store import Reader
 
 
 def edit_between(parent: Program | None, child: Program) -> str:
@@ -31,18 +35,18 @@ def edit_between(parent: Program | None, child: Program) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class ProgramText:
     """A program as text, statement by statement."""
 
     states: tuple[str, ...]
     lines: tuple[str, ...]
 
-    def edited(self, edit: str) -> Written:
+    def edited(self, edit: str) -> ProgramText:
         """The child, from its parent."""
         head, *inserted = edit.split("\n")
         start, removed = map(int, head.split())
         lines = (*self.lines[:start], *inserted, *self.lines[start + removed :])
-        return Written(self.states, lines)
+        return ProgramText(self.states, lines)
 
     def program(self) -> Program:
         inputs, outputs = ", ".join(["w", "g", *self.states, "lr"]), ["update", *self.states]
@@ -50,34 +54,55 @@ class Written:
         return parse(f"def train({inputs}):\n{body}    return {', '.join(outputs)}\n")
 
 
-def rebuilt(parent: Written | None, edit: str) -> Written:
+def apply_edit(parent: ProgramText | None, edit: str) -> ProgramText:
     """The individual that an edit makes from its parent."""
     if parent is not None:
         return parent.edited(edit)
     head, *lines = edit.rstrip().split("\n")
     states = tuple(head[head.index("(") + 1 : head.index(")")].split(", ")[2:-1])  # w, g, ..., lr
-    return Written(states, tuple(line.strip() for line in lines[:-1]))
+    return ProgramText(states, tuple(line.strip() for line in lines[:-1]))
 
 
-def ancestors(store: Reader, number: int) -> list[tuple[int, str, str]]:
-    """Number, mutation and edit of an individual and of those before it, the oldest first."""
-    query = "SELECT parent, mutation, edit FROM individuals WHERE number = ?"
-    line: list[tuple[int, str, str]] = []
+def ancestors(store: Reader, number: int) -> list[IndividualRow]:
+    """An individual and those before it, the oldest first.
+
+    Raises:
+      StoreError: one of them does not exist, or was born after its child.
+    """
+    line: list[IndividualRow] = []
     here: int | None = number
     while here is not None:
-        rows = store.rows(query, (here,))
-        if not rows:
+        row = individual_row(store, here)
+        if row is None:
             raise StoreError(f"there is no individual {here}")
-        [(parent, mutation, edit)] = rows
-        line.append((here, mutation, edit))
-        here = parent
+        if row.parent is not None and row.parent >= here:
+            raise StoreError(f"individual {here} has a parent that was born later, {row.parent}")
+        line.append(row)
+        here = row.parent
     return line[::-1]
 
 
 def individual(store: Reader, number: int) -> Program:
-    """The whole program of an individual, redundant statements included."""
-    here: Written | None = None
-    for _, _, edit in ancestors(store, number):
-        here = rebuilt(here, edit)
-    assert here is not None
-    return here.program()
+    """The whole program of an individual, redundant statements included.
+
+    Raises:
+      StoreError: it does not exist, or its line is no line of programs.
+    """
+    texts: dict[int, ProgramText] = {}
+    for row in ancestors(store, number):
+        texts[row.number] = rebuilt(texts, row)
+    try:
+        return texts[number].program()
+    except ProgramError as error:
+        raise StoreError(f"individual {number} is not a program: {error}") from None
+
+
+def rebuilt(texts: Mapping[int, ProgramText], row: IndividualRow | Told) -> ProgramText:
+    """An individual from its parent.
+
+    texts: by number. Raises StoreError if the parent is not there or the edit is not one of it.
+    """
+    try:
+        return apply_edit(None if row.parent is None else texts[row.parent], row.edit)
+    except (KeyError, ValueError):
+        raise StoreError(f"individual {row.number} is not an edit of its parent") from None

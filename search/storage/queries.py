@@ -1,28 +1,191 @@
-"""What is read from a run's store."""
+"""All that is asked of a run's store: each question a function that returns typed rows."""
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from programs import Program, parse
-from search.evaluation.fitness import Evaluation, evaluation_of
+from search.evaluation.fitness import Evaluation
+from search.evaluation.jobs import Purpose
+from search.storage.conversion import evaluation_of
+from search.storage.schema import (
+    EVALUATIONS,
+    EVENTS,
+    IMPORTED,
+    INDIVIDUALS,
+    PROGRAMS,
+    STAGE_ENTRIES,
+    STAGES,
+    TABLES,
+    TRAININGS,
+    EvaluationRow,
+    EventRow,
+    ImportedRow,
+    IndividualRow,
+    ProgramRow,
+    StageEntryRow,
+    StageRow,
+    Table,
+    TrainingRow,
+)
 from search.storage.store import Reader
 
-Evaluations = dict[int, tuple[Evaluation, ...]]  # by number of the individual
+# Whole rows.
 
 
-def evaluations(store: Reader, purpose: str, condition: str = "TRUE") -> Evaluations:
-    """What is stored of a purpose, by individual."""
+def _rows(store: Reader, table: Table, rest: str = "", values: tuple = ()) -> Iterator[Any]:
+    """The rows of a table; rest: WHERE and ORDER BY."""
+    found = store.iterate(f"SELECT {table.columns} FROM {table.name} {rest}", values)
+    return map(table.row._make, found)
+
+
+def last_told(store: Reader) -> int:
+    """Number of the last individual; -1: there is none."""
+    [(number,)] = store.rows("SELECT coalesce(max(number), -1) FROM individuals")
+    return number
+
+
+def individual_row(store: Reader, number: int) -> IndividualRow | None:
+    return next(_rows(store, INDIVIDUALS, "WHERE number = ?", (number,)), None)
+
+
+def programs(store: Reader) -> Iterator[ProgramRow]:
+    """In order of their first individual."""
+    return _rows(store, PROGRAMS, "ORDER BY id")
+
+
+def imported(store: Reader) -> Iterator[ImportedRow]:
+    return _rows(store, IMPORTED)
+
+
+def trainings(store: Reader) -> Iterator[TrainingRow]:
+    """In order of program, task, seed and split."""
+    return _rows(store, TRAININGS, f"ORDER BY {', '.join(TRAININGS.key_columns)}")
+
+
+def stages(store: Reader) -> list[StageRow]:
+    """The stages of the latest funnel, in order."""
+    return list(_rows(store, STAGES, "ORDER BY stage"))
+
+
+def stage_entries(store: Reader, stage: int) -> list[StageEntryRow]:
+    """The programs of one stage, in order of place."""
+    return list(_rows(store, STAGE_ENTRIES, "WHERE stage = ? ORDER BY place", (stage,)))
+
+
+def events(store: Reader) -> Iterator[EventRow]:
+    return _rows(store, EVENTS, "ORDER BY id")
+
+
+# Evaluations.
+
+Evaluations = dict[int, tuple[Evaluation, ...]]
+"""By number of the individual."""
+
+
+def evaluations(
+    store: Reader, purpose: Purpose, *, first: float = 0, last: float = math.inf
+) -> Evaluations:
+    """What is stored of a purpose; first, last: of these individuals alone."""
+    where = "WHERE purpose = ? AND individual BETWEEN ? AND ?"
     found: dict[int, list[Evaluation]] = {}
-    for number, *row in store.iterate(
-        "SELECT individual, task, seed, fitness, outcome, steps, checkpoints, compile_seconds,"
-        f" run_seconds FROM evaluations WHERE purpose = ? AND {condition}",
-        (purpose,),
-    ):
-        found.setdefault(number, []).append(evaluation_of(row))
-    return {number: tuple(own) for number, own in found.items()}
+    row: EvaluationRow
+    for row in _rows(store, EVALUATIONS, where, (purpose.value, first, last)):
+        found.setdefault(row.individual, []).append(evaluation_of(row))
+    return {number: tuple(its) for number, its in found.items()}
+
+
+def evaluated(store: Reader, purpose: Purpose) -> set[int]:
+    """Individuals with evaluations of a purpose."""
+    query = "SELECT DISTINCT individual FROM evaluations WHERE purpose = ?"
+    return {number for (number,) in store.rows(query, (purpose.value,))}
+
+
+def has_results(store: Reader) -> bool:
+    """Whether anything was evaluated."""
+    query = "SELECT EXISTS (SELECT 1 FROM individuals) OR EXISTS (SELECT 1 FROM evaluations)"
+    return store.rows(query) == [(1,)]
+
+
+# Individuals with their programs.
+
+
+class Told(NamedTuple):
+    """An individual with the fitness of its program."""
+
+    number: int
+    repeat: int
+    child: int
+    parent: int | None
+    edit: str
+    reuse: str
+    statements: int
+    live: int
+    functional: bytes
+    fitness: float
+    text: str  # of the program
+
+
+def told(
+    store: Reader, *, after: int = -1, repeats: range | None = None, with_text: bool = False
+) -> Iterator[Told]:
+    """Individuals in order of birth, from the one after a number on.
+
+    repeats: of these alone; with_text: else `text` is empty.
+    """
+    text = "text" if with_text else "''"
+    where, values = "number > ?", [after]
+    if repeats is not None:
+        where += " AND repeat BETWEEN ? AND ?"
+        values += [repeats[0], repeats[-1]]
+    found = store.iterate(
+        "SELECT number, repeat, child, parent, edit, reuse, statements, individuals.live,"
+        f" functional, fitness, {text} FROM individuals JOIN programs ON programs.id = program"
+        f" WHERE {where} ORDER BY number",
+        values,
+    )
+    return map(Told._make, found)
+
+
+def fitness_of(store: Reader, number: int) -> float:
+    """The fitness of an individual's program."""
+    [(fitness,)] = store.rows("SELECT fitness FROM history WHERE number = ?", (number,))
+    return fitness
+
+
+def outcomes_of(store: Reader, purpose: Purpose) -> list[tuple[int, str]]:
+    """Individuals with evaluations of a purpose, and their programs' outcomes in the search."""
+    query = (
+        "SELECT number, outcome FROM history WHERE number IN"
+        " (SELECT individual FROM evaluations WHERE purpose = ?)"
+    )
+    return store.rows(query, (purpose.value,))
+
+
+class FirstOfProgram(NamedTuple):
+    """A program and the number of its first individual."""
+
+    first: int
+    functional: bytes
+    canonical: bytes
+    outcome: str
+    text: str
+
+
+def rejected_programs(store: Reader) -> list[FirstOfProgram]:
+    """Programs that were not trained to their end, in order."""
+    query = (
+        "SELECT first, functional, canonical, outcome, text FROM distinct_programs"
+        " WHERE outcome NOT IN ('COMPLETED', 'DIVERGED', 'FAILED') ORDER BY id"
+    )
+    return list(map(FirstOfProgram._make, store.iterate(query)))
+
+
+# The best.
 
 
 @dataclass(frozen=True)
@@ -44,32 +207,27 @@ def leaders(store: Reader, count: int, before: int | None = None) -> list[Leader
 
     before: only programs that were told before this individual.
     """
-    bound = math.inf if before is None else before
     found: dict[bytes, Leader] = {}
-    for number, behaviour, live, fitness, text in store.iterate(
-        "SELECT first, coalesce(behavioural, functional), live, fitness, text FROM programs"
-        " JOIN (SELECT program, min(number) AS first FROM individuals GROUP BY program)"
-        " ON program = programs.id WHERE fitness > -1e999 AND first < ?"
-        " ORDER BY fitness DESC, live, programs.id",
-        (bound,),
+    for behaviour, *leader in store.iterate(
+        "SELECT coalesce(behavioural, functional), first, live, fitness, text FROM"
+        " distinct_programs WHERE fitness > -1e999 AND first < ? ORDER BY fitness DESC, live, id",
+        (math.inf if before is None else before,),
     ):
         if len(found) == count:
             break
-        found.setdefault(behaviour, Leader(number, live, fitness, text))
+        found.setdefault(behaviour, Leader(*leader))
     return list(found.values())
 
 
 def hall_of_fame(store: Reader) -> list[Leader]:
     """The fittest program of each live length that occurs, the shortest first."""
-    best = store.rows(
-        "SELECT min(number), programs.live, fitness, text FROM programs JOIN individuals"
-        " ON program = programs.id WHERE fitness > -1e999 GROUP BY programs.id"
-        " ORDER BY programs.live, fitness DESC, programs.id"
-    )
     fame: list[Leader] = []
-    for row in best:
-        if not fame or row[1] > fame[-1].live:
-            fame.append(Leader(*row))
+    for leader in store.iterate(
+        "SELECT first, live, fitness, text FROM distinct_programs WHERE fitness > -1e999"
+        " ORDER BY live, fitness DESC, id"
+    ):
+        if not fame or leader[1] > fame[-1].live:
+            fame.append(Leader(*leader))
     return fame
 
 
@@ -83,15 +241,12 @@ def warm_start(store: Reader) -> Leader:
     return Leader(*row)
 
 
-TABLES = ("individuals", "programs", "evaluations", "events")
-
-
 def table(store: Reader, name: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """The columns and all rows of one of TABLES; raises KeyError for another name."""
-    if name not in TABLES:
-        raise KeyError(f"no table {name!r}; there are: {', '.join(TABLES)}")
-    columns = tuple(c for (c,) in store.rows("SELECT name FROM pragma_table_info(?)", (name,)))
-    return columns, store.rows(f"SELECT {', '.join(columns)} FROM {name} ORDER BY 1")
+    """The columns and all rows of a table of the schema; raises KeyError for another name."""
+    tables = {table.name: table for table in TABLES.values()}
+    if name not in tables:
+        raise KeyError(f"no table {name!r}; there are: {', '.join(tables)}")
+    return tables[name].row._fields, list(_rows(store, tables[name]))
 
 
 class Birth(NamedTuple):
@@ -108,3 +263,116 @@ def history(store: Reader) -> list[Birth]:
     """All individuals in order of birth."""
     query = "SELECT number, parent, mutation, reuse, fitness FROM history ORDER BY number"
     return [Birth(*row) for row in store.rows(query)]
+
+
+# Counts.
+
+
+class Totals(NamedTuple):
+    """Sums over all individuals."""
+
+    individuals: int
+    attempts: int
+    statements: int
+    live: int
+
+
+def totals(store: Reader) -> Totals:
+    query = "SELECT count(*), sum(attempts), sum(statements), sum(live) FROM individuals"
+    [row] = store.rows(query)
+    return Totals(*(value or 0 for value in row))
+
+
+def reuse_counts(store: Reader) -> dict[str, int]:
+    """Individuals by the first hash that was known."""
+    return dict(store.rows("SELECT reuse, count(*) FROM individuals GROUP BY reuse"))
+
+
+def outcome_counts(store: Reader) -> dict[str, int]:
+    """Programs by outcome."""
+    return dict(store.rows("SELECT outcome, count(*) FROM programs GROUP BY outcome"))
+
+
+class Seconds(NamedTuple):
+    """Time that a search spent on the programs of one outcome."""
+
+    outcome: str
+    programs: int  # that were evaluated
+    training: float
+    compilation: float
+
+
+def seconds_by_outcome(store: Reader) -> list[Seconds]:
+    """A program has the outcome of the training that did not complete, if there is one."""
+    query = (
+        "SELECT outcome, count(*), sum(training), sum(compilation) FROM"
+        " (SELECT sum(run_seconds) AS training, sum(compile_seconds) AS compilation,"
+        " coalesce(max(nullif(outcome, 'COMPLETED')), 'COMPLETED') AS outcome"
+        " FROM evaluations WHERE purpose = 'search' GROUP BY individual) GROUP BY outcome"
+    )
+    return list(map(Seconds._make, store.iterate(query)))
+
+
+def best_program(store: Reader) -> tuple[float, str] | None:
+    """Fitness and text; the oldest of equal ones."""
+    query = "SELECT fitness, text FROM programs ORDER BY fitness DESC, id LIMIT 1"
+    return next(store.iterate(query), None)
+
+
+def start_fitness(store: Reader, repeat: int | None = None) -> float:
+    """The best fitness of the warm starts, of all repeats or of one; NaN if there is none yet."""
+    query = "SELECT max(fitness) FROM history WHERE child = -1 AND repeat = coalesce(?, repeat)"
+    [(fitness,)] = store.rows(query, (repeat,))
+    return math.nan if fitness is None else fitness
+
+
+def completed_fitness(store: Reader) -> list[float]:
+    """Of all programs that have a fitness."""
+    query = "SELECT fitness FROM programs WHERE outcome = 'COMPLETED'"
+    return [fitness for (fitness,) in store.iterate(query)]
+
+
+# Over the course of a search.
+
+
+class CurvePoint(NamedTuple):
+    """Some individuals that were born one after the other."""
+
+    last: int  # the number of the last of them
+    individuals: int
+    best: float  # of their fitness
+    functional: int  # how many of their functional hashes were known
+    canonical: int  # how many functional or canonical ones
+    live: int  # statements
+    statements: int
+
+
+def curve(store: Reader, points: int) -> list[CurvePoint]:
+    """All individuals in order of birth, in at most so many parts of equal size."""
+    query = (
+        "SELECT max(number), count(*), max(fitness), sum(reuse = 'functional'),"
+        " sum(reuse IN ('functional', 'canonical')), sum(live), sum(statements)"
+        " FROM history GROUP BY number / ? ORDER BY 1"
+    )
+    size = max(1, math.ceil((last_told(store) + 1) / points))
+    return list(map(CurvePoint._make, store.iterate(query, (size,))))
+
+
+# The history as a whole.
+
+
+def history_digest(store: Reader) -> str:
+    """A hash of what the config decides: individuals, hashes, fitness, bit for bit.
+
+    The columns are named so that digests stay comparable over versions of the schema.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for query in (
+        "SELECT number, repeat, child, parent, mutation, attempts, statements, live, reuse, edit,"
+        " functional, program, fitness, outcome FROM history ORDER BY number",
+        "SELECT id, functional, canonical, behavioural, evaluated, live, fitness, outcome, text"
+        " FROM programs ORDER BY id",
+    ):
+        for row in store.iterate(query):
+            digest.update(repr(row).encode())
+    return digest.hexdigest()

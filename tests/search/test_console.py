@@ -5,7 +5,7 @@ import pytest
 from search.config.load import ConfigError
 from search.console import Parser, count, positive, report, writable
 from search.stopping import Stopped
-from search.storage.store import StoreError
+from search.storage.errors import StoreError
 from search.workers.ray_cluster import ClusterLost, WorkerError
 
 

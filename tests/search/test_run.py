@@ -23,8 +23,10 @@ import toys
 from search.evolution.counters import Statistics
 from search.inspect import main as inspect
 from search.reports.progress import View
+from search.storage.errors import StoreError
 from search.storage.identity import resume_command
-from search.storage.store import Reader, Store, StoreError
+from search.storage.queries import history_digest
+from search.storage.store import Reader, Store
 from search.workers.in_process import InProcess
 
 TOY = [sys.executable, str(Path(__file__).parent / "toys.py")]
@@ -73,7 +75,7 @@ def digest(run_dir) -> str:
         paid = store.rows("SELECT count(*), count(DISTINCT individual) FROM evaluations"
                           " WHERE purpose = 'search'")  # fmt: skip
         assert paid[0][0] == paid[0][1]
-        return store.history_digest()
+        return history_digest(store)
 
 
 def told(run_dir) -> int:

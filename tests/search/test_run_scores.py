@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import toys
 
 from search.config.settings import Config, EvaluationSettings, HurdleSettings
 from search.evaluation.fitness import (
@@ -17,16 +18,17 @@ from search.evaluation.fitness import (
     Evaluation,
     Outcome,
     Score,
-    evaluation_of,
-    evaluation_row,
     rejected,
     score_of,
 )
+from search.evaluation.jobs import Purpose
 from search.evolution.counters import Statistics
 from search.evolution.hurdles import Field, may_be_audited, thresholds
 from search.reports.summary import audits, fame
-from search.selection.finalists import Finalist, interval
-from search.storage.queries import Leader, hall_of_fame
+from search.selection.comparison import t_interval
+from search.selection.finalists import LEVEL, Finalist
+from search.storage.conversion import evaluation_row, imported_row, imported_score
+from search.storage.queries import Leader, evaluations, hall_of_fame
 from search.storage.store import Store
 
 
@@ -45,14 +47,14 @@ def test_a_score_is_the_weighted_mean_over_tasks_of_the_mean_over_seeds():
     score = score_of(found, settings)
     assert score.fitness == (2.0 + 3 * -1.0) / 4 and score.by_task == (2.0, -1.0)
     assert score.checkpoints == (pytest.approx((0.2,)), (-3.0,))
-    assert Score.from_json(score.to_json()) == score
+    assert imported_score(imported_row(b"key", score)) == score
 
 
 @pytest.mark.parametrize("outcome", [Outcome.DIVERGED, Outcome.HURDLE, Outcome.FAILED])
 def test_one_training_that_does_not_complete_decides(outcome):
     settings = EvaluationSettings(tasks=("a", "b"))
     score = score_of([evaluation(), evaluation("b", fitness=-math.inf, outcome=outcome)], settings)
-    assert score == rejected(outcome) and Score.from_json(score.to_json()) == score
+    assert score == rejected(outcome) and imported_score(imported_row(b"key", score)) == score
     finite = score_of([evaluation(fitness=math.nan)], EvaluationSettings(tasks=("a",)))
     assert finite == rejected(Outcome.DIVERGED)
 
@@ -60,13 +62,9 @@ def test_one_training_that_does_not_complete_decides(outcome):
 def test_evaluations_come_back_from_the_store_bit_for_bit(tmp_path):
     given = evaluation(fitness=0.1 + 0.2, checkpoints=(1 / 3, -2.5e-8))
     with Store(tmp_path) as store:
-        store.add_evaluation(evaluation_row(7, "search", given))
+        store.add(evaluation_row(7, Purpose.SEARCH, given))
         store.commit()
-        query = (
-            "SELECT task, seed, fitness, outcome, steps, checkpoints, compile_seconds, run_seconds"
-            " FROM evaluations WHERE individual = 7"
-        )
-        assert [evaluation_of(row) for row in store.rows(query)] == [given]
+        assert evaluations(store, Purpose.SEARCH) == {7: (given,)}
 
 
 def scores(*pairs):
@@ -133,10 +131,8 @@ def test_false_rejections_are_told_by_the_fitness_over_all_tasks_and_seeds(tmp_p
         outcomes = {0: "COMPLETED", 1: "HURDLE", 2: "HURDLE", 3: "HURDLE", 4: "NEVER_MOVES"}
         for number, outcome in outcomes.items():
             fitness = 5.0 if outcome == "COMPLETED" else -math.inf
-            key = number.to_bytes(16, "big")
-            store.add_program((number, key, key, key, number, 1, fitness, outcome, "text"))
-            row = (number, 0, number, None, "insert", 1, 1, 1, number, "new", "edit")
-            store.add_individual(row)
+            store.add(toys.program_row(number, fitness=fitness, outcome=outcome))
+            store.add(toys.individual_row(number, program=number))
         of_task_b = {1: 8.0, 2: 5.0, 3: 8.0, 4: 9.0}  # with 1.0 on task a: 6.25, 4.0, -inf, 7.0
         for number, b in of_task_b.items():
             for seed in (0, 1):
@@ -144,7 +140,7 @@ def test_false_rejections_are_told_by_the_fitness_over_all_tasks_and_seeds(tmp_p
                 if number == 3 and seed == 1:
                     found[1] = evaluation("b", seed, -math.inf, Outcome.DIVERGED)
                 for one in found:
-                    store.add_evaluation(evaluation_row(number, "audit", one))
+                    store.add(evaluation_row(number, Purpose.AUDIT, one))
         store.commit()
         hurdles, fingerprint = audits(store)
     assert "hurdles: 3 trained to the end to see; 1 (33.3%) would" in hurdles
@@ -152,21 +148,19 @@ def test_false_rejections_are_told_by_the_fitness_over_all_tasks_and_seeds(tmp_p
 
 
 def test_intervals_are_students():
-    low, high = interval((1.0, 2.0, 3.0))
+    low, high = t_interval((1.0, 2.0, 3.0), LEVEL)
     assert (low, high) == pytest.approx((2 - 2.4841, 2 + 2.4841), abs=1e-3)
-    assert interval((1.0,)) == interval((1.0, -math.inf)) == (-math.inf, math.inf)
+    assert t_interval((1.0,), LEVEL) == t_interval((1.0, -math.inf), LEVEL) == (-math.inf, math.inf)
     finalist = Finalist(Leader(0, 1, 0.5, ""), (1.0, 3.0), (0.0, 1.0))
-    assert finalist.mean == 2.0 and finalist.gain_interval == interval((0.0, 1.0))
+    assert finalist.mean == 2.0 and finalist.gain_interval == t_interval((0.0, 1.0), LEVEL)
 
 
 def test_the_hall_of_fame_has_every_live_length_that_occurs(tmp_path):
     with Store(tmp_path) as store:
         fitness = {0: (3, 0.5), 1: (3, 0.7), 2: (5, 0.6), 3: (9, 0.9), 4: (7, -math.inf)}
         for number, (live, value) in fitness.items():
-            key = number.to_bytes(16, "big")
-            store.add_program((number, key, key, key, number, live, value, "COMPLETED", "text"))
-            row = (10 + number, 0, number, None, "insert", 1, live, live, number, "new", "edit")
-            store.add_individual(row)
+            store.add(toys.program_row(number, live=live, fitness=value))
+            store.add(toys.individual_row(10 + number, program=number))
         store.commit()
         best = [(entry.live, entry.fitness, entry.number) for entry in hall_of_fame(store)]
         assert best == [(3, 0.7, 11), (5, 0.6, 12), (9, 0.9, 13)]
@@ -186,7 +180,7 @@ def test_time_is_wasted_on_programs_not_on_tasks(tmp_path):
             outcome = score_of(found, EvaluationSettings(tasks=("a", "b"))).outcome
             counted.count_evaluation(found, outcome)
             for one in found:
-                store.add_evaluation(evaluation_row(number, "search", one))
+                store.add(evaluation_row(number, Purpose.SEARCH, one))
         store.commit()
         restored = Statistics.counted(store)
     for statistics in (counted, restored):

@@ -18,6 +18,7 @@ from search.config.settings import Config
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Evaluate, Job
 from search.evaluation.request import Request
+from search.storage.schema import IndividualRow, ProgramRow
 from search.storage.store import Store
 
 
@@ -131,10 +132,47 @@ def fill_search(store: Store, config: Config, programs: list[Program]) -> None:
     store.set_meta("config", dumps(config))
     for i, program in enumerate(programs, start=1):
         key = analyse(program).functional_hash
-        row = (i, key, key, key, i - 1, len(program), -float(i), "COMPLETED", str(program))
-        store.add_program(row)
-        store.add_individual((i - 1, 0, i - 2, None, "start", 1, 9, 9, i, "new", str(program)))
+        fitness, live, text = -float(i), len(program), str(program)
+        store.add(program_row(i, functional=key, fitness=fitness, live=live, text=text))
+        store.add(individual_row(i - 1, child=i - 2, program=i, edit=text))
     store.commit()
+
+
+def individual_row(number: int, **columns) -> IndividualRow:
+    """Some individual; columns: what matters of it."""
+    row = IndividualRow(
+        number=number,
+        repeat=0,
+        child=number,
+        parent=None,
+        mutation="start",
+        attempts=1,
+        statements=9,
+        live=9,
+        program=1,
+        reuse="new",
+        edit=PLAIN,
+    )
+    return row._replace(**columns)
+
+
+def program_row(id_: int, **columns) -> ProgramRow:
+    """Some program; columns: what matters of it."""
+    row = ProgramRow(
+        id=id_,
+        functional=id_.to_bytes(16, "big"),
+        canonical=bytes(16),
+        behavioural=None,
+        evaluated=id_ - 1,
+        live=1,
+        fitness=0.5,
+        outcome="COMPLETED",
+        text=PLAIN,
+    )
+    return row._replace(**columns)
+
+
+PLAIN = "def train(w, g, lr):\n    update = g * 0.1\n    return update\n"
 
 
 def hostile(job: Job):

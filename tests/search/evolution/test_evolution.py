@@ -18,8 +18,9 @@ from search.evolution.counters import Statistics
 from search.evolution.driver import Driver
 from search.evolution.evolution import Evolution, Individual, Repeats, tournament
 from search.stopping import Stopped
-from search.storage.lineage import Written, edit_between, individual, rebuilt
-from search.storage.store import Store
+from search.storage.lineage import ProgramText, apply_edit, edit_between, individual
+from search.storage.queries import evaluations, history_digest
+from search.storage.store import Reader, Store
 from search.workers.in_process import InProcess
 
 ADAMW = load("library:adamw")
@@ -145,13 +146,13 @@ def test_repeats_take_turns_and_end_when_flat():
 
 
 def test_edits_rebuild_every_child():
-    program, written = ADAMW, rebuilt(None, edit_between(None, ADAMW))
+    program, written = ADAMW, apply_edit(None, edit_between(None, ADAMW))
     for i in range(600):
         child = mutate(program, child_rng(7, 0, i)).program
         written = written.edited(edit_between(program, child))
         assert written.program() == child
         program = child if len(child) < 40 else program
-        written = Written(program.states, tuple(map(str, program)))
+        written = ProgramText(program.states, tuple(map(str, program)))
     assert len(edit_between(ADAMW, mutate(ADAMW, child_rng(0, 0, 0)).program)) < 80
 
 
@@ -183,7 +184,7 @@ def run(path, factory=None, stop_after=None, seed=0, hurdles=None, key="function
         except Stopped:
             return None
         store.commit()
-        return store.history_digest()
+        return history_digest(store)
 
 
 def test_a_search_that_is_stopped_and_resumed_has_the_same_history(tmp_path):
@@ -231,6 +232,19 @@ def test_hurdles_and_both_caches_leave_the_history_to_the_config(tmp_path, key):
             query = "SELECT count(*) FROM evaluations WHERE purpose = 'search'"
             [(evaluated[other],)] = store.rows(query)
     assert evaluated["canonical"] < evaluated["functional"]
+
+
+@pytest.mark.parametrize("key", ["functional", "canonical"])
+def test_resuming_a_complete_search_adds_nothing(tmp_path, key):
+    """Not an audit of a twin either, that shares the rejection of another program."""
+    options = {"key": key, "hurdles": {"audit_share": 1.0}, "children": 1_000}
+    digest = run(tmp_path, **options)
+    found = []
+    for _ in range(2):
+        with Reader(tmp_path) as store:
+            found.append({purpose: evaluations(store, purpose) for purpose in Purpose})
+        assert run(tmp_path, **options) == digest
+    assert found[0] == found[1] and found[0][Purpose.AUDIT]
 
 
 def failing(job, spoilt):

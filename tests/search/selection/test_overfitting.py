@@ -1,6 +1,5 @@
 """Meta-validation: the rule for the onset, its false alarms, and the points of a search."""
 
-import json
 import math
 import subprocess
 import sys
@@ -13,12 +12,14 @@ from scipy import stats
 from programs import analyse, load
 from search.config.selection import MetaValidationSettings
 from search.config.settings import EvaluationSettings
-from search.evaluation.fitness import Evaluation, Outcome, evaluation_row
+from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job, Purpose
 from search.evaluation.request import META, Request
 from search.evaluation.source import worker_factory
 from search.evolution.meta_validation import MetaValidation
-from search.selection.overfitting import KEY, Onset, Point, curves, onset, record, summary
+from search.selection.overfitting import Onset, Point, curves, onset, summary
+from search.storage.conversion import evaluation_row
+from search.storage.queries import history_digest
 from search.storage.store import Reader, Store
 
 TASKS = ("vision_mlp",)
@@ -97,12 +98,12 @@ def fill(store: Store, children: int, start: int = 0):
     if not start:
         for i, program in enumerate(programs, start=1):
             key = analyse(program).functional_hash
-            row = (i, key, key, key, i, len(program), float(i), "COMPLETED", str(program))
-            store.add_program(row)
+            fitness, text = float(i), str(program)
+            store.add(toys.program_row(i, functional=key, fitness=fitness, text=text))
     for number in range(start, children):
         repeat, child = number % 2, number // 2
         program = 1 + (repeat == 0 and child % 11 == 3) * (1 + min(child // 11, 2))
-        store.add_individual((number, repeat, child, None, "x", 1, 9, 9, program, "new", ""))
+        store.add(toys.individual_row(number, repeat=repeat, child=child, program=program))
     store.commit()
 
 
@@ -120,9 +121,9 @@ def test_points_are_asked_for_once_and_again_after_a_kill(tmp_path):
         for number in (6, 1):
             for seed in jobs[0].seeds:
                 evaluation = Evaluation("t@10", seed, seed / 1e4, Outcome.COMPLETED, 1)
-                store.add_evaluation(evaluation_row(number, Purpose.META_VALIDATION, evaluation))
+                store.add(evaluation_row(number, Purpose.META_VALIDATION, evaluation))
         failed = Evaluation("", 0, -math.inf, Outcome.FAILED, 0)
-        store.add_evaluation(evaluation_row(28, Purpose.META_VALIDATION, failed))
+        store.add(evaluation_row(28, Purpose.META_VALIDATION, failed))
         store.commit()
         assert [job.number for job in MetaValidation(store, SETTINGS, TASKS).due()] == [50]
         found = curves(store, SETTINGS)
@@ -131,10 +132,6 @@ def test_points_are_asked_for_once_and_again_after_a_kill(tmp_path):
         assert found[0][0].mean == pytest.approx(0.7001)
         assert found[0][1].meta == (-math.inf,) * 3 and found[0][2].meta == ()
         assert [point.number for point in found[1]] == [1, 1, 1]
-        record(store, SETTINGS)
-        stored = json.loads(store.meta(KEY))
-        assert [p["child"] for p in stored["0"]["points"]] == [10, 20, 30]
-        assert stored["0"]["points"][1]["meta"] == [None] * 3 and stored["0"]["onset"] is None
         lines = "\n".join(summary(store, SETTINGS))
         assert "repeat 0: no meta-overfitting seen" in lines and "not scored" in lines
         assert MetaValidation(store, MetaValidationSettings(), TASKS).due() == []
@@ -161,17 +158,17 @@ def test_it_changes_no_history_and_its_last_point_is_not_lost(tmp_path):
         return done.stdout
 
     digests = {}
+    settings = MetaValidationSettings(every=125, scale=1, seeds=2)
     for every in ("0", "125"):
         options = ["--config", str(config), "--run-dir", str(tmp_path / every)]
         for setting in (f"every={every}", "scale=1", "seeds=2"):
             options += ["--set", f"meta_validation.{setting}"]
         run(toys.__file__, *options)
         with Reader(tmp_path / every) as store:
-            digests[every], stored = store.history_digest(), json.loads(store.meta(KEY) or "{}")
+            digests[every], found = history_digest(store), curves(store, settings)
     assert digests["0"] == digests["125"]
-    for repeat in "01":
-        points = stored[repeat]["points"]
-        assert [(point["child"], len(point["meta"])) for point in points] == [(125, 2), (250, 2)]
+    for repeat in (0, 1):
+        assert [(p.child, len(p.meta)) for p in found[repeat]] == [(125, 2), (250, 2)]
     assert "after 250 children: search" in run("-m", "search.inspect", str(tmp_path / "125"))
     assert run("scripts/figures", str(tmp_path / "125")).startswith("drawn")
     assert "meta-validation" in (tmp_path / "125" / "figure.svg").read_text()

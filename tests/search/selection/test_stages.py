@@ -1,7 +1,6 @@
 """The funnel with planted fitness: null candidates, luck, overfitting, improvements, resuming."""
 
 import contextlib
-import json
 import math
 import os
 import signal
@@ -24,8 +23,11 @@ from search.reports.funnel import markdown, report, table
 from search.selection import funnel as selection_funnel
 from search.selection.objective import Expected, Objective
 from search.selection.results import FINALS, NamedProgram
-from search.selection.stages import run_stages, stage_json
-from search.storage.store import Reader, Store, StoreError
+from search.selection.stages import run_stages
+from search.storage.errors import StoreError
+from search.storage.queries import stage_entries, stages, trainings
+from search.storage.schema import TrainingRow
+from search.storage.store import Reader, Store
 
 ADAMW, LION = load("library:adamw"), load("library:lion")
 BASELINE = [("adamw", ADAMW)]
@@ -143,7 +145,8 @@ def test_a_true_improvement_passes_and_everybody_is_tuned_alike():
     entry = done.confirmed[0]
     assert entry.against.low > 0 and entry.p <= 0.05 and entry.baseline == "adamw"
     assert "lion" in table(done.stages) and "| finals | lion |" in "\n".join(markdown(done.stages))
-    assert json.loads(stage_json(done.stages[-1]))["entries"][0]["promoted"]
+    *_, entry, _ = selection_funnel.rows_of(3, done.stages[-1])
+    assert entry.stage == 3 and entry.promoted
 
 
 @pytest.mark.parametrize("searched", [True, False])
@@ -167,9 +170,9 @@ def test_a_stage_takes_no_more_trainings_than_it_says_as_it_begins(searched):
     funnel_of(candidates, BASELINE, score, ["t", "u@10"], rules, searched=searched, begin=begin)
     phases = ["head start", "stage A", "stage B", "stage C", FINALS]
     assert [name for name, _ in expected] == phases
-    for (_, most), trainings in zip(expected, paid):
-        assert len(trainings) <= most.trainings
-        assert sum(scale_of(r.task) for r in trainings) <= most.compute
+    for (_, most), own in zip(expected, paid):
+        assert len(own) <= most.trainings
+        assert sum(scale_of(r.task) for r in own) <= most.compute
     assert len(paid[-1]) == expected[-1][1].trainings == 2 * 2 * 10
 
 
@@ -286,16 +289,12 @@ QUICK = ["--set", "workers.address=in_process", "--set", "funnel.stages.C.scale=
          "--set", "funnel.stages.B.scale=2", "--set", "funnel.head_start.draws=8"]  # fmt: skip
 
 
-def stages(store) -> list[dict]:
-    return json.loads(store.meta(selection_funnel.KEY))
-
-
 def test_a_later_funnel_that_ends_earlier_leaves_no_stages_of_the_first(tmp_path, capsys, paid):
     command = [*PROGRAMS, *QUICK, "--run-dir", str(tmp_path)]
     assert funnel.main(command) == 0
     assert funnel.main(["--program", "library:sgd", "--task", "vision_mlp", *command[6:]]) == 0
     with Reader(tmp_path) as store:
-        assert [stage["name"] for stage in stages(store)] == ["A", "B"]
+        assert [stage.name for stage in stages(store)] == ["A", "B"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -338,10 +337,11 @@ def test_the_command_on_given_programs_goes_on_after_a_kill_and_pays_nothing_twi
     keys = paid.paid()
     assert before == 100 and 0 < len(keys) - len(set(keys)) <= 100
     with Reader(run_dir) as store:
-        rows = store.rows("SELECT key, value FROM meta WHERE key LIKE 'training %'")
-        assert len(rows) == len(set(keys))
-        assert [stage["name"] for stage in stages(store)] == ["A", "B", "C", FINALS]
-        assert stages(store)[1]["entries"][0]["name"] == "library:lion"
+        assert len(list(trainings(store))) == len(set(keys))
+        assert [stage.name for stage in stages(store)] == ["A", "B", "C", FINALS]
+        [lion, *_, baseline] = stage_entries(store, 1)
+        assert lion.name == "library:lion" and lion.promoted and 0 < lion.low < lion.difference
+        assert baseline.name in FunnelSettings().baselines and baseline.difference is None
     count = len(paid.jobs)
     assert funnel.main(command) == 0
     assert capsys.readouterr().out == first and len(paid.jobs) == count
@@ -357,8 +357,8 @@ def test_the_command_on_a_finished_search(tmp_path, capsys, paid):
     out = capsys.readouterr().out
     assert "individual 0 (of" in out and "Better than every baseline" in out
     with Reader(run_dir) as store:
-        stage = stages(store)[0]
-    assert 2 <= len(stage["entries"]) <= 4 and sum(e["promoted"] for e in stage["entries"]) == 2
+        entries = [entry for entry in stage_entries(store, 0) if entry.baseline]
+    assert 2 <= len(entries) <= 4 and sum(entry.promoted for entry in entries) == 2
 
 
 @pytest.mark.parametrize(
@@ -409,12 +409,12 @@ def test_a_killed_funnel_on_ray_workers_goes_on_with_the_same_command(tmp_path):
     for setting in settings:
         command += ["--set", setting]
 
-    def paid() -> dict[str, str]:
+    def paid() -> set[TrainingRow]:
         with contextlib.suppress(StoreError), Reader(tmp_path) as store:
-            return dict(store.rows("SELECT key, value FROM meta WHERE key LIKE 'training %'"))
-        return {}
+            return set(trainings(store))
+        return set()
 
-    known: dict[str, str] = {}
+    known: set[TrainingRow] = set()
     for wanted in (10, 40):
         process = subprocess.Popen(command, start_new_session=True, stdout=-3, stderr=-3)
         while len(paid()) < wanted:
@@ -422,9 +422,9 @@ def test_a_killed_funnel_on_ray_workers_goes_on_with_the_same_command(tmp_path):
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        assert known.items() <= paid().items()  # how long each took is stored: none is run again
+        assert known <= paid()  # how long each took is stored: none is run again
         known = paid()
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert known.items() <= paid().items() and "stage" in done.stdout
+    assert known <= paid() and "stage" in done.stdout
     assert (tmp_path / "funnel.md").exists()
