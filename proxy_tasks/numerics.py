@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 
 import jax
+
+from proxy_tasks.errors import TaskError
 
 
 @contextlib.contextmanager
@@ -27,3 +30,18 @@ def fixed_numerics() -> Iterator[None]:
         jax.debug_infs(False),
     ):
         yield
+
+
+@functools.cache
+def check_platform() -> None:
+    """Raises TaskError when JAX cannot run on the platform that it is told to; else a task's first
+    computation would fail with an error that names neither."""
+    try:
+        jax.devices()
+    except Exception as error:  # of several types, by platform and version
+        asked = jax.config.jax_platforms
+        reason = f"JAX_PLATFORMS={asked}" if asked else str(error).split("\n")[0]
+        raise TaskError(
+            f"JAX finds no device to run on ({reason}); set JAX_PLATFORMS=cpu, or install JAX for "
+            "your accelerator"
+        ) from None

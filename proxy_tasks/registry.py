@@ -10,7 +10,7 @@ from typing import Any
 from proxy_tasks import language, vision
 from proxy_tasks.errors import TaskError, did_you_mean, short_repr
 from proxy_tasks.names import LAPTOP, TaskName
-from proxy_tasks.numerics import fixed_numerics
+from proxy_tasks.numerics import check_platform, fixed_numerics
 from proxy_tasks.settings import TaskSettings, validated, value_from_text
 from proxy_tasks.task import Task
 
@@ -58,6 +58,7 @@ def make_task(name: str, /, **settings: Any) -> Task:
     """
     parsed, spec = find_task(name)
     resolved = resolved_settings(name, **settings)
+    check_platform()
     with fixed_numerics():
         task = spec.build(resolved)
     if not isinstance(task, Task):

@@ -24,5 +24,14 @@ SINGLE_THREADED = {
 def single_threaded(environment: MutableMapping[str, str] = os.environ) -> None:
     """Makes XLA and BLAS use one thread; what the user has set stays. Call it before JAX computes
     anything: XLA reads its flags once."""
+    environment["XLA_FLAGS"] = with_our_flags(environment.get("XLA_FLAGS", ""))
     for name, value in SINGLE_THREADED.items():
         environment.setdefault(name, value)
+
+
+def with_our_flags(flags: str) -> str:
+    """A user's flags of XLA, and of ours those that they do not set."""
+    given = flags.split()
+    names = {flag.partition("=")[0] for flag in given}
+    ours = [flag for flag in XLA_FLAGS.split() if flag.partition("=")[0] not in names]
+    return " ".join([*given, *ours])

@@ -3,12 +3,13 @@
 The leading programs of a search are relatives: the same statements with other constants, or with a
 statement more that changes next to nothing. Two programs are of one family when they have the same
 structure (the same canonical hash with every constant blanked), or the same behavioural hash, or
-when their updates on fixed random inputs point the same way.
+when their updates on fixed random inputs point the same way. (What kind of update a family makes is
+a question of its own: see update_form.py.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ _SHAPES = ((4, 3), (5,), (2, 4))
 
 @dataclass(frozen=True)
 class Candidate:
-    """A program with what the search thinks of it."""
+    """A program with the fitness that the search gave it."""
 
     program: Program
     fitness: float  # in the search: biased upwards
@@ -56,7 +57,7 @@ def is_variant(program: Program, of: Program) -> bool:
 def direction(program: Program) -> np.ndarray | None:
     """The updates of a few steps on fixed random inputs, each step and array scaled to norm 1.
 
-    [STEPS * numbers]; None when an update is not finite. Without a trained weight in sight, so two
+    [STEPS * elements]; None when an update is not finite. Without a trained weight in sight, so two
     programs may be alike here and differ in training; they are still of one kind.
     """
     program = live_across_steps(program)
@@ -78,54 +79,55 @@ def direction(program: Program) -> np.ndarray | None:
     return np.concatenate(parts)
 
 
-def families(candidates: Iterable[Candidate], keep: int, similar: float = SIMILAR) -> list[Family]:
+@dataclass(slots=True)
+class _Group:
+    """A family while it is being counted."""
+
+    best: Candidate
+    hashes: set[bytes]  # of structure and behaviour, of the members
+    updates: np.ndarray  # of the best, as `direction` gives them
+    members: int = 0
+
+
+def families(
+    candidates: Iterable[Candidate], keep: int, *, similar: float = SIMILAR
+) -> list[Family]:
     """The families of the fittest, the fittest family first; of equal fitness the shorter program.
 
-    Looks at candidates from the best down until `keep` families are found, and counts the members
-    it met on the way.
+    Looks at candidates from the best down until there are `keep` families and a candidate is of
+    none of them, and counts the members it met on the way.
     """
     ordered = sorted(candidates, key=lambda c: (-c.fitness, len(live_across_steps(c.program))))
-    found: list[tuple[Candidate, set[bytes], np.ndarray]] = []
-    members: list[int] = []
+    groups: list[_Group] = []
     for candidate in ordered:
         if not np.isfinite(candidate.fitness):
             continue
-        marks: set[bytes] = set()
-        for mark in _marks(candidate.program):  # from the cheapest on, until one is known
-            marks.add(mark)
-            at = _with_mark(mark, found)
-            if at is not None:
-                break
-        else:
+        hashes = [structure(candidate.program)]
+        group = _with_hash(hashes[0], groups)
+        if group is None:
+            hashes.append(behaviour(candidate.program).hash)
+            group = _with_hash(hashes[1], groups)
+        if group is None:
             updates = direction(candidate.program)
             if updates is None:
                 continue
-            at = _towards(updates, found, similar)
-            if at is not None:
-                found[at][1].add(mark)  # what behaves the same moves in the same direction
-            elif len(found) < keep:
-                at = len(found)
-                found.append((candidate, marks, updates))
-                members.append(0)
+            group = next((g for g in groups if _alike(updates, g.updates, similar)), None)
+            if group is not None:
+                group.hashes.add(hashes[1])  # what behaves the same moves in the same direction
+            elif len(groups) < keep:
+                group = _Group(candidate, set(hashes), updates)
+                groups.append(group)
             else:
                 break
-        members[at] += 1
-    return [Family(candidate, count) for (candidate, _, _), count in zip(found, members)]
+        group.members += 1
+    return [Family(group.best, group.members) for group in groups]
 
 
-def _marks(program: Program) -> Iterator[bytes]:
-    """Hashes that two programs of one family may share: of the structure, of the behaviour."""
-    yield structure(program)
-    yield behaviour(program).hash
+def _with_hash(hashed: bytes, groups: Iterable[_Group]) -> _Group | None:
+    return next((group for group in groups if hashed in group.hashes), None)
 
 
-def _with_mark(mark: bytes, found) -> int | None:
-    return next((at for at, (_, known, _) in enumerate(found) if mark in known), None)
-
-
-def _towards(updates, found, similar) -> int | None:
-    for at, (_, _, others) in enumerate(found):
-        norms = float(np.linalg.norm(updates) * np.linalg.norm(others))
-        if float(updates @ others) > similar * norms > 0:
-            return at
-    return None
+def _alike(one: np.ndarray, other: np.ndarray, similar: float) -> bool:
+    """Whether two vectors point the same way."""
+    norms = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(one @ other) > similar * norms > 0

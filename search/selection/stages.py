@@ -93,13 +93,16 @@ def run_stages(
     if not field.candidates:
         return FunnelResult((), names)
     others = [[variant.program for variant in of_one] for of_one in variants]
-    begin("head start", _of_head_start(field, others, objective, settings, searched))
-    field = _head_start(field, others, objective, settings, seed, searched)
+    most = _of_head_start(field, objective, others=others, settings=settings, searched=searched)
+    begin("head start", most)
+    field = _head_start(
+        field, objective, others=others, settings=settings, seed=seed, searched=searched
+    )
     stages: list[StageResult] = []
     for number, stage in enumerate(settings.stages):
         here = objective.of_stage(stage)
         begin(f"stage {stage.name}", _of_stage(field, here, stage))
-        field = _tuned(field, here, stage, number, seed)
+        field = _tuned(field, here, stage=stage, number=number, seed=seed)
         seeds = STAGE.take(stage.seeds, block=number)
         rule = PromotionRule(stage.level, stage.beat, stage.keep)
         stages.append(compared(field, here, name=stage.name, seeds=seeds, rule=rule))
@@ -107,15 +110,17 @@ def run_stages(
         field = Field(field.baselines, stages[-1].going_on)
         if not field.candidates:
             return FunnelResult(tuple(stages), names)
-    stages.append(_finals(field, objective.of_stage(settings.stages[-1]), settings, begin))
+    last = objective.of_stage(settings.stages[-1])
+    stages.append(_finals(field, last, settings=settings, begin=begin))
     done(stages[-1])
     return FunnelResult(tuple(stages), names)
 
 
 def _head_start(
     field: Field,
-    others: Sequence[Sequence[Program]],
     objective: Objective,
+    *,
+    others: Sequence[Sequence[Program]],
     settings: FunnelSettings,
     seed: int,
     searched: bool,
@@ -135,7 +140,7 @@ def _head_start(
 
 
 def _tuned(
-    field: Field, objective: Objective, stage: StageSettings, number: int, seed: int
+    field: Field, objective: Objective, *, stage: StageSettings, number: int, seed: int
 ) -> Field:
     """All with the constants that are best on a stage's tasks, by the same budget."""
     results = tune(
@@ -151,6 +156,7 @@ def _tuned(
 def _finals(
     field: Field,
     objective: Objective,
+    *,
     settings: FunnelSettings,
     begin: Callable[[str, Expected], None],
 ) -> StageResult:
@@ -168,7 +174,10 @@ def compared(
     table = objective.by_seed(field.programs, seeds, split=META).tolist()
     rows = iter(map(tuple, table))
     baselines = [StageEntry(*named, next(rows), None) for named in field.baselines]
-    entries = [_against_all(named, next(rows), baselines, rule.level) for named in field.candidates]
+    entries = [
+        _against_all(named, next(rows), baselines=baselines, level=rule.level)
+        for named in field.candidates
+    ]
     adjusted = holm([e.p for e in entries]) if rule.family_wise else [e.p for e in entries]
     entries = [replace(entry, p=p) for entry, p in zip(entries, adjusted)]
     passing = [e for e in entries if math.isfinite(e.mean) and (e.p <= rule.level or not rule.beat)]
@@ -188,6 +197,7 @@ def compared(
 def _against_all(
     named: NamedProgram,
     fitness: tuple[float, ...],
+    *,
     baselines: Sequence[StageEntry],
     level: float,
 ) -> StageEntry:
@@ -200,8 +210,9 @@ def _against_all(
 
 def _of_head_start(
     field: Field,
-    others: Sequence[Sequence[Program]],
     objective: Objective,
+    *,
+    others: Sequence[Sequence[Program]],
     settings: FunnelSettings,
     searched: bool,
 ) -> Expected:

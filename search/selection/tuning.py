@@ -56,7 +56,9 @@ def tune(
         [program, *map(live_across_steps, further)]
         for program, further in zip(programs, others or [()] * len(programs))
     ]
-    tried = _search(starts, objective, settings, first_seed, draw_seed)
+    tried = _search(
+        starts, objective, settings=settings, first_seed=first_seed, draw_seed=draw_seed
+    )
     chosen = [sorted(fitness, key=lambda p: -fitness[p])[: settings.keep] for fitness in tried]
     seeds = range(first_seed, first_seed + settings.seeds)
     means = iter(objective.means([p for few in chosen for p in few], seeds))
@@ -79,6 +81,7 @@ def most_trainings(settings: TuningSettings, starts: int = 1) -> int:
 def _search(
     starts: Sequence[Sequence[Program]],
     objective: Objective,
+    *,
     settings: TuningSettings,
     first_seed: int,
     draw_seed: int,
@@ -90,7 +93,7 @@ def _search(
         upto = math.ceil(settings.draws * (number + 1) / settings.rounds)
         spreads = [settings.spread / 2**halvings for halvings in range(number + 1)]
         asked = [
-            _draws(start, upto - len(done), spreads, rng, done)
+            _draws(start, upto - len(done), spreads=spreads, rng=rng, known=done)
             for start, rng, done in zip(starts, rngs, tried)
         ]
         means = iter(objective.means([p for new in asked for p in new], [first_seed]))
@@ -107,6 +110,7 @@ def _best(fitness: dict[Program, float]) -> Program:
 def _draws(
     starts: Sequence[Program],
     count: int,
+    *,
     spreads: Sequence[float],
     rng: random.Random,
     known: dict[Program, float],

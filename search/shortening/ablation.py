@@ -135,11 +135,11 @@ def _greedy(
         step = steps[-1]
         shorter = [r for r in first if len(r.program) < len(step.program)]
         for removal in [*shorter, *removals(step.program)]:
-            measured = _tried(removal, step.program, judge, objective, note=note)
+            measured = _tried(removal, step.program, judge=judge, objective=objective, note=note)
             if measured is not None:
                 judge.accept(measured)
                 after = simplify(measured)
-                original = _followed(step.original, removal, after, simplify)
+                original = _followed(step.original, removal, after=after, simplify=simplify)
                 steps.append(AcceptedStep(after, original, dict(judge.best)))
                 break
         else:
@@ -149,9 +149,9 @@ def _greedy(
 def _tried(
     removal: Removal,
     current: Program,
+    *,
     judge: Judge,
     objective: Objective,
-    *,
     note: Callable[[Change], None],
 ) -> Program | None:
     """The program after a removal if that is harmless, as it is or with its constants tuned.
@@ -172,7 +172,7 @@ def _tried(
 
 
 def _followed(
-    original: Program | None, removal: Removal, after: Program, simplify: Simplify
+    original: Program | None, removal: Removal, *, after: Program, simplify: Simplify
 ) -> Program | None:
     """The removal and the simplification, from the program with the constants that came in."""
     shorter = removal.with_constants_of(original) if original is not None else None
@@ -188,6 +188,6 @@ def _confirmed(steps: Sequence[AcceptedStep], check: Judge, note: Callable[[Chan
     check.best = dict(last.best)
     verdict, measured = check.verdict(last.program)
     confirmed = verdict is Verdict.ACCEPTED
-    said = Verdict.CONFIRMED if confirmed else Verdict.UNCONFIRMED
-    note(Change("all removals together", steps[0].program, last.program, said, measured))
+    outcome = Verdict.CONFIRMED if confirmed else Verdict.UNCONFIRMED
+    note(Change("all removals together", steps[0].program, last.program, outcome, measured))
     return confirmed

@@ -52,8 +52,12 @@ class Final:
     exact: Simplification
     shortened: ShorteningResult | None  # None: it could not be ablated
     validation: Validation
-    form: UpdateForm
     same_as: str | None  # the known program that it is except for its constants
+
+    @property
+    def form(self) -> UpdateForm:
+        """What kind of update it makes."""
+        return update_form(self.program)
 
 
 @dataclass(frozen=True)
@@ -121,41 +125,23 @@ def finish(
       begin: called with the name of each phase of trainings.
     """
     program = check.winner.program
+    shortened: ShorteningResult | None = None
     try:
         shortened = shorten(program, objective, ablation=check.ablation, tuning=tuning, begin=begin)
+        route, exact, result = Route.ABLATED, shortened.exact, shortened.program
     except Untrainable:
         exact = simplify(program)
-        begin("validation")
-        validation = check.validated(NamedProgram("exact passes alone", exact.program))
-        return _final(exact.program, Route.UNTRAINABLE, exact, None, validation, baselines)
-    short, exact = shortened.program, shortened.exact
+        route, result = Route.UNTRAINABLE, exact.program
     begin("validation")
-    validation = check.validated(NamedProgram("final program", short))
-    if not validation.clearly_worse(1):
-        return _final(short, Route.ABLATED, exact, shortened, validation, baselines)
-    validation = check.validated(
-        NamedProgram("after the ablation", short), NamedProgram("exact passes alone", exact.program)
-    )
-    return _final(exact.program, Route.WORSE, exact, shortened, validation, baselines)
-
-
-def _final(
-    program: Program,
-    route: Route,
-    exact: Simplification,
-    shortened: ShorteningResult | None,
-    validation: Validation,
-    baselines: Sequence[str],
-) -> Final:
-    return Final(
-        program=program,
-        route=route,
-        exact=exact,
-        shortened=shortened,
-        validation=validation,
-        form=update_form(program),
-        same_as=known_structure(program, baselines),
-    )
+    alone = NamedProgram("exact passes alone", exact.program)
+    if shortened is None:
+        validation = check.validated(alone)
+    else:
+        validation = check.validated(NamedProgram("final program", result))
+        if validation.clearly_worse(1):
+            validation = check.validated(NamedProgram("after the ablation", result), alone)
+            route, result = Route.WORSE, exact.program
+    return Final(result, route, exact, shortened, validation, known_structure(result, baselines))
 
 
 def known_structure(program: Program, baselines: Sequence[str]) -> str | None:

@@ -75,7 +75,7 @@ def removals(program: Program, simplify: Simplify = tidied) -> list[Removal]:
     Left out is what is invalid, or seen at once to give non-finite numbers, to ignore the gradient
     or never to move a weight.
     """
-    found: dict[bytes, Removal] = {}
+    distinct: dict[bytes, Removal] = {}
     tried = {canonical_hash(program)}
     for what, edit in _edits(program):
         edited = edit(program)
@@ -93,8 +93,8 @@ def removals(program: Program, simplify: Simplify = tidied) -> list[Removal]:
         except InvalidProgram:  # it was a constant in disguise
             continue
         if _size(shorter) < _size(program):
-            found.setdefault(canonical_hash(shorter), Removal(what, shorter, edit))
-    return list(found.values())
+            distinct.setdefault(canonical_hash(shorter), Removal(what, shorter, edit))
+    return list(distinct.values())
 
 
 def _size(program: Program) -> tuple[int, int]:

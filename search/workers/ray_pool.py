@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import secrets
 import signal
 import sys
 import time
@@ -19,7 +20,7 @@ from typing import Any
 
 from search.config.settings import WorkerSettings
 from search.evaluation.jobs import Factory, Job, Result
-from search.evaluation.threads import SINGLE_THREADED
+from search.evaluation.threads import SINGLE_THREADED, with_our_flags
 from search.workers.batches import AHEAD, Batch, Batches
 from search.workers.in_process import InProcess
 from search.workers.pool import Pool
@@ -276,12 +277,17 @@ class RayWorkers:
 
 def _environment(settings: WorkerSettings) -> dict[str, str]:
     platform = {} if settings.gpus else {"JAX_PLATFORMS": "cpu"}
-    return {**SINGLE_THREADED, **platform, **_COMPILED}
+    flags = {"XLA_FLAGS": with_our_flags(os.environ.get("XLA_FLAGS", ""))}
+    return {**SINGLE_THREADED, **flags, **platform, **_COMPILED}
 
 
 def _import_ray(settings: WorkerSettings) -> Any:
     """Ray's modules; what it reads from the environment is set before."""
-    for name, value in {**_environment(settings), **_RAY_ENVIRONMENT}.items():
+    environment = {**_environment(settings), **_RAY_ENVIRONMENT}
+    if settings.address == "local" and not any(name.startswith("RAY_AUTH_") for name in os.environ):
+        # Else Ray writes a token to the home folder, if it can, which clusters then refuse.
+        environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    for name, value in environment.items():
         os.environ.setdefault(name, value)
     import ray
     import ray.exceptions

@@ -1,5 +1,9 @@
 """A training gives the same bits whatever JAX is set to."""
 
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -61,3 +65,15 @@ def test_nothing_compiles_anew_within():
     with fixed_numerics():
         double(1.0)
     assert double._cache_size() == 1
+
+
+@pytest.mark.skipif("cuda" in {d.platform for d in jax.devices()}, reason="there is a GPU")
+def test_a_platform_that_is_not_there_is_one_line():
+    command = [sys.executable, "-m", "proxy_tasks", "list", "vision_mlp"]
+    environment = {**os.environ, "JAX_PLATFORMS": "cuda"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: JAX finds no device to run on (JAX_PLATFORMS=cuda); set JAX_PLATFORMS=cpu, or "
+        "install JAX for your accelerator\n"
+    )

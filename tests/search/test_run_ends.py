@@ -88,3 +88,24 @@ def test_a_file_that_cannot_be_written_is_named_and_the_search_kept(command, tmp
     assert done.stderr.splitlines()[-1].endswith(" --resume")
     with Reader(tmp_path / "run") as store:
         assert store.rows("SELECT count(*) FROM individuals") == [(151,)]
+
+
+def test_the_home_folder_may_be_read_only_and_nothing_is_left_in_it(command, tmp_path):
+    """Ray would write a token into it, which clusters without one refuse later."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o500)
+    options = ["--set", "workers.address=local", "--set", "workers.count=1"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    environment |= {"HOME": str(home)}
+    done = subprocess.run([*command, *options], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert list(home.iterdir()) == []
+
+
+def test_windows_is_told_where_searches_run():
+    code = "import sys; sys.platform = 'win32'; import search"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: searches run on Linux; on Windows, in WSL (programs and proxy_tasks run "
+        "anywhere)"
+    )
