@@ -54,7 +54,7 @@ from search.selection.results import FunnelResult, NamedProgram
 from search.selection.tuning import TuningResult
 from search.selection.tuning import tune as tune_programs
 from search.shortening.shorten import ShorteningResult, Step, shorten
-from search.storage.identity import identify
+from search.storage import identity
 from search.storage.store import Reader, Store
 from search.workers.ray_pool import make_pool
 
@@ -92,7 +92,7 @@ def search(
     source = source or ProxyTasks(tasks_file, tasks)
     config = checked(config, source)
     with Store(run_dir, config.store) as store:
-        warnings = identify(store, config, source.fingerprints(config), resume)
+        warnings = identity.identify(store, config, source.fingerprints(config), resume)
         for warning in doubts(config) + warnings + take_over(store, config):
             say(view, "warning", f"warning: {warning}")
         statistics = Statistics.of(store, config.evolution)
@@ -262,8 +262,8 @@ def simplify(
 
 def config_of(run_dir: str | Path) -> Config:
     """The config of a search, from its run directory."""
-    with Reader(run_dir) as store:
-        return loads((store.meta("config") or "").encode(), str(run_dir))
+    with Reader(run_dir, verified=False) as store:
+        return identity.config_of(store)
 
 
 def in_process(setup: Setup) -> Setup:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from programs import Program
 from search.selection.finalists import Finalist
 from search.shortening.final import Conclusion
-from search.storage.lineage import ancestors, individual
-from search.storage.queries import Birth, Leader, hall_of_fame, history, leaders
+from search.storage.lineage import line
+from search.storage.queries import Birth, Leader, births, hall_of_fame, leaders
 from search.storage.queries import table as table_of
 from search.storage.schema import TABLES as SCHEMA
 from search.storage.store import Reader
@@ -72,10 +72,8 @@ class SearchResult:
     def lineage(self, number: int) -> list[Ancestor]:
         """An individual and those that it comes from, the warm start first."""
         with Reader(self.run_dir) as store:
-            return [
-                Ancestor(row.number, row.mutation, individual(store, row.number))
-                for row in ancestors(store, number)
-            ]
+            found = line(store, number)
+        return [Ancestor(row.number, row.mutation, program) for row, program in found]
 
     def frame(self, table: str = "individuals") -> pandas.DataFrame:
         """One of TABLES of the run's store as a pandas frame (pandas must be installed)."""
@@ -88,4 +86,4 @@ class SearchResult:
     def history(self) -> list[Birth]:
         """All individuals in order of birth."""
         with Reader(self.run_dir) as store:
-            return history(store)
+            return list(births(store))

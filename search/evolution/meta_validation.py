@@ -10,7 +10,7 @@ from search.config.selection import MetaValidationSettings
 from search.evaluation.jobs import Job, Purpose
 from search.evaluation.request import META, Request, scaled
 from search.evaluation.seeds import META_VALIDATION
-from search.storage.queries import evaluated, told
+from search.storage.queries import births, evaluated
 from search.storage.store import Reader
 
 
@@ -56,7 +56,7 @@ class History:
 
         Of equally good individuals the oldest is the best.
         """
-        for row in told(self._store, after=self._seen, with_text=True):
+        for row in births(self._store, after=self._seen, with_text=True):
             self._seen, repeat, child = row.number, row.repeat, row.child
             if row.fitness > self._best.get(repeat, (-math.inf,))[0]:
                 self._best[repeat] = row.fitness, row.number, row.text

@@ -19,7 +19,7 @@ from search.storage.store import Reader
 
 def arrived(store: Reader) -> queries.Evaluations:
     """Evaluations that are paid for and whose individual is not told."""
-    return queries.evaluations(store, Purpose.SEARCH, first=queries.last_told(store) + 1)
+    return queries.evaluations(store, Purpose.SEARCH, first=queries.last_number(store) + 1)
 
 
 def restored_programs(store: Reader) -> dict[bytes, int]:
@@ -31,7 +31,7 @@ def restored_cache(store: Reader, config: Config) -> Cache:
     """The scores of all programs that were told."""
     imported = ((row.key, imported_score(row)) for row in queries.imported(store))
     cache = Cache(config.cache, imported)
-    told = queries.evaluations(store, Purpose.SEARCH, last=queries.last_told(store))
+    told = queries.evaluations(store, Purpose.SEARCH, last=queries.last_number(store))
     for row in queries.programs(store):
         entry = cache.restore(row.functional, row.canonical)
         if entry.score is None:
@@ -76,7 +76,7 @@ def restore_round(repeats: Repeats, store: Reader, cache: Cache) -> None:
     fitness: dict[int, list[float]] = {repeat: [] for repeat in repeats.numbers}
     recent: dict[int, deque[tuple[int, bytes]]] = {repeat: deque() for repeat in repeats.numbers}
     last = None
-    for row in queries.told(store, repeats=repeats.numbers):
+    for row in queries.births(store, repeats=repeats.numbers):
         texts[row.number] = rebuilt(texts, row)
         if row.child < 0:
             _tell_start(repeats, row.number, row.functional, cache)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from programs import Program, ProgramError, parse
 from search.storage.errors import StoreError
-from search.storage.queries import Told, individual_row
+from search.storage.queries import Birth, individual_row
 from search.storage.schema import IndividualRow
 from search.storage.store import Reader
 
@@ -82,22 +82,29 @@ def ancestors(store: Reader, number: int) -> list[IndividualRow]:
     return line[::-1]
 
 
-def individual(store: Reader, number: int) -> Program:
-    """The whole program of an individual, redundant statements included.
+def line(store: Reader, number: int) -> list[tuple[IndividualRow, Program]]:
+    """An individual and those before it, the oldest first, with their whole programs.
 
     Raises:
-      StoreError: it does not exist, or its line is no line of programs.
+      StoreError: see `ancestors`; or one of them is not a program.
     """
     texts: dict[int, ProgramText] = {}
+    found = []
     for row in ancestors(store, number):
         texts[row.number] = rebuilt(texts, row)
-    try:
-        return texts[number].program()
-    except ProgramError as error:
-        raise StoreError(f"individual {number} is not a program: {error}") from None
+        try:
+            found.append((row, texts[row.number].program()))
+        except ProgramError as error:
+            raise StoreError(f"individual {row.number} is not a program: {error}") from None
+    return found
 
 
-def rebuilt(texts: Mapping[int, ProgramText], row: IndividualRow | Told) -> ProgramText:
+def individual(store: Reader, number: int) -> Program:
+    """The whole program of an individual, redundant statements included."""
+    return line(store, number)[-1][1]
+
+
+def rebuilt(texts: Mapping[int, ProgramText], row: IndividualRow | Birth) -> ProgramText:
     """An individual from its parent.
 
     texts: by number. Raises StoreError if the parent is not there or the edit is not one of it.

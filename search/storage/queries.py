@@ -43,7 +43,7 @@ def _rows(store: Reader, table: Table, rest: str = "", values: tuple = ()) -> It
     return map(table.row._make, found)
 
 
-def last_told(store: Reader) -> int:
+def last_number(store: Reader) -> int:
     """Number of the last individual; -1: there is none."""
     [(number,)] = store.rows("SELECT coalesce(max(number), -1) FROM individuals")
     return number
@@ -81,6 +81,14 @@ def events(store: Reader) -> Iterator[EventRow]:
     return _rows(store, EVENTS, "ORDER BY id")
 
 
+def table(store: Reader, name: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The columns and all rows of a table; raises KeyError if there is none with this name."""
+    known = {table.name: table for table in TABLES.values()}
+    if name not in known:
+        raise KeyError(f"no table {name!r}; there are: {', '.join(known)}")
+    return known[name].row._fields, list(_rows(store, known[name], "ORDER BY 1"))
+
+
 # Evaluations.
 
 Evaluations = dict[int, tuple[Evaluation, ...]]
@@ -114,13 +122,14 @@ def has_results(store: Reader) -> bool:
 # Individuals with their programs.
 
 
-class Told(NamedTuple):
+class Birth(NamedTuple):
     """An individual with the fitness of its program."""
 
     number: int
     repeat: int
     child: int
     parent: int | None
+    mutation: str
     edit: str
     reuse: str
     statements: int
@@ -130,9 +139,9 @@ class Told(NamedTuple):
     text: str  # of the program
 
 
-def told(
+def births(
     store: Reader, *, after: int = -1, repeats: range | None = None, with_text: bool = False
-) -> Iterator[Told]:
+) -> Iterator[Birth]:
     """Individuals in order of birth, from the one after a number on.
 
     repeats: of these alone; with_text: else `text` is empty.
@@ -143,12 +152,12 @@ def told(
         where += " AND repeat BETWEEN ? AND ?"
         values += [repeats[0], repeats[-1]]
     found = store.iterate(
-        "SELECT number, repeat, child, parent, edit, reuse, statements, individuals.live,"
+        "SELECT number, repeat, child, parent, mutation, edit, reuse, statements, individuals.live,"
         f" functional, fitness, {text} FROM individuals JOIN programs ON programs.id = program"
         f" WHERE {where} ORDER BY number",
         values,
     )
-    return map(Told._make, found)
+    return map(Birth._make, found)
 
 
 def fitness_of(store: Reader, number: int) -> float:
@@ -241,30 +250,6 @@ def warm_start(store: Reader) -> Leader:
     return Leader(*row)
 
 
-def table(store: Reader, name: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """The columns and all rows of a table of the schema; raises KeyError for another name."""
-    tables = {table.name: table for table in TABLES.values()}
-    if name not in tables:
-        raise KeyError(f"no table {name!r}; there are: {', '.join(tables)}")
-    return tables[name].row._fields, list(_rows(store, tables[name]))
-
-
-class Birth(NamedTuple):
-    """An individual as it was born."""
-
-    number: int
-    parent: int | None
-    mutation: str
-    reuse: str  # the first hash by which its program was known, or new
-    fitness: float
-
-
-def history(store: Reader) -> list[Birth]:
-    """All individuals in order of birth."""
-    query = "SELECT number, parent, mutation, reuse, fitness FROM history ORDER BY number"
-    return [Birth(*row) for row in store.rows(query)]
-
-
 # Counts.
 
 
@@ -354,7 +339,7 @@ def curve(store: Reader, points: int) -> list[CurvePoint]:
         " sum(reuse IN ('functional', 'canonical')), sum(live), sum(statements)"
         " FROM history GROUP BY number / ? ORDER BY 1"
     )
-    size = max(1, math.ceil((last_told(store) + 1) / points))
+    size = max(1, math.ceil((last_number(store) + 1) / points))
     return list(map(CurvePoint._make, store.iterate(query, (size,))))
 
 

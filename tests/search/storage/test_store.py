@@ -15,18 +15,18 @@ from toys import individual_row, program_row
 from search.config.settings import StoreSettings
 from search.storage.database import FILE
 from search.storage.errors import StoreError
-from search.storage.queries import history_digest, last_told
+from search.storage.queries import history_digest, last_number
 from search.storage.schema import EvaluationRow
 from search.storage.store import Reader, Store
 
 WRITER = """
 import sys
 from search.config.settings import StoreSettings
-from search.storage.queries import last_told
+from search.storage.queries import last_number
 from search.storage.schema import EvaluationRow, IndividualRow
 from search.storage.store import Store
 store = Store(sys.argv[1], StoreSettings(journal=sys.argv[2]))
-number = last_told(store) + 1
+number = last_number(store) + 1
 while True:
     for _ in range(20):
         row = IndividualRow(number, 0, number, None, "insert", 1, 9, 9, number, "new", "0 0\\nx")
@@ -67,7 +67,7 @@ def test_one_writer_and_readers_meanwhile(tmp_path):
         store.add(program_row(1))
         store.add(individual_row(0))
         with Reader(tmp_path) as reader:
-            assert last_told(reader) == -1
+            assert last_number(reader) == -1
             store.commit()
             assert reader.rows("SELECT number, fitness FROM history") == [(0, 0.5)]
             with pytest.raises(StoreError, match="readonly"):
