@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 from collections.abc import Iterator
 
 import jax
@@ -39,7 +40,7 @@ def check_platform() -> None:
     try:
         jax.devices()
     except Exception as error:  # of several types, by platform and version
-        asked = jax.config.jax_platforms
+        asked = os.environ.get("JAX_PLATFORMS", "")
         reason = f"JAX_PLATFORMS={asked}" if asked else str(error).split("\n")[0]
         raise TaskError(
             f"JAX finds no device to run on ({reason}); set JAX_PLATFORMS=cpu, or install JAX for "
