@@ -53,6 +53,7 @@ from search.selection.objective import Objective
 from search.selection.results import FunnelResult, NamedProgram
 from search.selection.tuning import TuningResult
 from search.selection.tuning import tune as tune_programs
+from search.selection.warm_starts import warm_starts
 from search.shortening.shorten import ShorteningResult, Step, shorten
 from search.storage import identity
 from search.storage.store import Reader, Store
@@ -92,7 +93,8 @@ def search(
     source = source or ProxyTasks(tasks_file, tasks)
     config = checked(config, source)
     with Store(run_dir, config.store) as store:
-        warnings = identity.identify(store, config, source.fingerprints(config), resume)
+        fingerprints = source.fingerprints(config)
+        warnings = identity.identify(store, config, fingerprints, resume)
         for warning in doubts(config) + warnings + take_over(store, config):
             say(view, "warning", f"warning: {warning}")
         statistics = Statistics.of(store, config.evolution)
@@ -101,8 +103,10 @@ def search(
             View(view, statistics, pool) as shown,
         ):
             started()
+            starts = warm_starts(
+                config, store, pool, fingerprints, show=Lines(view), stopping=stopping
+            )
             driver = Driver(config, store, pool, statistics, shown.show, stopping)
-            starts = [load(name) for name in config.evolution.warm_start]
             born = 0
             for number in range(config.evolution.rounds):
                 repeats = Repeats(config.evolution, config.seed, number, starts, born)

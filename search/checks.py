@@ -90,7 +90,9 @@ def wrong_workers(config: Config) -> Iterator[tuple[KeyPath, str]]:
 
 def doubts(config: Config) -> list[str]:
     """Settings that have no effect, one line each; a search can run with them."""
-    lines = [*_too_few_draws(config.tuning, "tuning")]
+    lines = [*_too_few_draws(config.tuning, "tuning"), *_without_effect(config)]
+    if (start := config.evolution.tune_start) is not None:
+        lines += _too_few_draws(start, "evolution.tune_start")
     if config.funnel is None:
         return lines
     coming = config.funnel.families
@@ -102,6 +104,18 @@ def doubts(config: Config) -> list[str]:
         lines += _too_few_draws(stage.tuning, f"{front}.tuning")
         coming = min(coming, stage.keep)
     return lines
+
+
+def _without_effect(config: Config) -> Iterator[str]:
+    """Settings of evolution and evaluation that others make useless."""
+    evolution, evaluation = config.evolution, config.evaluation
+    is_random = evolution.mode == "random"
+    if is_random and evolution.niches is not None:
+        yield "evolution.niches: a random program has no parent, so shares have no effect"
+    if is_random and (evolution.price.state or evolution.price.statement):
+        yield "evolution.price: a random program has no parent, so there are no tournaments"
+    if len(evaluation.rates) == 1 and evaluation.rates_when == "always":
+        yield "evaluation.rates_when: there is one rate only"
 
 
 def _too_few_draws(tuning: TuningSettings, front: str) -> list[str]:
@@ -127,12 +141,20 @@ def too_many_seeds(config: Config) -> Iterator[tuple[KeyPath, str]]:
         Asked(("evaluation", "seeds"), evaluation.seeds, seeds.SEARCH),
         Asked(("rescore", "seeds"), rescore.seeds, seeds.RESCORING),
         Asked(("meta_validation", "seeds"), meta.seeds, seeds.META_VALIDATION),
+        *start_tuning_seeds(config.evolution.tune_start),
         *ablation_seeds(config.ablation, ("ablation",)),
         Asked(("tuning", "seeds"), config.tuning.seeds, seeds.ABLATION_TUNING),
     ]
     if config.funnel is not None:
         asked += funnel_seeds(config.funnel, ("funnel",))
     return refused(asked)
+
+
+def start_tuning_seeds(tuning: TuningSettings | None) -> list[Asked]:
+    """What the tuning of the warm starts asks for."""
+    if tuning is None:
+        return []
+    return [Asked(("evolution", "tune_start", "seeds"), tuning.seeds, seeds.START_TUNING)]
 
 
 def refused(asked: Iterable[Asked]) -> Iterator[tuple[KeyPath, str]]:

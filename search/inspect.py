@@ -2,6 +2,7 @@
 
 overview           its figures, leading programs and hall of fame (the default)
 leaders            the fittest programs, as text
+front              the best program for each number of states, as it is and simplified
 show NUMBER        an individual: the whole program, redundant statements marked
 lineage NUMBER     how it came to be, edit by edit
 curve              best fitness, cache hits and redundant share over the individuals, as CSV
@@ -28,6 +29,7 @@ from proxy_tasks.console import run_command
 from search.config.load import ConfigError
 from search.console import Parser, report
 from search.evolution.counters import Statistics
+from search.reports.front import front_lines, front_texts
 from search.reports.summary import fame, figures
 from search.selection.overfitting import summary as meta_validation
 from search.storage import queries
@@ -55,6 +57,12 @@ def leading(store: Reader, options: argparse.Namespace) -> Iterator[str]:
     for leader in queries.leaders(store, options.count):
         yield f"# individual {leader.number}: fitness {leader.fitness:.6g}"
         yield leader.text
+
+
+def best_by_states(store: Reader, _: argparse.Namespace) -> Iterator[str]:
+    yield from front_lines(store)
+    yield ""
+    yield from front_texts(store)
 
 
 def show(store: Reader, options: argparse.Namespace) -> Iterator[str]:
@@ -99,6 +107,7 @@ def digest(store: Reader, _: argparse.Namespace) -> Iterator[str]:
 WHAT: dict[str, Callable[[Reader, argparse.Namespace], Iterator[str]]] = {
     "overview": overview,
     "leaders": leading,
+    "front": best_by_states,
     "show": show,
     "lineage": lineage,
     "curve": curve,

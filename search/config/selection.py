@@ -44,6 +44,7 @@ def tuning_defaults(**values: float) -> tuple[TuningSettings, BeforeValidator]:
 
 FINAL_TUNING, fill_final_tuning = tuning_defaults(draws=192, rounds=6, keep=8, seeds=3)
 HEAD_START, fill_head_start = tuning_defaults(draws=256, rounds=6, keep=8, seeds=6, spread=3.0)
+START_TUNING, fill_start_tuning = tuning_defaults(draws=256, rounds=6, keep=8, seeds=6, spread=3.0)
 RETUNING, fill_retuning = tuning_defaults(draws=48, rounds=3, keep=4, seeds=3, spread=0.5)
 
 

@@ -21,6 +21,7 @@ from search.config.selection import (
     MetaValidationSettings,
     TuningSettings,
     fill_final_tuning,
+    fill_start_tuning,
 )
 
 Engine = Literal["auto", "interpreted", "compiled"]
@@ -59,6 +60,33 @@ class MutationSettings(SettingsModel):
         return self
 
 
+class PriceSettings(SettingsModel):
+    """What tournaments subtract from a program's fitness; the stored fitness stays as it is."""
+
+    state: float = Field(default=0.0, ge=0)
+    """Of each state that a later update depends on: its memory."""
+    statement: float = Field(default=0.0, ge=0)
+    """Of each statement that is not redundant."""
+
+
+class NicheSettings(SettingsModel):
+    """A population for each number of states that the program needs, each with its own hurdles."""
+
+    shares: tuple[Annotated[float, Field(ge=0)], ...] = (1.0, 1.0, 1.0)
+    """Relative share of the children whose parent has no state, one, two, ...; the last stands for
+    all that need more. A niche in which nothing has a fitness yet gets none."""
+    hurdle_members: int = Field(default=50, ge=1)
+    """Members with a fitness that a niche must have before its hurdles end a training."""
+
+    @model_validator(mode="after")
+    def _some_niches(self) -> NicheSettings:
+        if len(self.shares) < 2 or not sum(self.shares) > 0:
+            got = list(self.shares)
+            message = f"expected at least two numbers, not all of them 0, got {got}"
+            raise constraint_error(message, "shares")
+        return self
+
+
 class EvolutionSettings(SettingsModel):
     """Regularized evolution (Real et al. 2019) with the logical clock that makes it independent of
     the workers."""
@@ -86,6 +114,17 @@ class EvolutionSettings(SettingsModel):
     random_length: tuple[int, int] = (4, 16)
     """Shortest and longest program that the mode `random` draws, in statements."""
     mutations: MutationSettings = MutationSettings()
+    tune_start: Annotated[TuningSettings, fill_start_tuning] | None = None
+    """Tuning of the first round's warm starts to the search's tasks before they are scored; none:
+    their constants as they are, as in the paper. With a badly tuned start nearly all that a search
+    finds is a better step size."""
+    orientation: Literal["as_written", "reversed", "both"] = "as_written"
+    """Of the averages of the first round's warm starts: `reversed` writes `interp(g, m, 0.9)` as
+    `interp(m, g, 0.1)`, the same average, whose decay a factor can change without leaving the
+    useful range; `both` starts with each program in both forms."""
+    niches: NicheSettings | None = None
+    """Populations by the number of needed states; none: one population, as in the paper."""
+    price: PriceSettings = PriceSettings()
 
     @model_validator(mode="after")
     def _sizes(self) -> EvolutionSettings:
@@ -93,7 +132,8 @@ class EvolutionSettings(SettingsModel):
             got = list(self.random_length)
             message = f"expected two rising numbers from 1 to {MAX_STATEMENTS:,}, got {got}"
             raise constraint_error(message, "random_length")
-        if (starts := len(self.warm_start)) > self.population:
+        forms = 2 if self.orientation == "both" else 1
+        if (starts := forms * len(self.warm_start)) > self.population:
             message = f"{starts} warm starts do not fit into a population of {self.population}"
             raise constraint_error(message, "warm_start", "population")
         if self.tournament > self.population:
@@ -130,6 +170,12 @@ class EvaluationSettings(SettingsModel):
     """One weight for each task; none: all equal."""
     seeds: int = Field(default=1, ge=1)
     """Trainings per program and task, with seeds 0, 1, ..."""
+    rates: tuple[Annotated[float, Field(gt=0, le=1024)], ...] = (1.0,)
+    """A child is tried with its update times each of these, in this order; the best counts and is
+    written into the program. Powers of two are exact. `[1.0]`: only as it is, as in the paper."""
+    rates_when: Literal["failed", "always"] = "failed"
+    """When the next rate is tried: after one that `failed`; or `always`, until one is worse than
+    the one before."""
     engine: Engine = "auto"
     """`interpreted` compiles a task once for all programs; `compiled` compiles each program."""
     fingerprint: bool = True
@@ -148,6 +194,10 @@ class EvaluationSettings(SettingsModel):
             raise constraint_error(
                 f"expected one number for each task, so {wanted}, got {got}", "weights", "tasks"
             )
+        if self.rates[:1] != (1.0,) or len(set(self.rates)) < len(self.rates):
+            got_rates = list(self.rates)
+            message = f"expected different numbers, the first of them 1, got {got_rates}"
+            raise constraint_error(message, "rates")
         return self
 
 

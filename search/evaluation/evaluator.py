@@ -9,6 +9,8 @@ do not survive the forks by which Ray starts.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -146,11 +148,19 @@ class Evaluator:
 
     def each(self, job: Job) -> Iterator[Evaluation]:
         """A job's evaluations one by one, as they are made."""
-        for request in job.requests:
-            evaluation = self.run(request)
-            yield evaluation
-            if job.stop_at_failure and evaluation.outcome is not Outcome.COMPLETED:
+        best = -math.inf
+        for _, requests in itertools.groupby(job.requests, lambda request: request.rate):
+            total, has_failed = 0.0, False
+            for request in requests:
+                evaluation = self.run(request)
+                yield evaluation
+                total += evaluation.fitness
+                has_failed |= evaluation.outcome is not Outcome.COMPLETED
+                if job.stop_at_failure and has_failed:
+                    break
+            if not has_failed and (total < best or not job.all_rates):
                 return
+            best = max(best, total)
 
     def evaluate(
         self, program: Program | Handmade | str, seeds: Sequence[int] = (0,)
@@ -212,6 +222,7 @@ class Evaluator:
             checkpoints=tuple(reached[step] for step in checkpoints if step in reached),
             compile_seconds=result.compile_seconds,
             run_seconds=result.run_seconds,
+            rate=request.rate,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from statistics import fmean
 
@@ -38,6 +38,7 @@ class Evaluation:
     checkpoints: tuple[float, ...] = ()  # fitness at the hurdles that were reached
     compile_seconds: float = 0.0
     run_seconds: float = 0.0
+    rate: float = 1.0  # factor of the update that the program was trained with
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Score:
     outcome: Outcome
     by_task: tuple[float, ...] = ()  # [tasks] fitness, mean over seeds; empty unless completed
     checkpoints: tuple[tuple[float, ...], ...] = ()  # [tasks, hurdles] the same at the hurdles
+    rate: float = 1.0  # factor of the update that all this was reached with
 
 
 def rejected(outcome: Outcome) -> Score:
@@ -57,9 +59,19 @@ def rejected(outcome: Outcome) -> Score:
 
 def score_of(evaluations: Sequence[Evaluation], settings: EvaluationSettings) -> Score:
     """The weighted mean over tasks of the mean over seeds; -inf when any training did not complete.
+    Of several rates the best counts.
 
-    evaluations: one for each task and seed, or fewer when the last of them did not complete.
+    evaluations: one for each rate, task and seed, or fewer when the last of a rate did not
+      complete.
     """
+    scores = []
+    for rate in settings.rates:
+        if own := [evaluation for evaluation in evaluations if evaluation.rate == rate]:
+            scores.append(replace(_at_one_rate(own, settings), rate=rate))
+    return max(scores, key=lambda score: score.fitness)  # of equal ones the first
+
+
+def _at_one_rate(evaluations: Sequence[Evaluation], settings: EvaluationSettings) -> Score:
     for evaluation in evaluations:
         if evaluation.outcome is not Outcome.COMPLETED or not math.isfinite(evaluation.fitness):
             failed = evaluation.outcome is not Outcome.COMPLETED

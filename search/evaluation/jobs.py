@@ -33,7 +33,11 @@ class Job:
     number: int  # of the individual; of a TRAINING: in order of submission
     purpose: Purpose
     requests: tuple[Request, ...]
-    stop_at_failure: bool = False  # whether a training that does not complete ends the job
+    stop_at_failure: bool = False
+    """Whether a training that does not complete ends those at the same rate."""
+    all_rates: bool = False
+    """Whether the next rate is tried after one that completed, too, unless that was worse than the
+    one before."""
 
     @property
     def program(self) -> Program:

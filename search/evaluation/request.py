@@ -38,6 +38,7 @@ class Request:
     seed: int
     split: str = SEARCH
     thresholds: tuple[float, ...] = ()  # [hurdles] least fitness that lets it go on; empty: none
+    rate: float = 1.0  # factor of the update that is written into the program, for the record
 
     @property
     def program_key(self) -> str:

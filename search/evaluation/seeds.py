@@ -58,6 +58,9 @@ SHRINKING = SeedRange(
 HEAD_START = SeedRange(
     "head start", 6_000, 1_000, "the baselines' constants before the funnel's first stage"
 )
+START_TUNING = SeedRange(
+    "tuning of the warm start", 8_000, 1_000, "the warm start's constants before the search"
+)
 META_VALIDATION = SeedRange(
     "meta-validation", 7_000, 1_000, "the best program's fitness where the search cannot see it"
 )
@@ -73,6 +76,6 @@ VALIDATION = SeedRange(
 )
 
 RANGES = (
-    SEARCH, RESCORING, ABLATION, CONFIRMATION, ABLATION_TUNING, SHRINKING, HEAD_START,
+    SEARCH, RESCORING, ABLATION, CONFIRMATION, ABLATION_TUNING, SHRINKING, HEAD_START, START_TUNING,
     META_VALIDATION, STAGE_TUNING, STAGE, FINALS, VALIDATION,
 )  # fmt: skip

@@ -29,6 +29,7 @@ class Lookup:
     reuse: str  # functional, canonical or new: the first hash that was known
     live: Program | None  # without redundant statements; None: the functional hash was known
     is_new: bool  # nobody has evaluated the entry yet
+    is_at_best_rate: bool = False  # it is what the program of that hash became at its best rate
 
 
 class Cache:
@@ -44,10 +45,13 @@ class Cache:
         self._canonical: dict[bytes, Entry] = {}
         self._known = dict(known)
         self.behaviours: set[bytes] = set()  # of the programs trained so far
+        self._drawn: dict[bytes, bytes] = {}  # hash at the best rate -> hash as it was drawn
 
     def look_up(self, analysis: Analysis) -> Lookup:
         """The entry of a child; a new one is the caller's to evaluate."""
         functional = analysis.functional_hash
+        if (drawn := self._drawn.get(functional)) is not None:
+            return Lookup(drawn, None, self._functional[drawn], "functional", None, False, True)
         entry = self._functional.get(functional)
         if entry is not None:
             return Lookup(functional, None, entry, "functional", None, False)
@@ -66,6 +70,14 @@ class Cache:
         self._functional[functional] = entry
         self._canonical.setdefault(canonical, entry)
         return Lookup(functional, canonical, entry, reuse, live, is_new)
+
+    def add_best_rate(self, drawn: bytes, rescaled: bytes) -> None:
+        """Lets a program that was evaluated be found at its best rate, too.
+
+        drawn, rescaled: its functional hashes, as it was drawn and at its best rate.
+        """
+        if rescaled not in self._functional:
+            self._drawn.setdefault(rescaled, drawn)
 
     def restore(self, functional: bytes, canonical: bytes) -> Entry:
         """The entry of a program that an earlier process of this run had told."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from programs import Program, parse
@@ -22,6 +22,8 @@ from search.evolution.counters import Statistics
 from search.evolution.evolution import Child, Repeats
 from search.evolution.hurdles import Field, may_be_audited
 from search.evolution.meta_validation import MetaValidation
+from search.evolution.niches import functional_hash, needed_states, niche_of
+from search.evolution.rates import at_rate, rescaled
 from search.evolution.resume import (
     arrived,
     restore_round,
@@ -73,7 +75,7 @@ class Driver:
         self._seeds = tuple(range(config.evaluation.seeds))
         self._waiting: deque[Waiting] = deque()
         self._evaluated: dict[int, Lookup] = {}  # by number, being evaluated
-        self._fields: dict[int, Field] = {}  # by repeat
+        self._fields: dict[tuple[int, int], Field] = {}  # by repeat and niche
         self._failing: list[Result] = []  # not yet charged
         self._failures = 0  # in a row
         self._polled = 0.0
@@ -133,6 +135,9 @@ class Driver:
     def _ask(self, repeats: Repeats) -> bool:
         for count in range(CHUNK):
             child = repeats.ask()
+            for individual in repeats.take_rescaled():
+                assert individual.drawn is not None
+                self.cache.add_best_rate(individual.drawn, functional_hash(individual))
             if child is None:
                 return count > 0
             self._admit(child, repeats)
@@ -161,30 +166,44 @@ class Driver:
             self._settle(lookup, self._arrived.pop(child.number))
             return
         self._evaluated[child.number] = lookup
-        least = self._thresholds(child, repeats)
-        self.pool.submit(self._job(child.number, Purpose.SEARCH, lookup.live, least))
+        if child.index < 0:
+            job = self._job(child.number, Purpose.SEARCH, lookup.live, rates=(1.0,))
+        else:
+            least = self._thresholds(child, repeats)
+            job = self._job(child.number, Purpose.SEARCH, lookup.live, least)
+        self.pool.submit(job)
 
     def _thresholds(self, child: Child, repeats: Repeats) -> Thresholds:
-        """The fitness that a child must reach at the hurdles; none for a warm start."""
-        if child.index < 0:
-            return ()
-        evolution = repeats.evolutions[child.repeat]
-        size = len(evolution.population)
-        field = self._fields.setdefault(child.repeat, Field(size, self._hurdles))
-        scores = (individual.score for individual in reversed(evolution.population))
-        return field.thresholds(scores, evolution.seen)
+        """The fitness that a child must reach at the hurdles, by the niche that it belongs to."""
+        settings = self.config.evolution
+        niche = niche_of(settings, needed_states(child.mutation.analysis))
+        population = repeats.evolutions[child.repeat].niches.populations[niche]
+        if (field := self._fields.get((child.repeat, niche))) is None:
+            least = settings.niches.hurdle_members if settings.niches else 1
+            field = Field(population.size, self._hurdles, least)
+            self._fields[child.repeat, niche] = field
+        scores = (individual.score for individual in reversed(population.individuals))
+        return field.thresholds(scores, population.taken_in)
 
     def _job(
-        self, number: int, purpose: Purpose, program: Program, thresholds: Thresholds = ()
+        self,
+        number: int,
+        purpose: Purpose,
+        program: Program,
+        thresholds: Thresholds = (),
+        rates: Sequence[float] = (),
     ) -> Job:
-        """A program's trainings on the search's tasks and seeds. In the search the first that
-        fails ends them: what comes after cannot mend it."""
+        """A program's trainings on the search's tasks and seeds, rate by rate (none given: all). In
+        the search the first that fails ends those of a rate: what comes after cannot mend it."""
+        settings, is_search = self.config.evaluation, purpose is Purpose.SEARCH
         requests = tuple(
-            Request(program, task, seed, SEARCH, thresholds[i] if thresholds else ())
-            for i, task in enumerate(self.config.evaluation.tasks)
+            Request(at, task, seed, SEARCH, thresholds[i] if thresholds else (), rate)
+            for rate, at in ((rate, at_rate(program, rate)) for rate in rates or settings.rates)
+            for i, task in enumerate(settings.tasks)
             for seed in self._seeds
         )
-        return Job(number, purpose, requests, stop_at_failure=purpose is Purpose.SEARCH)
+        all_rates = settings.rates_when == "always" or not is_search
+        return Job(number, purpose, requests, stop_at_failure=is_search, all_rates=all_rates)
 
     def _collect(self, timeout_s: float) -> None:
         now = time.monotonic()
@@ -236,6 +255,9 @@ class Driver:
         told = False
         while self._waiting and (score := self._waiting[0].lookup.entry.score) is not None:
             waiting = self._waiting.popleft()
+            if score.rate != 1.0 and not waiting.lookup.is_at_best_rate:
+                waiting.child = rescaled(waiting.child, score.rate, waiting.lookup.functional)
+                waiting.text = waiting.text and str(at_rate(parse(waiting.text), score.rate))
             repeats.tell(waiting.child, score)
             self._log(waiting, score)
             told = True
@@ -257,6 +279,8 @@ class Driver:
                     behavioural=waiting.behavioural,
                     evaluated=lookup.entry.evaluated,
                     live=live,
+                    states=needed_states(mutation.analysis),
+                    rate=score.rate,
                     fitness=score.fitness,
                     outcome=score.outcome.name,
                     text=waiting.text,

@@ -7,31 +7,23 @@ search depends on its settings alone: not on how many workers there are, nor on 
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from programs import Analysis, Program, analyse
+from programs import Program, analyse
 from programs.draws import child_rng, uniform_index
 from programs.mutate import Mutation, MutationOptions, mutate, random_program
 from search.config.settings import EvolutionSettings
 from search.evaluation.fitness import Score
-
-
-@dataclass(frozen=True, slots=True)
-class Individual:
-    """A program of the population with its score. `number` counts over all repeats."""
-
-    number: int
-    program: Program
-    score: Score
-    analysis: Analysis | None = None  # spares `mutate` the parent's analysis
-
-    @property
-    def fitness(self) -> float:
-        return self.score.fitness
+from search.evolution.niches import (
+    Individual,
+    Niches,
+    individual_of,
+    needed_states,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +35,30 @@ class Child:
     index: int  # order of birth in its repeat; -1: a warm start
     parent: Individual | None
     mutation: Mutation
+    drawn: bytes | None = None  # hash of the program as it was drawn, once it is at another rate
+
+
+class Remembered(NamedTuple):
+    """What is remembered of a result after its individual has died."""
+
+    niche: int
+    worth: float
+    fitness: float
+
+
+def _individual(settings: EvolutionSettings, child: Child, score: Score) -> Individual:
+    program, analysis = child.mutation.program, child.mutation.analysis
+    states, live = needed_states(analysis), len(analysis.live)
+    return individual_of(
+        settings,
+        child.number,
+        program,
+        score,
+        states=states,
+        live=live,
+        drawn=child.drawn,
+        analysis=analysis,
+    )
 
 
 class Evolution:
@@ -51,16 +67,18 @@ class Evolution:
     def __init__(
         self, settings: EvolutionSettings, seed: int, repeat: int, starts: Sequence[Individual]
     ):
-        """starts: the warm starts, scored; the population begins as copies of them in turn."""
+        """starts: the warm starts, scored; each population begins as copies of its own in turn."""
         self.settings, self.seed, self.repeat = settings, seed, repeat
-        copies = itertools.islice(itertools.cycle(starts), settings.population)
-        self.population: deque[Individual] = deque(copies)
+        self.niches = Niches(settings, starts)
         self.best = max(start.fitness for start in starts)
         self.asked = 0  # children born
-        self.seen = 0  # results that the population has taken in
+        self.seen = 0  # results that the populations have taken in
         self.ended = False
         self._told: deque[Individual] = deque()  # results that no child may see yet
-        self._risen = 0  # `seen` when the best fitness last rose
+        self.rescaled: list[Individual] = []
+        """Individuals at another rate than they were drawn with, that children may see; whoever
+        looks children up takes them from here."""
+        self._risen = 0  # `seen` when a population's best last rose
         self._breed = breeding(settings)
 
     def ask(self, number: int) -> Child | None:
@@ -71,7 +89,7 @@ class Evolution:
             self.ended = True
             return None
         rng = child_rng(self.seed, self.repeat, self.asked)
-        parent, mutation = self._breed(self.population, rng)
+        parent, mutation = self._breed(self.niches, rng)
         self.asked += 1
         return Child(number, self.repeat, self.asked - 1, parent, mutation)
 
@@ -80,22 +98,21 @@ class Evolution:
         if child.index != self.seen + len(self._told):
             expected = self.seen + len(self._told)
             raise ValueError(f"results are told in order of birth: {child.index}, not {expected}")
-        analysis = child.mutation.analysis
-        self._told.append(Individual(child.number, child.mutation.program, score, analysis))
+        self._told.append(_individual(self.settings, child, score))
 
-    def restore(self, fitness: Sequence[float], recent: Sequence[Individual]) -> None:
+    def restore(self, told: Sequence[Remembered], recent: Sequence[Individual]) -> None:
         """Continues after results that were told before.
 
-        fitness: of all of them, in order; recent: the last of them, at least population + window.
+        told: all of them, in order; recent: the last of them, in order, of each niche at least
+        population + window.
         """
-        self.asked = len(fitness)
-        self.seen = max(0, len(fitness) - self.settings.window)
-        for count, value in enumerate(fitness[: self.seen], start=1):
-            self._notice(value, count)
-        waiting = len(fitness) - self.seen
-        split = len(recent) - waiting
-        for individual in recent[max(0, split - self.settings.population) : split]:
-            self._add(individual)
+        self.asked = len(told)
+        self.seen = max(0, len(told) - self.settings.window)
+        for count, one in enumerate(told[: self.seen], start=1):
+            self._notice(one, count)
+        split = len(recent) - (len(told) - self.seen)
+        for individual in recent[:split]:
+            self.niches.populations[individual.niche].add(individual)
         self._told.extend(recent[split:])
 
     def _see(self, count: int) -> bool:
@@ -104,18 +121,18 @@ class Evolution:
             if not self._told:
                 return False
             individual = self._told.popleft()
-            self._add(individual)
             self.seen += 1
-            self._notice(individual.fitness, self.seen)
+            told = Remembered(individual.niche, individual.worth, individual.fitness)
+            self._notice(told, self.seen)
+            if individual.drawn is not None:
+                self.rescaled.append(individual)
+            self.niches.populations[individual.niche].add(individual)
         return True
 
-    def _add(self, individual: Individual) -> None:
-        self.population.append(individual)
-        self.population.popleft()  # the oldest dies
-
-    def _notice(self, fitness: float, count: int) -> None:
-        if fitness > self.best:
-            self.best, self._risen = fitness, count
+    def _notice(self, told: Remembered, count: int) -> None:
+        self.best = max(self.best, told.fitness)
+        if self.niches.populations[told.niche].notice(told.worth):
+            self._risen = count
 
     def _is_over(self) -> bool:
         flat = self.settings.flat_children
@@ -123,11 +140,11 @@ class Evolution:
         return self.asked == self.settings.children or too_flat
 
 
-Breeding = Callable[[Sequence[Individual], random.Random], tuple[Individual | None, Mutation]]
+Breeding = Callable[[Niches, random.Random], tuple[Individual | None, Mutation]]
 
 
 def breeding(settings: EvolutionSettings) -> Breeding:
-    """How a mode makes a child from a population."""
+    """How a mode makes a child from the populations."""
     options = MutationOptions(
         insert=settings.mutations.insert,
         delete=settings.mutations.delete,
@@ -137,11 +154,11 @@ def breeding(settings: EvolutionSettings) -> Breeding:
     )
     shortest, longest = settings.random_length
 
-    def evolve(population, rng):
-        parent = tournament(population, settings.tournament, rng)
+    def evolve(niches, rng):
+        parent = tournament(niches.draw(rng).individuals, settings.tournament, rng)
         return parent, mutate(parent.program, rng, options=options, analysis=parent.analysis)
 
-    def draw(population, rng):
+    def draw(niches, rng):
         length = shortest + uniform_index(rng, longest - shortest + 1)
         program = random_program(rng, length)
         return None, Mutation(program, analyse(program), "random", 1)
@@ -150,9 +167,9 @@ def breeding(settings: EvolutionSettings) -> Breeding:
 
 
 def tournament(population: Sequence[Individual], size: int, rng: random.Random) -> Individual:
-    """The fittest of `size` individuals drawn with replacement; the first drawn wins a tie."""
+    """The best by worth of `size` individuals drawn with replacement; the first wins a tie."""
     sample = [population[uniform_index(rng, len(population))] for _ in range(size)]
-    return max(sample, key=lambda individual: individual.fitness)
+    return max(sample, key=lambda individual: individual.worth)
 
 
 class Repeats:
@@ -199,6 +216,14 @@ class Repeats:
         later = self._later_rounds * len(self.numbers) * (each + 1)
         return self._first + len(self.numbers) * self._starts_each + children + later
 
+    def take_rescaled(self) -> list[Individual]:
+        """See `Evolution.rescaled`; each is given once."""
+        taken = []
+        for evolution in self.evolutions.values():
+            taken += evolution.rescaled
+            evolution.rescaled.clear()
+        return taken
+
     @property
     def best(self) -> float:
         """The best fitness seen so far."""
@@ -231,23 +256,21 @@ class Repeats:
         if child.index >= 0:
             self.evolutions[child.repeat].tell(child, score)
         else:
-            mutation = child.mutation
-            start = Individual(child.number, mutation.program, score, mutation.analysis)
-            self._start(child.repeat, start)
+            self._start(child.repeat, _individual(self.settings, child, score))
 
     def restore(
         self,
-        fitness: Mapping[int, Sequence[float]],
+        told: Mapping[int, Sequence[Remembered]],
         recent: Mapping[int, Sequence[Individual]],
         last: int,
     ) -> None:
         """Continues after children that were told before; see `Evolution.restore`.
 
-        fitness, recent: by repeat; last: the repeat of the last child that was told.
+        told, recent: by repeat; last: the repeat of the last child that was told.
         """
         for repeat, evolution in self.evolutions.items():
-            evolution.restore(fitness[repeat], recent[repeat])
-            self.told += len(fitness[repeat])
+            evolution.restore(told[repeat], recent[repeat])
+            self.told += len(told[repeat])
         self.asked = self.told
         self._turn = (self.numbers.index(last) + 1) % len(self.numbers)
 

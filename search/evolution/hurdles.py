@@ -30,11 +30,11 @@ def thresholds(population: Iterable[Score], settings: HurdleSettings) -> Thresho
 class Field:
     """The thresholds of a population that moves on; only its newest scores are looked at.
 
-    size: of the population.
+    size: of the population; least: members with a fitness below which there are no thresholds.
     """
 
-    def __init__(self, size: int, settings: HurdleSettings):
-        self._settings = settings
+    def __init__(self, size: int, settings: HurdleSettings, least: int = 1):
+        self._settings, self._least = settings, least
         self._completed = np.zeros(size, bool)
         self._rows = np.empty((size, 0, 0))  # [population, tasks, hurdles and the end]
         self._seen: int | None = None
@@ -48,7 +48,7 @@ class Field:
         for back, score in enumerate(itertools.islice(newest_first, new), start=1):
             self._put((seen - back) % size, score)
         self._seen = seen
-        if not self._completed.any():
+        if self._completed.sum() < self._least:
             return ()
         rows = self._rows[self._completed]
         reached, final = rows[:, :, :-1], np.median(rows[:, :, -1], axis=0)

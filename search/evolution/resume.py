@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Sequence
 
-from search.config.settings import Config
+from programs import Program, analyse, parse
+from search.config.settings import Config, EvolutionSettings
 from search.evaluation.fitness import Score, rejected, score_of
 from search.evaluation.jobs import Purpose
 from search.evolution.cache import Cache
-from search.evolution.evolution import Individual, Repeats
+from search.evolution.evolution import Remembered, Repeats
 from search.evolution.hurdles import may_be_audited
+from search.evolution.niches import Individual, individual_of, niche_of, price_of
+from search.evolution.rates import rescaled
 from search.storage import queries
 from search.storage.conversion import imported_score, outcome_of
 from search.storage.errors import StoreError
@@ -71,39 +75,75 @@ def unaudited(store: Reader, config: Config) -> list[tuple[int, str]]:
 
 def restore_round(repeats: Repeats, store: Reader, cache: Cache) -> None:
     """Tells a round again what it was told before, without drawing its children again."""
-    keep = repeats.settings.population + repeats.settings.window
+    settings = repeats.settings
+    keep = settings.population + settings.window
     texts: dict[int, ProgramText] = {}
-    fitness: dict[int, list[float]] = {repeat: [] for repeat in repeats.numbers}
-    recent: dict[int, deque[tuple[int, bytes]]] = {repeat: deque() for repeat in repeats.numbers}
+    told: dict[int, list[queries.Told]] = {repeat: [] for repeat in repeats.numbers}
+    recent: dict[tuple[int, int], deque[queries.Told]] = defaultdict(deque)  # by repeat and niche
     last = None
     for row in queries.births(store, repeats=repeats.numbers):
         texts[row.number] = rebuilt(texts, row)
         if row.child < 0:
-            _tell_start(repeats, row.number, row.functional, cache)
+            _tell_start(repeats, row, texts[row.number].program(), cache)
             continue
         last = row.repeat
-        fitness[last].append(row.fitness)
-        recent[last].append((row.number, row.functional))
-        if len(recent[last]) > keep:  # too old to be a parent
-            del texts[recent[last].popleft()[0]]
-    if last is not None:
-        individuals = {
-            repeat: [
-                Individual(number, texts[number].program(), _score(cache, functional))
-                for number, functional in recent[repeat]
-            ]
-            for repeat in repeats.numbers
-        }
-        repeats.restore(fitness, individuals, last)
+        told[last].append(row._replace(edit=""))
+        members = recent[last, niche_of(settings, row.states)]
+        members.append(row)
+        if len(members) > keep:  # too old to be a parent
+            del texts[members.popleft().number]
+    if last is None:
+        return
+    individuals: dict[int, list[Individual]] = {repeat: [] for repeat in repeats.numbers}
+    for (repeat, _), members in recent.items():
+        for row in members:
+            program = texts[row.number].program()
+            individuals[repeat].append(_individual(settings, row, program, cache))
+    for few in individuals.values():
+        few.sort(key=lambda individual: individual.number)
+    seen = [row for rows in told.values() for row in rows[: max(0, len(rows) - settings.window)]]
+    _restore_best_rates(store, cache, sorted(seen))
+    remembered = {repeat: [_remembered(settings, row) for row in told[repeat]] for repeat in told}
+    repeats.restore(remembered, individuals, last)
 
 
-def _tell_start(repeats: Repeats, number: int, functional: bytes, cache: Cache) -> None:
-    start = repeats.ask()
+def _individual(
+    settings: EvolutionSettings, row: queries.Told, program: Program, cache: Cache
+) -> Individual:
+    score = _score(cache, row.functional)
+    drawn = row.functional if score.rate != 1.0 else None
+    return individual_of(
+        settings, row.number, program, score, states=row.states, live=row.live, drawn=drawn
+    )
+
+
+def _remembered(settings: EvolutionSettings, row: queries.Told) -> Remembered:
+    price = price_of(settings, row.states, row.live)
+    return Remembered(niche_of(settings, row.states), row.fitness - price, row.fitness)
+
+
+def _restore_best_rates(store: Reader, cache: Cache, seen: Sequence[queries.Told]) -> None:
+    """seen: by the children that are born next, in order of birth."""
+    hashes = {
+        row.functional: analyse(parse(row.text)).functional_hash
+        for row in queries.programs(store)
+        if row.rate != 1.0
+    }
+    for row in seen:
+        if row.functional in hashes:
+            cache.add_best_rate(row.functional, hashes[row.functional])
+
+
+def _tell_start(repeats: Repeats, row: queries.Told, program: Program, cache: Cache) -> None:
+    start, number = repeats.ask(), row.number
     if start is None or start.number != number:
         raise StoreError(f"individual {number}: expected another warm start")
-    if start.mutation.analysis.functional_hash != functional:
+    score = _score(cache, row.functional)
+    if score.rate != 1.0 and program != start.mutation.program:
+        start = rescaled(start, score.rate, row.functional)
+    elif start.mutation.analysis.functional_hash != row.functional and score.rate == 1.0:
         raise StoreError(f"individual {number}: the warm start is another program than before")
-    repeats.tell(start, _score(cache, functional))
+    repeats.tell(start, score)
 
 
 def _score(cache: Cache, functional: bytes) -> Score:

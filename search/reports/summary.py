@@ -11,6 +11,7 @@ from search.evaluation.fitness import NOT_TRAINED, Outcome, score_of
 from search.evaluation.jobs import Purpose
 from search.evaluation.seeds import RESCORING
 from search.evolution.counters import Statistics
+from search.reports.front import front_lines
 from search.reports.progress import duration
 from search.selection.finalists import Finalist
 from search.selection.overfitting import summary as meta_summary
@@ -35,6 +36,11 @@ def summary(
     yield from fame(store, finalists)
     yield f"Their texts: python -m search.inspect {store.run_dir} show INDIVIDUAL"
     yield ""
+    if config.evolution.niches is not None:
+        yield "Front (better than all that need no more states and no more live statements):"
+        yield from front_lines(store)
+        yield f"Their best as text, simplified: python -m search.inspect {store.run_dir} front"
+        yield ""
     if meta := meta_summary(store, config.meta_validation):
         yield from [*meta, ""]
     run_dir = store.run_dir

@@ -15,7 +15,8 @@ from search.config.selection import ShrinkSettings
 from search.config.settings import EvolutionSettings, MutationSettings
 from search.evaluation.fitness import Outcome, Score
 from search.evaluation.seeds import SHRINKING
-from search.evolution.evolution import Evolution, Individual
+from search.evolution.evolution import Evolution
+from search.evolution.niches import Individual
 from search.selection.objective import Objective
 
 

@@ -17,6 +17,7 @@ def evaluation_row(individual: int, purpose: Purpose, evaluation: Evaluation) ->
         purpose=purpose.value,
         task=evaluation.task,
         seed=evaluation.seed,
+        rate=evaluation.rate,
         fitness=None if math.isnan(evaluation.fitness) else evaluation.fitness,
         outcome=evaluation.outcome.name,
         steps=evaluation.steps,
@@ -36,6 +37,7 @@ def evaluation_of(row: EvaluationRow) -> Evaluation:
         checkpoints=tuple(_array(row.checkpoints)),
         compile_seconds=row.compile_seconds,
         run_seconds=row.run_seconds,
+        rate=row.rate,
     )
 
 
@@ -46,6 +48,7 @@ def imported_row(key: bytes, score: Score) -> ImportedRow:
         outcome=score.outcome.name,
         by_task=json.dumps(score.by_task),
         checkpoints=json.dumps(score.checkpoints),
+        rate=score.rate,
     )
 
 
@@ -55,6 +58,7 @@ def imported_score(row: ImportedRow) -> Score:
         outcome=outcome_of(row.outcome),
         by_task=tuple(_array(row.by_task)),
         checkpoints=tuple(map(tuple, _array(row.checkpoints))),
+        rate=row.rate,
     )
 
 

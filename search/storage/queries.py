@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -135,6 +135,7 @@ class Birth(NamedTuple):
     statements: int
     live: int
     functional: bytes
+    states: int  # that the program needs
     fitness: float
     text: str  # of the program
 
@@ -153,8 +154,8 @@ def births(
         values += [repeats[0], repeats[-1]]
     found = store.iterate(
         "SELECT number, repeat, child, parent, mutation, edit, reuse, statements, individuals.live,"
-        f" functional, fitness, {text} FROM individuals JOIN programs ON programs.id = program"
-        f" WHERE {where} ORDER BY number",
+        f" functional, states, fitness, {text} FROM individuals"
+        f" JOIN programs ON programs.id = program WHERE {where} ORDER BY number",
         values,
     )
     return map(Birth._make, found)
@@ -205,6 +206,7 @@ class Leader:
     live: int
     fitness: float
     text: str
+    states: int = 0  # that it needs
 
     @property
     def program(self) -> Program:
@@ -217,22 +219,47 @@ def leaders(store: Reader, count: int, before: int | None = None) -> list[Leader
     before: only programs that were told before this individual.
     """
     found: dict[bytes, Leader] = {}
-    for behaviour, *leader in store.iterate(
-        "SELECT coalesce(behavioural, functional), first, live, fitness, text FROM"
+    texts: set[str] = set()  # a program may have been drawn at several rates
+    for behaviour, *row in store.iterate(
+        "SELECT coalesce(behavioural, functional), first, live, fitness, text, states FROM"
         " distinct_programs WHERE fitness > -1e999 AND first < ? ORDER BY fitness DESC, live, id",
         (math.inf if before is None else before,),
     ):
         if len(found) == count:
             break
-        found.setdefault(behaviour, Leader(*leader))
+        leader = Leader(*row)
+        if leader.text not in texts:
+            found.setdefault(behaviour, leader)
+            texts.add(leader.text)
     return list(found.values())
+
+
+def front(store: Reader) -> list[Leader]:
+    """The programs that are better than all that need no more states and no more live statements:
+    by states, then by live statements."""
+    return undominated(
+        Leader(*row)
+        for row in store.iterate(
+            "SELECT first, live, fitness, text, states FROM distinct_programs"
+            " WHERE fitness > -1e999 ORDER BY states, live, fitness DESC, id"
+        )
+    )
+
+
+def undominated(programs: Iterable[Leader]) -> list[Leader]:
+    """programs: by states, then by live statements, then the best first."""
+    kept: list[Leader] = []
+    for one in programs:
+        if all(other.live > one.live or other.fitness < one.fitness for other in kept):
+            kept.append(one)
+    return kept
 
 
 def hall_of_fame(store: Reader) -> list[Leader]:
     """The fittest program of each live length that occurs, the shortest first."""
     fame: list[Leader] = []
     for leader in store.iterate(
-        "SELECT first, live, fitness, text FROM distinct_programs WHERE fitness > -1e999"
+        "SELECT first, live, fitness, text, states FROM distinct_programs WHERE fitness > -1e999"
         " ORDER BY live, fitness DESC, id"
     ):
         if not fame or leader[1] > fame[-1].live:
@@ -243,7 +270,7 @@ def hall_of_fame(store: Reader) -> list[Leader]:
 def warm_start(store: Reader) -> Leader:
     """The best of the first round's warm starts."""
     [row] = store.rows(
-        "SELECT number, programs.live, fitness, text FROM individuals JOIN programs"
+        "SELECT number, programs.live, fitness, text, states FROM individuals JOIN programs"
         " ON programs.id = program WHERE child = -1 AND repeat = 0"
         " ORDER BY fitness DESC, number LIMIT 1"
     )
@@ -288,12 +315,22 @@ class Seconds(NamedTuple):
 
 
 def seconds_by_outcome(store: Reader) -> list[Seconds]:
-    """A program has the outcome of the training that did not complete, if there is one."""
+    """At one rate a program has the outcome of the training that did not complete, if there is one;
+    of several rates it has that of the first, unless it completed at another."""
+    by_rate = (
+        "SELECT individual, rate, sum(run_seconds) AS training, sum(compile_seconds) AS"
+        " compilation, coalesce(max(nullif(outcome, 'COMPLETED')), 'COMPLETED') AS outcome"
+        " FROM evaluations WHERE purpose = 'search' GROUP BY individual, rate"
+    )
+    by_individual = (
+        "SELECT sum(training) AS training, sum(compilation) AS compilation,"
+        " CASE WHEN max(outcome = 'COMPLETED') THEN 'COMPLETED'"
+        " ELSE max(CASE WHEN rate = 1 THEN outcome END) END AS outcome"
+        f" FROM ({by_rate}) GROUP BY individual"
+    )
     query = (
-        "SELECT outcome, count(*), sum(training), sum(compilation) FROM"
-        " (SELECT sum(run_seconds) AS training, sum(compile_seconds) AS compilation,"
-        " coalesce(max(nullif(outcome, 'COMPLETED')), 'COMPLETED') AS outcome"
-        " FROM evaluations WHERE purpose = 'search' GROUP BY individual) GROUP BY outcome"
+        "SELECT outcome, count(*), sum(training), sum(compilation)"
+        f" FROM ({by_individual}) GROUP BY outcome"
     )
     return list(map(Seconds._make, store.iterate(query)))
 

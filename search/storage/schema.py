@@ -60,6 +60,10 @@ class ProgramRow(NamedTuple):
     behavioural: bytes | None  # NULL: not computed
     evaluated: int | None  # number of the individual whose evaluation counts; NULL: none
     live: int  # statements that are not redundant
+    states: int  # that any later update depends on
+    rate: float
+    """Factor of the update, relative to the program as it was drawn, that its fitness was reached
+    with; it is in the text and in the individuals, and not in the hashes."""
     fitness: float
     outcome: str
     text: str  # without redundant statements
@@ -72,6 +76,7 @@ class EvaluationRow(NamedTuple):
     purpose: str  # see search.evaluation.jobs.Purpose
     task: str  # empty: a worker failed, and this row stands for all tasks and seeds
     seed: int
+    rate: float  # factor of the update that it was trained with
     fitness: float | None  # NULL: not a number
     outcome: str
     steps: int  # training steps that were run
@@ -130,6 +135,7 @@ class ImportedRow(NamedTuple):
     outcome: str
     by_task: str  # [tasks], JSON; empty unless completed
     checkpoints: str  # [tasks, hurdles], JSON
+    rate: float  # see ProgramRow
 
 
 class EventRow(NamedTuple):
@@ -211,7 +217,7 @@ def _sql_type(hint: Any) -> str:
 META = Table("meta", MetaRow, replace=True)
 INDIVIDUALS = Table("individuals", IndividualRow)
 PROGRAMS = Table("programs", ProgramRow)
-EVALUATIONS = Table("evaluations", EvaluationRow, key=4)
+EVALUATIONS = Table("evaluations", EvaluationRow, key=5)
 TRAININGS = Table("trainings", TrainingRow, key=4, replace=True)
 STAGES = Table("stages", StageRow)
 STAGE_ENTRIES = Table("stage_entries", StageEntryRow, key=2)

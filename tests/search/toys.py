@@ -13,6 +13,7 @@ import time
 import numpy as np
 
 from programs import Program, analyse
+from programs.execute import run_step
 from search.config.load import dumps
 from search.config.settings import Config
 from search.evaluation.fitness import Evaluation, Outcome
@@ -67,6 +68,37 @@ def learner(job: Job) -> list[Evaluation]:
     outcome = Outcome.HURDLE if behind else Outcome.COMPLETED
     fitness = -math.inf if behind else value
     return [Evaluation(r.task, r.seed, fitness, outcome, 1, (half,)) for r in job.requests]
+
+
+STEP = 1e-3  # the largest size of an update that converges, see `stepper`
+
+
+def step_fitness(program: Program) -> float:
+    """Different functions, and how near its updates are to STEP; -inf above it."""
+    ones, states = [np.ones(3, np.float32)], [[np.ones(3, np.float32)] for _ in program.states]
+    with np.errstate(all="ignore"):
+        update, _ = run_step(program, np, w=ones, g=ones, states=states, lr=np.float32(1.0))
+    size = float(np.abs(update[0][0]))
+    if not 0 < size <= STEP:
+        return -math.inf
+    return len({statement.function for statement in program}) + math.log2(size / STEP) / 64
+
+
+def stepper(job: Job) -> list[Evaluation]:
+    """A toy training that diverges when updates are too large, with a checkpoint half-way."""
+    evaluations = []
+    for r in job.requests:
+        fitness = step_fitness(r.program)
+        outcome = Outcome.DIVERGED if math.isinf(fitness) else Outcome.COMPLETED
+        half = (fitness / 2,) if math.isfinite(fitness) else ()
+        if half and half < r.thresholds:
+            fitness, outcome = -math.inf, Outcome.HURDLE
+        evaluations.append(Evaluation(r.task, r.seed, fitness, outcome, 1, half, rate=r.rate))
+    return evaluations
+
+
+def stepper_factory() -> Evaluate:
+    return stepper
 
 
 def learner_factory() -> Evaluate:
@@ -165,6 +197,8 @@ def program_row(id_: int, **columns) -> ProgramRow:
         behavioural=None,
         evaluated=id_ - 1,
         live=1,
+        states=0,
+        rate=1.0,
         fitness=0.5,
         outcome="COMPLETED",
         text=PLAIN,

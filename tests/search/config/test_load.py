@@ -86,7 +86,7 @@ def test_every_mistake_in_one_go():
         (
             b"",
             "t:1:1: evaluation: missing; expected keys and values: "
-            "tasks, settings, weights, seeds, engine, fingerprint, hurdles",
+            "tasks, settings, weights, seeds, rates, rates_when, engine, fingerprint, hurdles",
         ),
         (
             b"evaluation:\n  seeds: 2\n",
@@ -171,13 +171,13 @@ def test_every_mistake_in_one_go():
             MINIMAL + b"evolution: {functions: [sign]}",
             "t:2:13: evolution.functions: unknown key; valid keys: mode, warm_start, children, "
             "population, tournament, window, repeats, rounds, flat_children, random_length, "
-            "mutations",
+            "mutations, tune_start, orientation, niches, price",
         ),
         (
             MINIMAL + b"evolution: {max_evaluations: 3}",
             "t:2:13: evolution.max_evaluations: unknown key; valid keys: mode, warm_start, "
             "children, population, tournament, window, repeats, rounds, flat_children, "
-            "random_length, mutations",
+            "random_length, mutations, tune_start, orientation, niches, price",
         ),
         (
             MINIMAL + b"funnel: {stages: [{name: finals}]}",

@@ -28,7 +28,7 @@ from programs.mutate import mutate
 from proxy_tasks import make_task, train
 from search.evaluate import main
 from search.evaluation.evaluator import Evaluator, engine_for
-from search.evaluation.fitness import Outcome
+from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job, Purpose
 from search.evaluation.optimizers import OPTIMIZERS, parse_handmade, read_program
 from search.evaluation.request import Request
@@ -151,6 +151,32 @@ def test_stops_at_the_first_failure_on_request(evaluator):
     for stops, count in ((True, 1), (False, 3)):
         job = Job(0, Purpose.SEARCH, requests, stop_at_failure=stops)
         assert len(list(evaluator.each(job))) == count
+
+
+@pytest.mark.parametrize(
+    "fitness, all_rates, tried",
+    [
+        ({1.0: 0.3}, False, [1.0]),
+        ({1.0: None, 0.5: 0.1, 0.25: 0.2}, False, [1.0, 0.5]),
+        ({1.0: None, 0.5: None, 0.25: None}, False, [1.0, 0.5, 0.25]),
+        ({1.0: 0.3, 0.5: 0.2}, True, [1.0, 0.5]),  # worse, so nothing smaller is tried
+        ({1.0: 0.3, 0.5: None, 0.25: 0.4}, True, [1.0, 0.5, 0.25]),
+        ({1.0: 0.1, 0.5: 0.2, 0.25: 0.3}, True, [1.0, 0.5, 0.25]),
+    ],
+)
+def test_which_rates_are_tried(evaluator, monkeypatch, fitness, all_rates, tried):
+    def run(request):
+        value, done = fitness[request.rate], fitness[request.rate] is not None
+        outcome = Outcome.COMPLETED if done else Outcome.DIVERGED
+        value = value if done else -math.inf
+        return Evaluation(request.task, request.seed, value, outcome, 1, rate=request.rate)
+
+    monkeypatch.setattr(evaluator, "run", run)
+    requests = [Request(LION, "t", s, rate=rate) for rate in (1.0, 0.5, 0.25) for s in (0, 1)]
+    job = Job(0, Purpose.SEARCH, tuple(requests), stop_at_failure=True, all_rates=all_rates)
+    done = list(evaluator.each(job))
+    assert list(dict.fromkeys(e.rate for e in done)) == tried
+    assert all((e.outcome is Outcome.COMPLETED) or e.seed == 0 for e in done)
 
 
 def _compilations(run):

@@ -16,7 +16,8 @@ from search.evaluation.jobs import Failing, Job, Purpose
 from search.evaluation.request import Request
 from search.evolution.counters import Statistics
 from search.evolution.driver import Driver
-from search.evolution.evolution import Evolution, Individual, Repeats, tournament
+from search.evolution.evolution import Evolution, Repeats, tournament
+from search.evolution.niches import Individual
 from search.stopping import Stopped
 from search.storage.lineage import ProgramText, apply_edit, edit_between, individual
 from search.storage.queries import evaluations, history_digest
@@ -93,11 +94,15 @@ def test_the_tournament_takes_the_better_and_the_oldest_dies():
     for number in range(10):  # P(win) = ((k + 1)^2 - k^2) / n^2
         assert wins.count(number) / 20_000 == pytest.approx((2 * number + 1) / 100, abs=0.01)
     evolution = Evolution(settings(population=3), 0, 0, individuals[:2])
-    assert [individual.number for individual in evolution.population] == [0, 1, 0]
+    assert [individual.number for individual in evolution.niches.populations[0].individuals] == [
+        0,
+        1,
+        0,
+    ]
     for i in range(3):
         evolution.tell(evolution.ask(i), Score(-1.0, Outcome.COMPLETED))
     evolution.ask(3)
-    assert all(individual.fitness == -1.0 for individual in evolution.population)
+    assert all(i.fitness == -1.0 for i in evolution.niches.populations[0].individuals)
 
 
 def test_tuning_changes_constants_only():

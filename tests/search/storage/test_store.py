@@ -31,7 +31,7 @@ while True:
     for _ in range(20):
         row = IndividualRow(number, 0, number, None, "insert", 1, 9, 9, number, "new", "0 0\\nx")
         store.add(row)
-        store.add(EvaluationRow(number, "search", "t", 0, 0.5, "COMPLETED", 1, "[]", 0.0, 0.0))
+        store.add(EvaluationRow(number, "search", "t", 0, 1.0, 0.5, "COMPLETED", 1, "[]", 0.0, 0.0))
         number += 1
     store.commit()
     print(number, flush=True)
@@ -124,6 +124,6 @@ def test_300000_individuals_take_less_than_300_megabytes(tmp_path):
                 hashes = {name: random.randbytes(16) for name in ("canonical", "behavioural")}
                 store.add(program_row(n // 10, fitness=0.123456789, text=text, **hashes))
                 for task in ("vision_mlp", "language_mlp"):
-                    trained = 0.123456, "COMPLETED", 500, "[0.5, 0.6]", 0.0, 0.1
+                    trained = 1.0, 0.123456, "COMPLETED", 500, "[0.5, 0.6]", 0.0, 0.1
                     store.add(EvaluationRow(n, "search", task, 0, *trained))
     assert (tmp_path / FILE).stat().st_size * 10 < 300e6

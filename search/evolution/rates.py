@@ -1,0 +1,85 @@
+"""A program with its update times a factor, written into it as a constant.
+
+Whether a change of structure is any good shows only at its own step size, which is rarely that of
+its parent. So a program can be tried at several; see `evaluation.rates`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from programs import Program, Statement, analyse
+from programs.program import OUTPUT, Constant
+from search.evolution.evolution import Child
+
+
+def at_rate(program: Program, rate: float) -> Program:
+    """The program with `rate` times its update, and the same states.
+
+    A constant that the whole update is multiplied by takes the factor in, wherever it stands, such
+    as that of `lr = lr * 0.001`; without one a statement is added. With a power of two both give
+    the same bits.
+    """
+    if rate == 1.0:
+        return program
+    constant = _Trace(program).constant()
+    if constant is not None:
+        return program.with_constant(constant, constant.value * rate)
+    scaled = Statement(OUTPUT, "multiply", (OUTPUT, rate))
+    return replace(program, statements=(*program.statements, scaled))
+
+
+def rescaled(child: Child, rate: float, drawn: bytes) -> Child:
+    """A child as it joins the population, from the child as it was drawn.
+
+    drawn: its functional hash then.
+    """
+    program = at_rate(child.mutation.program, rate)
+    mutation = replace(child.mutation, program=program, analysis=analyse(program))
+    return replace(child, mutation=mutation, drawn=drawn)
+
+
+class _Trace:
+    """Looks back from the update along what is proportional to it."""
+
+    def __init__(self, program: Program):
+        self.statements = program.statements
+        self.outputs = program.outputs
+        self.live = analyse(program).live
+
+    def constant(self) -> Constant | None:
+        """The nearest constant factor of the update."""
+        return self._factor_of(OUTPUT, len(self.statements))
+
+    def _assigned(self, name: str, before: int) -> int | None:
+        """The last statement before another that assigns a variable; None: it is an input."""
+        found = (i for i in reversed(range(before)) if self.statements[i].target == name)
+        return next(found, None)
+
+    def _factor_of(self, name: str, before: int) -> Constant | None:
+        """The constant factor of a variable that is read once; None: there is none."""
+        index = self._assigned(name, before)
+        if index is None or self._readers(index) != 1:
+            return None
+        statement = self.statements[index]
+        proportional = {"multiply": (0, 1), "divide": (0,), "negative": (0,)}
+        slots = proportional.get(statement.function, ())
+        for slot in slots:
+            value = statement.arguments[slot]
+            if not isinstance(value, str):
+                return Constant(index, slot, value)
+        for slot in slots:
+            found = self._factor_of(str(statement.arguments[slot]), index)
+            if found is not None:
+                return found
+        return None
+
+    def _readers(self, index: int) -> int:
+        """How often a statement's result is read, by live statements and as an output."""
+        name, count = self.statements[index].target, 0
+        for i in range(index + 1, len(self.statements)):
+            if i in self.live:
+                count += self.statements[i].arguments.count(name)
+            if self.statements[i].target == name:
+                return count
+        return count + (name in self.outputs)

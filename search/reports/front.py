@@ -1,0 +1,35 @@
+"""The best program for each number of states, and the shorter ones that nothing smaller matches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from programs.simplify import simplify
+from search.storage.queries import Leader, front
+from search.storage.store import Reader
+
+
+def front_lines(store: Reader) -> Iterator[str]:
+    """One line for each program of the front."""
+    for entry in front(store):
+        yield (
+            f"  {_states(entry.states)}, {entry.live:2d} live statements: "
+            f"{entry.fitness:.6g}  individual {entry.number}"
+        )
+
+
+def front_texts(store: Reader) -> Iterator[str]:
+    """The best program for each number of states: as it was found, and simplified."""
+    best: dict[int, Leader] = {}
+    for entry in front(store):
+        if entry.states not in best or entry.fitness > best[entry.states].fitness:
+            best[entry.states] = entry
+    for entry in best.values():
+        yield f"# {_states(entry.states)}: individual {entry.number}, fitness {entry.fitness:.6g}"
+        yield entry.text
+        yield "# The same, simplified:"
+        yield str(simplify(entry.program).program)
+
+
+def _states(count: int) -> str:
+    return f"{count} state{'' if count == 1 else 's'}"
