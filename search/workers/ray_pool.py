@@ -25,7 +25,15 @@ from search.workers.batches import AHEAD, Batch, Batches
 from search.workers.in_process import InProcess
 from search.workers.pool import Pool
 from search.workers.process import Worker
-from search.workers.ray_cluster import ClusterLost, WorkerError, cause, connect, descendants, knock
+from search.workers.ray_cluster import (
+    ClusterLost,
+    WorkerError,
+    cause,
+    connect,
+    descendants,
+    knock,
+    shut_down,
+)
 
 START_S = 300.0  # a worker must be ready within this time
 GRACE_S = 4.0  # what a worker gets beyond its limit before the driver kills it
@@ -169,7 +177,7 @@ class RayWorkers:
         for slot in self._slots:
             self._kill(slot)
         if self._started:
-            self._ray.shutdown()
+            shut_down(self._ray)
 
     # Slots
 
