@@ -13,6 +13,7 @@ from programs import ProgramError
 from proxy_tasks.console import OneLineParser
 from proxy_tasks.errors import TaskError
 from search.config.load import ConfigError
+from search.evaluation.inspection import InspectionError
 from search.evaluation.jobs import Failing
 from search.evaluation.seeds import TooManySeeds
 from search.stopping import Stopped
@@ -29,7 +30,7 @@ exit codes:
 After 1, 75 and a signal the message says how to continue."""
 
 MISTAKES = (StoreError, ProgramError, TaskError, TooManySeeds, ValueError)
-ERRORS = (*MISTAKES, WorkerError, Failing, OSError, KeyboardInterrupt, Stopped)
+ERRORS = (*MISTAKES, WorkerError, Failing, InspectionError, OSError, KeyboardInterrupt, Stopped)
 """What `report` explains; anything else is a bug."""
 
 

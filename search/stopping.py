@@ -2,8 +2,8 @@
 
 This file imports nothing heavy, so that a command can catch signals before its imports, which take
 seconds. Two more places deal with signals, each because of other code: the process that looks at
-the tasks is started with SIGINT blocked, since Ctrl-C goes to every process of the terminal
-(search/evaluation/source.py), and handlers that Ray replaces are put back (search/workers/
+the tasks has a process group of its own, since Ctrl-C goes to every process of the terminal's
+(search/evaluation/inspection.py), and handlers that Ray replaces are put back (search/workers/
 ray_cluster.py). Commands that keep nothing until they are done end at once, even from within XLA
 (`proxy_tasks.console`).
 """

@@ -237,7 +237,8 @@ class WorkerSettings(SettingsModel):
     """Wall-clock limit of one evaluation, as the paper's 20 minutes; a worker over it is killed and
     the program retried."""
     retries: int = Field(default=2, ge=0)
-    """How often a program that fails alone is tried again before it is charged."""
+    """How often a program that fails alone is tried again before it counts as failed; one that is
+    over the limit has been over a shorter one before, and is not tried again."""
     memory_gb: float | None = Field(default=4.0, gt=0)
     """Limit of one worker's data memory; none: no limit."""
     batch_s: float = Field(default=0.5, gt=0)

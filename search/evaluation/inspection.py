@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import search
-from search.evaluation.request import SettingsByTask, TaskFunction
+from search.evaluation.request import SettingsByTask, TaskFunction, settings_of
 from search.evaluation.threads import single_threaded
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
@@ -34,7 +34,8 @@ class Inspection:
     """What a look at tasks showed."""
 
     fingerprints: dict[str, str] = field(default_factory=dict)  # by name
-    mistakes: dict[str, str] = field(default_factory=dict)  # by name
+    mistakes: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By name and setting; of the task as a whole under no setting, ""."""
 
 
 def inspect_tasks(
@@ -87,8 +88,26 @@ def inspect_here(
         try:
             inspection.fingerprints[name] = evaluator.task(name).fingerprint
         except TaskError as error:
-            inspection.mistakes[name] = str(error)
+            inspection.mistakes[name] = _of_settings(name, settings) or {"": str(error)}
     return inspection
+
+
+def _of_settings(name: str, settings: SettingsByTask) -> dict[str, str]:
+    """What is wrong with single settings of a task; nothing if the task itself is not there."""
+    from proxy_tasks.errors import TaskError
+    from proxy_tasks.registry import resolved_settings
+
+    def mistake(**values: object) -> str:
+        try:
+            resolved_settings(name, **values)
+        except TaskError as error:
+            return str(error)
+        return ""
+
+    if mistake():
+        return {}
+    found = {key: mistake(**{key: value}) for key, value in settings_of(name, settings).items()}
+    return {key: message for key, message in found.items() if message}
 
 
 def main() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from proxy_tasks.errors import TaskError
 from search.config.messages import KeyPath, nearest
 from search.config.settings import Config, Engine, EvaluationSettings
 from search.evaluation.inspection import Inspection, inspect_here, inspect_tasks
 from search.evaluation.jobs import Evaluate, Factory
-from search.evaluation.request import SettingsByTask, TaskFunction
+from search.evaluation.request import SettingsByTask, TaskFunction, scaled
 
 
 class Fitness(Protocol):
@@ -44,7 +46,8 @@ class ProxyTasks:
         return worker_factory(config.evaluation, self._tasks_file, self._tasks)
 
     def fingerprints(self, config: Config) -> dict[str, str]:
-        return self._inspect(config.evaluation).fingerprints
+        found = self._inspect(config).fingerprints
+        return {name: found[name] for name in config.evaluation.tasks}
 
     def mistakes(self, config: Config) -> Iterable[tuple[KeyPath, str]]:
         settings = config.evaluation
@@ -52,17 +55,48 @@ class ProxyTasks:
             if name not in settings.tasks:
                 near = nearest(name, list(settings.tasks))
                 yield ("evaluation", "settings", name), f"is none of evaluation.tasks{near}"
-        for name, message in self._inspect(settings).mistakes.items():
-            yield ("evaluation", "tasks", settings.tasks.index(name)), message
+        inspected = self._inspect(config).mistakes
+        wrong = [name for name in settings.tasks if name in inspected]
+        for name in wrong:
+            for key, message in inspected[name].items():
+                if settings.settings.get(name):
+                    yield ("evaluation", "settings", name, key)[: 4 if key else 3], message
+                else:
+                    yield ("evaluation", "tasks", settings.tasks.index(name)), message
+        for path, task, scale in _later_tasks(config):
+            name = _scaled(task, scale)
+            if task not in wrong and name in inspected and name not in settings.tasks:
+                yield path, next(iter(inspected[name].values()))
 
-    def _inspect(self, settings: EvaluationSettings) -> Inspection:
-        key = settings.model_dump_json()
+    def _inspect(self, config: Config) -> Inspection:
+        later = [_scaled(task, scale) for _, task, scale in _later_tasks(config)]
+        names = list(dict.fromkeys([*config.evaluation.tasks, *later]))
+        what = names, task_settings(config.evaluation), self._tasks_file
+        key = json.dumps(what)
         if key not in self._inspections:
-            what = settings.tasks, task_settings(settings), self._tasks_file
             self._inspections[key] = (
                 inspect_here(*what, self._tasks) if self._tasks else inspect_tasks(*what)
             )
         return self._inspections[key]
+
+
+def _later_tasks(config: Config) -> Iterator[tuple[KeyPath, str, float]]:
+    """The tasks of meta-validation and of the funnel: where they are asked for, name and scale."""
+    meta, tasks = config.meta_validation, config.evaluation.tasks
+    for task in tasks if meta.every else ():
+        yield ("meta_validation", "scale"), task, meta.scale
+    for number, stage in enumerate(config.funnel.stages if config.funnel else ()):
+        path = "funnel", "stages", number
+        for index, task in enumerate(stage.tasks or tasks):
+            yield (*path, "tasks", index) if stage.tasks else (*path, "scale"), task, stage.scale
+
+
+def _scaled(task: str, factor: float) -> str:
+    """The task's name at a scale, or as it is if it is no name, which is told of it itself."""
+    try:
+        return scaled(task, factor)
+    except TaskError:
+        return task
 
 
 def task_settings(settings: EvaluationSettings) -> SettingsByTask:

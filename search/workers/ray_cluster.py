@@ -11,13 +11,13 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from search.config.settings import WorkerSettings
-from search.stopping import Stopped
+from search.stopping import SIGNALS, Stopped
 
 
 class WorkerError(RuntimeError):
@@ -57,15 +57,13 @@ def connect(ray: Any, settings: WorkerSettings) -> bool:
 
 def _try(start: Callable[[], Any], ray: Any, address: str, attempts: int) -> None:
     """Ray's start has fixed waits that a very busy machine exceeds, so more than once."""
-    in_main = threading.current_thread() is threading.main_thread()  # the only one with handlers
-    numbers = (signal.SIGINT, signal.SIGTERM) if in_main else ()
-    handlers = {number: signal.getsignal(number) for number in numbers}
     for left in reversed(range(attempts)):
         try:
-            start()
+            with own_handlers():
+                start()
             return
         except BaseException as error:
-            ray.shutdown()
+            shut_down(ray)
             if isinstance(error, SystemExit):  # what Ray makes of SIGTERM
                 raise Stopped(signal.SIGTERM) from None
             if not isinstance(error, Exception):
@@ -76,8 +74,25 @@ def _try(start: Callable[[], Any], ray: Any, address: str, attempts: int) -> Non
                     "is the address right, and is there memory and /tmp space left?"
                 ) from error
             time.sleep(2.0)
-        finally:
-            for number, handler in handlers.items():  # Ray takes SIGTERM for itself
+
+
+def shut_down(ray: Any) -> None:
+    """Ends Ray's connection and, if it was started here, Ray."""
+    with own_handlers():
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def own_handlers() -> Iterator[None]:
+    """Ray takes SIGTERM for itself when it starts, and gives it back to the kernel when it ends:
+    afterwards our handlers are put back."""
+    in_main = threading.current_thread() is threading.main_thread()  # the only one with handlers
+    handlers = {number: signal.getsignal(number) for number in SIGNALS} if in_main else {}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            if handler is not None:  # of C code
                 signal.signal(number, handler)
 
 

@@ -25,7 +25,15 @@ from search.workers.batches import AHEAD, Batch, Batches
 from search.workers.in_process import InProcess
 from search.workers.pool import Pool
 from search.workers.process import Worker
-from search.workers.ray_cluster import ClusterLost, WorkerError, cause, connect, descendants, knock
+from search.workers.ray_cluster import (
+    ClusterLost,
+    WorkerError,
+    cause,
+    connect,
+    descendants,
+    knock,
+    shut_down,
+)
 
 START_S = 300.0  # a worker must be ready within this time
 GRACE_S = 4.0  # what a worker gets beyond its limit before the driver kills it
@@ -59,7 +67,6 @@ class Call:
 
     batch: Batch
     reference: Any  # Ray's, to the coming results
-    limit_s: float
     begun: float = math.inf  # set when it begins, and the deadline with it
     deadline: float = math.inf
 
@@ -98,7 +105,11 @@ class RayWorkers:
             num_cpus=settings.cpus, num_gpus=settings.gpus, max_restarts=0, max_task_retries=0
         )(Worker)
         self._batches = Batches(
-            self.count, batch_s=settings.batch_s, retries=settings.retries, events=self.events
+            self.count,
+            batch_s=settings.batch_s,
+            retries=settings.retries,
+            timeout_s=settings.timeout_s,
+            events=self.events,
         )
         self._slots = [WorkerSlot(index) for index in range(self.count)]
         for slot in self._slots:
@@ -166,7 +177,7 @@ class RayWorkers:
         for slot in self._slots:
             self._kill(slot)
         if self._started:
-            self._ray.shutdown()
+            shut_down(self._ray)
 
     # Slots
 
@@ -199,15 +210,17 @@ class RayWorkers:
                 results, seconds = self._ray.get(slot.calls[0].reference)
             except self._ray.exceptions.RayError as error:
                 call = slot.calls[0]  # a worker ends itself when a job is over the limit
-                late = now - call.begun > call.limit_s
-                self._lose(slot, _over(call.limit_s) if late else cause(error), late=late)
+                late = now - call.begun > call.batch.limit_s
+                over = _over(call.batch.limit_s, self.settings.timeout_s)
+                self._lose(slot, over if late else cause(error), late=late)
                 return
             slot.calls.popleft()
             self._begin(slot)
             self.busy_seconds += seconds
             self._batches.returned(results, seconds)
         elif slot.calls and now > slot.calls[0].deadline:
-            self._lose(slot, _over(slot.calls[0].limit_s), late=True)
+            limit_s = slot.calls[0].batch.limit_s
+            self._lose(slot, _over(limit_s, self.settings.timeout_s), late=True)
 
     def _poll_start(self, slot: WorkerSlot, is_ready: bool, now: float) -> None:
         error: Exception = TimeoutError(f"no worker was ready within {START_S:.0f} s")
@@ -249,9 +262,8 @@ class RayWorkers:
                     continue
                 running = slot.calls[0].batch if slot.calls else None
                 if batch := self._batches.next(running):
-                    limit = self.settings.timeout_s
-                    reference = slot.actor.run.remote(batch.jobs, limit)
-                    slot.calls.append(Call(batch, reference, limit))
+                    reference = slot.actor.run.remote(batch.jobs, batch.limit_s)
+                    slot.calls.append(Call(batch, reference))
                     if len(slot.calls) == 1:
                         self._begin(slot)
 
@@ -261,7 +273,7 @@ class RayWorkers:
             call = slot.calls[0]
             others = 4 * self._batches.mean_s * (len(call.batch.jobs) - 1)
             call.begun = time.monotonic()
-            call.deadline = call.begun + call.limit_s + GRACE_S + others
+            call.deadline = call.begun + call.batch.limit_s + GRACE_S + others
 
     def _check_cluster(self) -> None:
         """Ray ends this process 60 s after its GCS died, without a word: notice it before."""
@@ -295,8 +307,9 @@ def _import_ray(settings: WorkerSettings) -> Any:
     return ray
 
 
-def _over(limit_s: float) -> str:
-    return f"over its limit of {limit_s:g} s (workers.timeout_s)"
+def _over(limit_s: float, timeout_s: float) -> str:
+    setting = "workers.timeout_s" if limit_s >= timeout_s else "of a first attempt"
+    return f"over its limit of {limit_s:g} s ({setting})"
 
 
 def _listed(resources: dict[str, float]) -> str:

@@ -1,5 +1,6 @@
 """Which job is blamed, without any worker."""
 
+import math
 import random
 
 import pytest
@@ -16,8 +17,15 @@ def job(number: int) -> Job:
     return Job(number, Purpose.SEARCH, (Request(LION, "toy", 0),))
 
 
-def batches(count: int, *, workers: int = 2, retries: int = 0, batch_s: float = 0.5) -> Batches:
-    queue = Batches(workers, batch_s=batch_s, retries=retries, events=[])
+def batches(
+    count: int,
+    *,
+    workers: int = 2,
+    retries: int = 0,
+    batch_s: float = 0.5,
+    timeout_s: float = math.inf,
+) -> Batches:
+    queue = Batches(workers, batch_s=batch_s, retries=retries, timeout_s=timeout_s, events=[])
     for number in range(count):
         queue.submit(job(number))
     return queue
@@ -88,9 +96,46 @@ def test_a_failure_counts_after_the_retries(retries):
     for _ in range(retries + 1):
         batch = queue.next(None)
         assert batch is not None and not queue.collect()
-        queue.lost([batch], "hung", late=True)
-    assert [r.failure for r in queue.collect()] == ["hung"]
+        queue.lost([batch], "crashed", late=False)
+    assert [r.failure for r in queue.collect()] == ["crashed"]
     assert [kind for kind, _ in queue.events] == ["retry"] * retries + ["failed"]
+
+
+def test_a_hanging_program_costs_its_limit_once_and_a_short_one_before():
+    """And not the limit of `workers.timeout_s` for each of the retries."""
+    queue = batches(5, workers=1, retries=2, timeout_s=1200.0)
+    queue.mean_s = 0.1
+    batch = queue.next(None)
+    assert batch is not None and batch.limit_s == 60.0
+    queue.lost([batch], "late", late=True)
+    limits = []
+    while suspect := queue.next(None):
+        limits.append(suspect.limit_s)
+        if suspect.jobs[0].number == 0:
+            queue.lost([suspect], "late", late=True)
+        else:
+            queue.returned(results(suspect), 0.1)
+    assert set(limits[: len(batch.jobs)]) == {1200.0}
+    assert {r.job.number: r.failure for r in queue.collect()} == {
+        0: "late", **dict.fromkeys(range(1, 5), "")
+    }  # fmt: skip
+
+
+def test_a_first_attempt_without_others_to_compare_with_has_the_whole_limit():
+    queue = batches(1, retries=2, timeout_s=1200.0)
+    for _ in range(2):  # the machine may have been asleep: once more
+        batch = queue.next(None)
+        assert batch is not None and batch.limit_s == 1200.0 and not queue.collect()
+        queue.lost([batch], "late", late=True)
+    assert [r.failure for r in queue.collect()] == ["late"]
+
+
+def test_long_trainings_have_as_long_in_proportion():
+    queue = batches(3, retries=2, timeout_s=1200.0)
+    for mean, limit in ((0.3, 90.0), (100.0, 1200.0)):
+        queue.mean_s = mean
+        batch = queue.next(None)
+        assert batch is not None and batch.limit_s == limit
 
 
 @pytest.mark.parametrize("seed", range(20))
