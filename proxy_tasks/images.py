@@ -56,7 +56,7 @@ def digits(location: str, size: int, fraction: float) -> Images:
 
     bunch = load_digits()
     pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
-    return _arranged(pixels[..., None], bunch.target, size, fraction, 10)
+    return _arranged(pixels[..., None], bunch.target, size=size, fraction=fraction, classes=10)
 
 
 def idx_folder(location: str, size: int, fraction: float) -> Images:
@@ -85,7 +85,7 @@ def idx_folder(location: str, size: int, fraction: float) -> Images:
         classes.append(targets)
     if len({array.shape[1:] for array in pixels}) != 1:
         raise TaskError(f"data='idx:{location}': the files hold images of different shapes")
-    return _arranged(np.concatenate(pixels), np.concatenate(classes), size, fraction)
+    return _arranged(np.concatenate(pixels), np.concatenate(classes), size=size, fraction=fraction)
 
 
 def image_folder(location: str, size: int, fraction: float) -> Images:
@@ -156,7 +156,7 @@ def _part(count: int, fraction: float) -> np.ndarray:
 
 
 def _arranged(
-    pixels: np.ndarray, labels: np.ndarray, size: int, fraction: float, classes: int = 0
+    pixels: np.ndarray, labels: np.ndarray, *, size: int, fraction: float, classes: int = 0
 ) -> Images:
     """Images of the wanted part and size, from arrays [N, height, width, channels]."""
     part = _part(len(pixels), fraction)

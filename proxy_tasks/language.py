@@ -66,7 +66,7 @@ def language_mlp(settings: LanguageMLPSettings) -> Task:
     def cost(width: int) -> float:  # multiplications per example
         return width * (inputs + (layers - 1) * width + vocabulary)
 
-    width, steps = grow(settings.scale, settings.hidden, settings.steps, cost)
+    width, steps = grow(settings.scale, settings.hidden, steps=settings.steps, cost=cost)
 
     def last(arrays: Any, indices: jax.Array) -> tuple[jax.Array, jax.Array]:
         inputs, targets = data.take(arrays, indices)
@@ -84,7 +84,9 @@ def language_transformer(settings: LanguageTransformerSettings) -> Task:
     def cost(width: int) -> float:  # multiplications per token
         return layers * (12 * width * width + 2 * context * width) + 2 * width * vocabulary
 
-    width, steps = grow(settings.scale, settings.width, settings.steps, cost, heads)
+    width, steps = grow(
+        settings.scale, settings.width, steps=settings.steps, cost=cost, multiple=heads
+    )
     return _modelling(Transformer(layers, width, heads, vocabulary), data, settings, steps)
 
 

@@ -13,7 +13,7 @@ def check_heads(width: int, heads: int) -> None:
 
 
 def grow(
-    scale: float, width: int, steps: int, cost: Callable[[int], float], multiple: int = 1
+    scale: float, width: int, *, steps: int, cost: Callable[[int], float], multiple: int = 1
 ) -> tuple[int, int]:
     """(width, steps) at `scale`, so that the training costs `scale` times that of scale 1.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from proxy_tasks.data import Batch, Data
 from proxy_tasks.errors import TaskError
@@ -48,8 +49,7 @@ class Task:
     def __post_init__(self) -> None:
         for key in ("steps", "batch_size"):
             if getattr(self, key) < 1:
-                owner = f"task {self.name}" if self.name else "task"
-                raise TaskError(f"{owner}: {key}: expected at least 1, got {getattr(self, key)}")
+                raise TaskError(f"{key}: expected at least 1, got {getattr(self, key)}")
 
     @property
     def scale(self) -> float:
@@ -100,10 +100,10 @@ class Task:
     @functools.cached_property
     def flops(self) -> float:
         """Floating-point operations of the training's gradients: XLA's count for a step x steps."""
-        indices = jax.ShapeDtypeStruct((self.batch_size,), jnp.int32)
-        arrays = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), self.data.arrays)
         step = jax.jit(lambda w, a, i: jax.value_and_grad(self.loss)(w, self.data.take(a, i)))
         with fixed_numerics():
             weights = jax.eval_shape(self.init, jax.random.key(0))
+            arrays = jax.tree.map(jax.typeof, self.data.arrays)
+            indices = jax.typeof(np.zeros(self.batch_size, np.int32))
             cost: Any = step.lower(weights, arrays, indices).cost_analysis()
         return float(cost["flops"]) * self.steps

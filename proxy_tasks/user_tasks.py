@@ -11,7 +11,11 @@ import traceback
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
 
 from proxy_tasks.errors import TaskError, short_repr
 from proxy_tasks.registry import TASKS, Presets, TaskSpec
@@ -43,7 +47,8 @@ def register(build: Function, /, presets: Presets | None = None) -> Function:
     settings, from_settings = _settings_of(build)
     for preset, values in {"laptop": {}, **(presets or {})}.items():
         validated(f"task {name}, preset {preset}", settings, values)
-    TASKS[name] = TaskSpec(settings, from_settings, presets or {}, _source(function), defined_in)
+    checked = _checked(name, from_settings, function.__code__.co_filename)
+    TASKS[name] = TaskSpec(settings, checked, presets or {}, _source(function), defined_in)
     return build
 
 
@@ -56,12 +61,45 @@ def _settings_of(
         hint = typing.get_type_hints(build).get(parameters[0])
         if inspect.isclass(hint) and issubclass(hint, TaskSettings):
             return hint, build
-    keys = parameters
 
     def from_settings(settings: TaskSettings) -> Task:
-        return build(**{key: getattr(settings, key) for key in keys})
+        return build(**{key: getattr(settings, key) for key in parameters})
 
     return from_function(f"task {build.__name__}", build), from_settings
+
+
+def _checked(name: str, build: Callable[[Any], Task], file: str) -> Callable[[Any], Task]:
+    """`build`, whose mistakes become TaskErrors before a training starts."""
+
+    def build_and_check(settings: TaskSettings) -> Task:
+        try:
+            task = build(settings)
+            if isinstance(task, Task):
+                _check(task)
+        except TaskError as error:
+            raise TaskError(f"task {name}: {error}") from error
+        except Exception as error:  # the user's code may raise anything
+            raise TaskError(f"task {name}: {_with_line(error, file)}") from error
+        return task
+
+    return build_and_check
+
+
+def _check(task: Task) -> None:
+    """Whether the functions of a task fit together, without computing anything."""
+    weights = jax.eval_shape(task.init, jax.random.key(0))
+    for path, leaf in jax.tree.leaves_with_path(weights):
+        if leaf.dtype != np.float32:
+            at = f" at {jax.tree_util.keystr(path)}" if path else ""
+            raise TaskError(f"init: expected weights of float32, got {leaf.dtype}{at}")
+    arrays = jax.tree.map(jax.typeof, task.data.arrays)
+    indices = jax.typeof(np.zeros(task.batch_size, np.int32))
+    batch = jax.eval_shape(task.data.take, arrays, indices)
+    for name, function in (("loss", task.loss), ("metric", task.fitness)):
+        value = jax.eval_shape(function, weights, batch)
+        if getattr(value, "shape", None) != () or not jnp.issubdtype(value.dtype, jnp.floating):
+            got = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", value)
+            raise TaskError(f"{name}: expected one number, got {got}")
 
 
 def _source(function: Callable[..., Task]) -> str:
@@ -111,14 +149,13 @@ def load_tasks_file(path: str | Path) -> None:
         del sys.modules[name]
         TASKS.clear()
         TASKS.update(before)
-        raise _error_at(path, error) from error
+        raise TaskError(_with_line(error, str(path))) from error
     _loaded[path] = digest
 
 
-def _error_at(path: Path, error: BaseException) -> TaskError:
-    """The error with the last line of the file that it passed through."""
+def _with_line(error: BaseException, file: str) -> str:
+    """The error in one line, with the last line of the file that it passed through."""
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    lines = [frame.lineno for frame in frames if frame.filename == file]
     line = getattr(error, "lineno", None) or (lines[-1] if lines else 1)
-    message = " ".join(str(error).split())
-    return TaskError(f"{path}:{line}: {type(error).__name__}: {message}")
+    return f"{file}:{line}: {type(error).__name__}: {' '.join(str(error).split())}"

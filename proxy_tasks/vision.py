@@ -67,10 +67,12 @@ class VisionViTSettings(ImageSettings):
 def vision_mlp(settings: VisionMLPSettings) -> Task:
     """MLP with one hidden layer on small images: the cheapest task, for dense search."""
     images, classes = _patches(settings, settings.image_size)
-    size = images.arrays[0].shape[-1]
-    width, steps = grow(
-        settings.scale, settings.hidden, settings.steps, lambda width: width * (size + classes)
-    )
+    size = int(images.arrays[0].shape[-1])
+
+    def cost(width: int) -> float:  # multiplications per image
+        return width * (size + classes)
+
+    width, steps = grow(settings.scale, settings.hidden, steps=settings.steps, cost=cost)
     return _classification(MLP(width, classes), images, settings, steps)
 
 
@@ -84,7 +86,9 @@ def vision_vit(settings: VisionViTSettings) -> Task:
         block = 12 * width * width + 2 * tokens * width
         return tokens * (size * width + layers * block) + width * classes
 
-    width, steps = grow(settings.scale, settings.width, settings.steps, cost, heads)
+    width, steps = grow(
+        settings.scale, settings.width, steps=settings.steps, cost=cost, multiple=heads
+    )
     return _classification(ViT(layers, width, heads, classes), images, settings, steps)
 
 

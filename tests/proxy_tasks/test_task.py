@@ -82,5 +82,5 @@ def test_fingerprints_are_those_of_earlier_versions():
 @pytest.mark.parametrize("wrong", ["steps", "batch_size"])
 def test_a_task_without_steps_or_examples(wrong):
     sizes = {"steps": 1, "batch_size": 1, wrong: 0}
-    with pytest.raises(TaskError, match=f"^task: {wrong}: expected at least 1, got 0$"):
+    with pytest.raises(TaskError, match=f"^{wrong}: expected at least 1, got 0$"):
         Task(lambda _: {}, lambda *_: 0, split_examples(np.zeros(10)), **sizes)

@@ -108,6 +108,48 @@ def test_a_task_that_is_none():
         make_task("nothing")
 
 
+MODEL = """
+from proxy_tasks import Task, register, split_examples
+import jax.numpy as jnp
+import numpy as np
+
+@register
+def model(steps: int = 1, divisor: int = 1):
+    1 / divisor
+    return Task({init}, {loss}, split_examples(np.ones((9, 2))), steps, 2)
+"""
+ZEROS, MEAN = "lambda key: {'w': jnp.zeros(2)}", "lambda w, batch: jnp.mean(batch - w['w'])"
+
+
+@pytest.mark.parametrize(
+    ("init", "loss", "settings", "message"),
+    [
+        (ZEROS, MEAN, {"divisor": 0}, "mine.py:8: ZeroDivisionError: "),
+        (ZEROS, MEAN, {"steps": 0}, "task model: steps: expected at least 1, got 0"),
+        ("lambda: 0", MEAN, {}, "TypeError: "),
+        ("lambda key: jnp.zeros(2, int)", MEAN, {}, "expected weights of float32, got int32"),
+        ("lambda key: {'w': 0}", MEAN, {}, "expected weights of float32, got int32 at ['w']"),
+        (
+            ZEROS,
+            "lambda w, batch: batch - w['w']",
+            {},
+            "loss: expected one number, got float32[2, 2]",
+        ),
+        (ZEROS, "lambda w, batch: batch @ w['v']", {}, "mine.py:9: KeyError: 'v'"),
+        (ZEROS, "lambda w, batch: (0.0, 1.0)", {}, "loss: expected one number, got"),
+    ],
+)
+def test_a_mistake_in_a_task_is_one_line_before_any_training(
+    tmp_path, init, loss, settings, message
+):
+    file = tmp_path / "mine.py"
+    file.write_text(MODEL.replace("{init}", init).replace("{loss}", loss))
+    load_tasks_file(file)
+    with pytest.raises(TaskError, match=r"^task model: [^\n]*$") as error:
+        make_task("model", **settings)
+    assert message in str(error.value)
+
+
 def test_a_task_with_a_settings_model_and_presets():
     class ModelSettings(TaskSettings):
         steps: int = 7
