@@ -78,8 +78,8 @@ def restore_round(repeats: Repeats, store: Reader, cache: Cache) -> None:
     settings = repeats.settings
     keep = settings.population + settings.window
     texts: dict[int, ProgramText] = {}
-    told: dict[int, list[queries.Told]] = {repeat: [] for repeat in repeats.numbers}
-    recent: dict[tuple[int, int], deque[queries.Told]] = defaultdict(deque)  # by repeat and niche
+    told: dict[int, list[queries.Birth]] = {repeat: [] for repeat in repeats.numbers}
+    recent: dict[tuple[int, int], deque[queries.Birth]] = defaultdict(deque)  # by repeat and niche
     last = None
     for row in queries.births(store, repeats=repeats.numbers):
         texts[row.number] = rebuilt(texts, row)
@@ -108,7 +108,7 @@ def restore_round(repeats: Repeats, store: Reader, cache: Cache) -> None:
 
 
 def _individual(
-    settings: EvolutionSettings, row: queries.Told, program: Program, cache: Cache
+    settings: EvolutionSettings, row: queries.Birth, program: Program, cache: Cache
 ) -> Individual:
     score = _score(cache, row.functional)
     drawn = row.functional if score.rate != 1.0 else None
@@ -117,12 +117,12 @@ def _individual(
     )
 
 
-def _remembered(settings: EvolutionSettings, row: queries.Told) -> Remembered:
+def _remembered(settings: EvolutionSettings, row: queries.Birth) -> Remembered:
     price = price_of(settings, row.states, row.live)
     return Remembered(niche_of(settings, row.states), row.fitness - price, row.fitness)
 
 
-def _restore_best_rates(store: Reader, cache: Cache, seen: Sequence[queries.Told]) -> None:
+def _restore_best_rates(store: Reader, cache: Cache, seen: Sequence[queries.Birth]) -> None:
     """seen: by the children that are born next, in order of birth."""
     hashes = {
         row.functional: analyse(parse(row.text)).functional_hash
@@ -134,7 +134,7 @@ def _restore_best_rates(store: Reader, cache: Cache, seen: Sequence[queries.Told
             cache.add_best_rate(row.functional, hashes[row.functional])
 
 
-def _tell_start(repeats: Repeats, row: queries.Told, program: Program, cache: Cache) -> None:
+def _tell_start(repeats: Repeats, row: queries.Birth, program: Program, cache: Cache) -> None:
     start, number = repeats.ask(), row.number
     if start is None or start.number != number:
         raise StoreError(f"individual {number}: expected another warm start")

@@ -63,6 +63,6 @@ def with_reversed_averages(program: Program) -> Program:
     for statement in program.statements:
         if statement.function == "interp" and not isinstance(statement.arguments[2], str):
             x, y, weight = statement.arguments
-            statement = replace(statement, arguments=(y, x, float(f"{1 - weight:.8g}")))
+            statement = replace(statement, arguments=(y, x, float(f"{1 - float(weight):.8g}")))
         statements.append(statement)
     return replace(program, statements=tuple(statements))
