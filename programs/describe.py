@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -17,31 +18,20 @@ SAMENESS = (
 
 
 def comment(text: str) -> str:
-    """The comment at the head of a program's text, as one paragraph per full line of it.
-
-    A line that begins with "Differs from" begins a paragraph: what is not as under that name
-    elsewhere.
-    """
-    lines: list[str] = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        words = line.lstrip("#").strip()
-        if lines and not words.startswith("Differs from"):
-            lines[-1] += f" {words}"
-        else:
-            lines.append(words)
-    return "\n".join(lines)
+    """The comment at the head of a program's text, line by line."""
+    lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+    return "\n".join(line.removeprefix("#").strip() for line in lines)
 
 
 def headline(text: str) -> str:
     """The first sentence of a program's comment."""
-    return re.split(r"(?<=\.)\s", comment(text), maxsplit=1)[0]
+    return re.split(r"(?<=\.)\s", comment(text).replace("\n", " "), maxsplit=1)[0]
 
 
 def differences(text: str) -> str:
-    """What a program's comment says of its namesakes elsewhere, or ""."""
-    return "\n".join(line for line in comment(text).splitlines() if line.startswith("Differs"))
+    """What a program's comment says of its namesakes elsewhere, from "Differs from" on, or ""."""
+    _, differs, rest = comment(text).replace("\n", " ").partition("Differs from")
+    return differs + rest
 
 
 def hashes(program: Program) -> dict[str, str]:
