@@ -1,7 +1,7 @@
-"""python -m programs show | check | diff | simplify | export FILE: programs from the command line.
+"""python -m programs list | show | check | diff | simplify | export: programs, on the command line.
 
-FILE is a program's text, or `library:NAME`. Exit codes: 0 done (check: valid, diff: the same
-function), 1 diff: another function, 2 bad input.
+FILE is a program's text, `library:NAME`, or - for standard input. Exit codes: 0 done (check: valid,
+diff: the same function), 1 diff: another function, 2 bad input.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ import argparse
 import difflib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from programs import (
-    Program,
-    ProgramError,
-    analyse,
-    library,
-    load,
-    reaching,
-)
+from programs import Program, ProgramError, library, load, parse
+from programs.describe import SAMENESS, annotate, describe, differences, headline, sameness
+from programs.parse import LIBRARY, MAX_BYTES
 
 EPILOG = """examples:
+  python -m programs list
   python -m programs show library:program8
   python -m programs check my_rule.py
   python -m programs diff library:adam library:adamw
   python -m programs simplify library:program8 --certificate certificate.md
-
-library programs: """
+  python -m programs export library:lion --name lion --out lion.py
+"""
+FILE = "a program's text, library:NAME, or - for standard input"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
     arguments = _parser().parse_args(argv)
     try:
         code = arguments.run(arguments)
@@ -51,84 +51,143 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m programs",
-        description="Show, check, compare and simplify update rules.",
-        epilog=EPILOG + ", ".join(library()),
+        description="List, show, check, compare, simplify and export update rules.",
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def verb(name: str, run, text: str, files: str = "file") -> argparse.ArgumentParser:
-        sub = verbs.add_parser(name, help=text, description=text)
+    def command(name: str, run: Callable, text: str, *files: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(run=run)
-        if files == "file":
-            sub.add_argument("file", metavar="FILE", help="a program's text, or library:NAME")
+        for file in files:
+            sub.add_argument(file, metavar=file.upper(), help=FILE)
         sub.add_argument("--json", action="store_true", help="print JSON")
         return sub
 
-    verb("show", _show, "Print a program with its kinds, redundant statements, states and hashes.")
-    verb("check", _check, "Say whether a program is valid; exit 2 and say why if not.")
-    export = verb(
-        "export", _export, "Print a program as optax source that needs only jax and optax."
+    command("list", _list, "List the programs of the library.")
+    command(
+        "show", _show, "Print a program with its kinds, redundant statements, states and hashes.",
+        "file",
+    )  # fmt: skip
+    command("check", _check, "Say whether a program is valid; exit 2 and say why if not.", "file")
+    command("diff", _diff, "Compare two programs; exit 1 if they differ.", "file", "other")
+    simplify = command(
+        "simplify", _simplify, "Make a program as short as its outputs allow.", "file"
     )
-    export.add_argument("--name", default="rule", help="the function's name (default: rule)")
-    export.add_argument("--out", metavar="PATH", help="write the source here")
-    simplify = verb("simplify", _simplify, "Make a program as short as its outputs allow.")
     simplify.add_argument("--out", metavar="PATH", help="write the simplified program here")
     simplify.add_argument("--certificate", metavar="PATH", help="write every step here, Markdown")
     simplify.add_argument("--seconds", type=float, default=10.0, help="time limit (default: 10)")
-    diff = verb("diff", _diff, "Compare two programs; exit 1 if they differ.", files="two")
-    diff.add_argument("file", metavar="FILE", help="a program's text, or library:NAME")
-    diff.add_argument("other", metavar="OTHER", help="the program to compare it with")
+    export = command(
+        "export", _export, "Print a program as optax source that needs only jax and optax.", "file"
+    )
+    export.add_argument("--name", default="rule", help="the function's name (default: rule)")
+    export.add_argument("--out", metavar="PATH", help="write the source here")
     return parser
 
 
-def _show(arguments: argparse.Namespace) -> int:
-    program = load(arguments.file)
+def _read(name: str) -> tuple[Program, str]:
+    """A program, and the text that it was read from."""
+    if name == "-":
+        data = sys.stdin.buffer.read(MAX_BYTES + 1)
+        return parse(data, "<stdin>"), data.decode(errors="replace")
+    program = load(name)  # which bounds the size
+    return program, _text(name)
+
+
+def _text(name: str) -> str:
+    """The text of a program that could be read."""
+    if name.startswith(LIBRARY):
+        path = resources.files("programs") / "library" / f"{name.removeprefix(LIBRARY)}.py"
+        return path.read_text(encoding="utf-8")
+    return Path(name).read_text(encoding="utf-8", errors="replace")
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    rows = []
+    for name in library():
+        program, text = _read(f"{LIBRARY}{name}")
+        rows.append(
+            {
+                "name": f"{LIBRARY}{name}",
+                "statements": len(program),
+                "states": len(program.states),
+                "about": headline(text),
+            }
+        )
     if arguments.json:
-        print(json.dumps(describe(program), indent=2))
+        print(json.dumps(rows, indent=2))
+        return 0
+    width = max(len(str(row["name"])) for row in rows)
+    print(f"{'name':<{width}}  statements  states  about")
+    for row in rows:
+        counts = f"{row['statements']:>10}  {row['states']:>6}"
+        print(f"{row['name']:<{width}}  {counts}  {row['about']}")
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    program, text = _read(arguments.file)
+    if arguments.json:
+        print(json.dumps(describe(program, text), indent=2))
     else:
-        print(annotate(program, dim=sys.stdout.isatty()))
+        print(annotate(program, text, dim=sys.stdout.isatty()))
     return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    program = load(arguments.file)
+    try:
+        program, _ = _read(arguments.file)
+    except ProgramError as error:
+        if not arguments.json:
+            raise
+        print(json.dumps(_mistake(error), indent=2))
+        return 2
     if arguments.json:
-        print(json.dumps({"valid": True, "statements": len(program)}))
+        print(json.dumps({"valid": True, "statements": len(program)}, indent=2))
     else:
         print(f"{arguments.file}: valid, {len(program)} statements")
     return 0
 
 
+def _mistake(error: ProgramError) -> dict[str, Any]:
+    place = {"file": error.file, "line": error.line, "column": error.column}
+    return {
+        "valid": False,
+        "error": error.message,
+        **{key: value or None for key, value in place.items()},
+    }
+
+
 def _diff(arguments: argparse.Namespace) -> int:
-    one, other = load(arguments.file), load(arguments.other)
+    files = arguments.file, arguments.other
+    if files == ("-", "-"):
+        raise ProgramError("standard input holds one program; give the other as a file")
+    (one, text), (other, other_text) = map(_read, files)
     same = sameness(one, other)
     lines = list(
         difflib.unified_diff(
-            str(one).splitlines(),
-            str(other).splitlines(),
-            arguments.file,
-            arguments.other,
-            n=100,
-            lineterm="",
+            str(one).splitlines(), str(other).splitlines(), *files, n=100, lineterm=""
         )
     )
+    notes = dict(zip(files, map(differences, (text, other_text))))
+    notes = {name: note for name, note in notes.items() if note}
     if arguments.json:
-        print(json.dumps({"same": same, "diff": lines}, indent=2))
+        print(json.dumps({"same": same, "diff": lines, "notes": notes}, indent=2))
     else:
         print("\n".join(lines) if lines else f"{one}the texts are the same")
         for name, equal in same.items():
             print(f"{name:<12} {'the same function' if equal else 'another function'}")
         print(SAMENESS)
+        for name, note in notes.items():
+            print(f"{name}: {note}")
     return 0 if same["functional"] or same["canonical"] else 1
 
 
 def _export(arguments: argparse.Namespace) -> int:
     from programs.export import to_optax
 
-    if not arguments.name.isidentifier():
-        raise ProgramError(f"--name {arguments.name!r} is no Python name, such as 'my_rule'")
-    source = to_optax(load(arguments.file), arguments.name)
+    source = to_optax(_read(arguments.file)[0], arguments.name)
     if arguments.out:
         _write(arguments.out, source)
     if arguments.json:
@@ -143,7 +202,7 @@ def _simplify(arguments: argparse.Namespace) -> int:
 
     if not arguments.seconds > 0:
         raise ProgramError(f"--seconds {arguments.seconds:g}: a time limit is above 0, such as 10")
-    result = simplify(load(arguments.file), arguments.seconds)
+    result = simplify(_read(arguments.file)[0], arguments.seconds)
     if arguments.out:
         _write(arguments.out, str(result.program))
     if arguments.certificate:
@@ -167,86 +226,6 @@ def _write(path: str, text: str) -> None:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
         raise ProgramError(f"cannot write '{path}': {error.strerror}") from None
-
-
-SAMENESS = (
-    "(functional: same computation; canonical: same after sound normal forms; "
-    "behavioural: same first steps, no proof)"
-)
-
-
-def hashes(program: Program) -> dict[str, str]:
-    """The three hashes, in hexadecimal."""
-    from programs.behaviour import behaviour
-    from programs.canonical import canonical_hash
-
-    return {
-        "functional": analyse(program).functional_hash.hex(),
-        "canonical": canonical_hash(program).hex(),
-        "behavioural": behaviour(program).hash.hex(),
-    }
-
-
-def sameness(one: Program, other: Program) -> dict[str, bool]:
-    """Whether two programs are the same function, by each of the three hashes."""
-    first, second = hashes(one), hashes(other)
-    return {name: first[name] == second[name] for name in first}
-
-
-def describe(program: Program) -> dict:
-    """All that `show` prints, as data."""
-    from programs.behaviour import behaviour
-
-    analysis = analyse(program)
-    states, kept = reaching(analysis)
-    return {
-        "text": str(program),
-        "statements": [
-            {
-                "text": str(statement),
-                "kind": str(kind),
-                "live": i in analysis.live,
-                "reaches_an_update": i in kept,
-            }
-            for i, (statement, kind) in enumerate(zip(program, analysis.kinds))
-        ],
-        "live_statements": len(analysis.live),
-        "live_statements_across_steps": len(kept),
-        "states": list(program.states),
-        "states_needed": [program.states[i] for i in states],
-        "hashes": hashes(program),
-        "screening": behaviour(program).screening.value,
-    }
-
-
-def annotate(program: Program, dim: bool = False) -> str:
-    """The program with each statement's kind, its redundant statements dimmed or commented out."""
-    facts = describe(program)
-    head, *_, tail = str(program).splitlines()
-    width = max((len(s["text"]) for s in facts["statements"]), default=0) + 2
-    lines = [head]
-    for fact in facts["statements"]:
-        note = fact["kind"]
-        if not fact["live"]:
-            note += ", redundant"
-        elif not fact["reaches_an_update"]:
-            note += ", reaches no later update"
-        line = f"{fact['text']:<{width}}  # {note}"
-        if fact["live"]:
-            lines.append(f"    {line}")
-        else:
-            lines.append(f"    \x1b[2m{line}\x1b[0m" if dim else f"    # {line}")
-    lines += [tail, ""]
-    states = f"{len(facts['states_needed'])} of {len(facts['states'])}"
-    if facts["states_needed"]:
-        states += f": {', '.join(facts['states_needed'])}"
-    lines += [
-        f"{len(program)} statements, {facts['live_statements']} live in a step, "
-        f"{facts['live_statements_across_steps']} live across steps; states needed: {states}",
-        facts["screening"],
-    ]
-    lines += [f"{name:<12} {value}" for name, value in facts["hashes"].items()]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,32 @@
 """A program as Python source that needs nothing of this project: one file, jax and optax.
 
-Generated code is the program statement by statement, so that a reader can check it against the
-program's text, which stands in its docstring.
+The code is the program statement by statement, so that a reader can check it against the program's
+text, which stands in its docstring. Each statement is hidden from the compiler as the compiled
+engine hides it (isolation.py): the module computes what was scored, whatever XLA's algebra.
 """
 
 from __future__ import annotations
 
-from programs.abstract import analyse, live_across_steps
+import ast
+import builtins
+import functools
+import keyword
+from collections.abc import Iterable
+from string import Template
+
+from programs.abstract import live_across_steps
 from programs.functions import FUNCTIONS
+from programs.hyperparameters import hyperparameters, reads_schedule, weight_decay, with_inputs
 from programs.kinds import Kind
-from programs.program import Program, Statement
+from programs.program import OUTPUT, Program, ProgramError, Statement
 
-_TEMPLATE = '''"""An update rule as an optax.GradientTransformation.
+_MODULE = Template('''"""An update rule as an optax.GradientTransformation.
 
-{text}
+$text
 (the training loop does w = w - update; optax adds, so the sign is changed at the end)
 """
 
-from typing import Any, NamedTuple
+${imports}from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,39 +37,88 @@ class State(NamedTuple):
     """The step count, and the rule's states: trees like the parameters, zero at first."""
 
     count: jax.Array
-{fields}
-{helpers}
-def {name}(schedule=lambda count: 1.0) -> optax.GradientTransformation:
-    """The rule; `schedule` is step count -> schedule value, with a peak of about 1.
+$fields
 
-    The peak learning rate is a constant inside the rule.
+@jax.custom_jvp
+def isolated(x, zero):
+    """x, bit for bit, hidden from the compiler: it would merge statements into what is equal for
+    real numbers only, log(exp(x)) into x and (x * c) * d into x * (c * d)."""
+    bits = jax.lax.bitcast_convert_type(x, jnp.int32) ^ zero
+    return jax.lax.bitcast_convert_type(bits, jnp.float32)
+
+
+isolated.defjvps(lambda tangent, _, *primals: tangent, None)
+
+
+def check(params, tree, name):
+    """Raises ValueError unless the parameters are real numbers and the tree is one like them."""
+    found, wanted = jax.tree.structure(tree), jax.tree.structure(params)
+    if found != wanted:
+        raise ValueError(f"{name}: not a tree like the parameters: {found}, not {wanted}")
+    leaves = jax.tree.leaves(tree)
+    for (path, param), leaf in zip(jax.tree_util.tree_leaves_with_path(params), leaves):
+        where, dtype = f"at {jax.tree_util.keystr(path)}", jnp.result_type(param)
+        if not jnp.issubdtype(dtype, jnp.floating):
+            wrong = f"{dtype}, but an update rule is for real numbers"
+            raise ValueError(f"parameter {where} is {wrong}")
+        if jnp.shape(leaf) != jnp.shape(param):
+            shapes = f"{jnp.shape(leaf)}, not {jnp.shape(param)}"
+            raise ValueError(f"{name}: not like the parameters: the shape {where} is {shapes}")
+
+$helpers
+def $name(
+    $signature
+) -> optax.GradientTransformation:
+    """The rule. Every number may be a schedule, too: step count -> number.
+
+    It computes in float32, whatever the dtype of the parameters.
+
+    Args:
+      $arguments
     """
-
+    numbers = ($numbers)
+$warning
     def init(params):
-        zeros = jax.tree.map(lambda p: jnp.zeros(jnp.shape(p), jnp.float32), params)
-        return State(jnp.zeros([], jnp.int32){zeros})
+        check(params, params, "the parameters")
+        # Each state has buffers of its own, so that all can be donated.
+        trees = [
+            jax.tree.map(lambda p: jnp.zeros_like(p, state_dtype), params)
+            for _ in State._fields[1:]
+        ]
+        return State(jnp.zeros([], jnp.int32), *trees)
 
     def update(g, state, params=None):
         if params is None:
             raise ValueError("this rule reads the weights: call update(grads, state, params)")
-        count = state.count
-{unpack}        lr = jnp.asarray(schedule(count), jnp.float32)
-        w, g = (jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), t) for t in (params, g))
-{body}
-        updates = jax.tree.map(lambda u, p: (-u).astype(jnp.asarray(p).dtype), update, params)
-        return updates, State(count + 1{states})
+        check(params, g, "the gradients")
+        for name, tree in zip(State._fields[1:], state[1:]):
+            check(params, tree, f"state '{name}'")
+        zero = jax.lax.optimization_barrier(jnp.minimum(state.count, 0))
+
+        def keep(tree):
+            return jax.tree.map(lambda x: isolated(jnp.asarray(x, jnp.float32), zero), tree)
+
+        $names = keep([n(state.count) if callable(n) else n for n in numbers])
+        w, g, $states = keep((params, g, state[1:]))
+$mask
+$body
+
+        updates = jax.tree.map(lambda u, p: (-scale * u).astype(jnp.result_type(p)), update, params)
+        trees = jax.tree.map(lambda x: x.astype(state_dtype), $states)
+        return updates, State(optax.safe_increment(state.count), *trees)
 
     return optax.GradientTransformation(init, update)
-'''
+''')
 
 _HELPERS = {
     "total(": '''
 def total(function, *trees):
-    """Sum of function over all numbers of the trees; lower shapes are broadcast to the highest."""
+    """Sum of function over all elements of the trees; lower shapes are broadcast to the highest."""
     lists = [jax.tree.leaves(tree) for tree in trees]
     count = max(map(len, lists))
     lists = [leaves * count if len(leaves) == 1 else leaves for leaves in lists]
-    return sum(jnp.sum(function(*jnp.broadcast_arrays(*leaves))) for leaves in zip(*lists))
+    sums = [jnp.sum(function(*jnp.broadcast_arrays(*leaves))) for leaves in zip(*lists)]
+    return sum(sums, jnp.float32(0))
 
 ''',
     "scaled(": '''
@@ -71,43 +129,81 @@ def scaled(tree, factor):
 ''',
 }
 
+_WARNING = """    if schedule is not None:
+        warnings.warn("this rule never reads the schedule value; scale multiplies the update")
+"""
+
+_MASK = """        mask = decay_mask(params) if callable(decay_mask) else decay_mask
+        mask = keep(jax.tree.broadcast(mask, params))
+"""
+
+_ARGUMENTS = {
+    "schedule": "the schedule value, with a peak of about 1: the peak learning rate is a constant "
+    "inside the rule.",
+    "no schedule": "changes nothing, since this rule never reads the schedule value; use scale.",
+    "scale": "a factor of the whole update, weight decay included.",
+    "decay_mask": "a bool, a tree of them like the parameters or a prefix of one, or a function of "
+    "the parameters that gives one; where False, no weight decay.",
+    "state_dtype": "the dtype in which states are kept between steps.",
+}
+
 
 def to_optax(program: Program, name: str = "rule") -> str:
-    """Source of a module that defines `name(schedule) -> optax.GradientTransformation`.
+    """Source of a module that defines the program as an optax optimizer.
 
-    Redundant statements and states that never reach an update are left out.
+    It defines name(schedule=1.0, *, scale=1.0, decay_mask=True, state_dtype="float32", ...), with
+    the program's constants as further keywords (`programs.hyperparameters`) and decay_mask for a
+    program with weight decay. Redundant statements and states that never reach an update are left
+    out; variables whose names the module needs get others.
+
+    Raises:
+      ProgramError: the name is no identifier, or one that the module needs.
     """
+    _check_name(name)
     program = live_across_steps(program)
-    taken = {
-        "state",
-        "params",
-        "count",
-        "init",
-        "schedule",
-        "updates",
-        "jax",
-        "jnp",
-        "optax",
-        "ValueError",
-    }
-    program = _renamed(program, taken | {"total", "scaled", "State", name})
-    kinds: dict[str, Kind] = {"w": Kind.TENSOR, "g": Kind.TENSOR, "lr": Kind.SCALAR}
-    kinds |= dict.fromkeys(program.states, Kind.TENSOR)
-    lines = []
-    for statement, kind in zip(program, analyse(program).kinds):
-        lines.append(f"        {statement.target} = {_expression(statement, kinds)}")
-        kinds[statement.target] = kind
-    body = "\n".join(lines)
-    return _TEMPLATE.format(
+    constants = hyperparameters(program)
+    masked = weight_decay(program)
+    renamed = _renamed(program, {h.name for h in constants} | _names_of_template())
+    code = with_inputs(renamed, {h: h.name for h in constants}, "mask" if masked else None)
+    body = "\n".join(_body(code, [h.name for h in constants]))
+
+    scheduled = reads_schedule(program)
+    defaults = {"scale": "1.0", **({"decay_mask": "True"} if masked else {})}
+    defaults["state_dtype"] = '"float32"'
+    arguments = {"schedule": _ARGUMENTS["schedule" if scheduled else "no schedule"]}
+    arguments |= {option: _ARGUMENTS[option] for option in defaults}
+    if constants:
+        arguments[", ".join(h.name for h in constants)] = "the constants of the rule."
+    signature = [f"schedule={'1.0' if scheduled else 'None'}", "*"]
+    signature += [f"{option}={default}" for option, default in defaults.items()]
+    signature += [f"{h.name}={h.value!r}" for h in constants]
+    numbers = [*(["schedule"] if scheduled else []), "scale", *(h.name for h in constants)]
+    states = "".join(f"{state}, " for state in renamed.states)
+    return _MODULE.substitute(
         text=str(program).rstrip(),
-        fields="".join(f"    {state}: Any\n" for state in program.states),
+        imports="" if scheduled else "import warnings\n",
+        fields="".join(f"    {state}: Any\n" for state in renamed.states),
         helpers="".join(text for call, text in _HELPERS.items() if call in body),
         name=name,
-        zeros=", zeros" * len(program.states),
-        states="".join(f", {state}" for state in program.states),
-        unpack="".join(f"        {state} = state.{state}\n" for state in program.states),
+        signature="\n    ".join(f"{parameter}," for parameter in signature),
+        arguments="\n      ".join(f"{names}: {text}" for names, text in arguments.items()),
+        numbers=", ".join(numbers) + ",",
+        warning="" if scheduled else _WARNING,
+        names=", ".join(["lr" if n == "schedule" else n for n in numbers]) + ",",
+        states=f"({states.strip()})",
+        mask=_MASK if masked else "",
         body=body,
     )
+
+
+def _body(code: Program, constants: Iterable[str]) -> Iterable[str]:
+    """The statements as lines; `constants` and "mask" are variables that they do not define."""
+    kinds = dict.fromkeys(("w", "g", *code.states), Kind.TENSOR)
+    kinds |= dict.fromkeys(("lr", *constants), Kind.SCALAR) | {"mask": Kind.PER_ARRAY}
+    for statement in code:
+        yield f"        {statement.target} = keep({_expression(statement, kinds)})"
+        arguments = tuple(kinds[str(argument)] for argument in statement.arguments)
+        kinds[statement.target] = FUNCTIONS[statement.function].kinds[arguments]
 
 
 def _expression(statement: Statement, kinds: dict[str, Kind]) -> str:
@@ -116,32 +212,66 @@ def _expression(statement: Statement, kinds: dict[str, Kind]) -> str:
     template = row.source or (
         f"jnp.{row.name}(" + ", ".join(f"{{{i}}}" for i in range(row.arity)) + ")"
     )
-    trees = dict.fromkeys(
-        a for a in statement.arguments if isinstance(a, str) and kinds[a] is not Kind.SCALAR
-    )
-    # Constants alone would be computed by Python, which raises where float32 gives inf.
-    lone = not any(isinstance(a, str) for a in statement.arguments)
-    shown = [
-        a if isinstance(a, str) else f"jnp.float32({a!r})" if lone else repr(a)
-        for a in statement.arguments
-    ]
-    expression = template.format(*shown)
+    arguments = [str(argument) for argument in statement.arguments]
+    expression = template.format(*arguments)
+    trees = dict.fromkeys(a for a in arguments if kinds[a] is not Kind.SCALAR)
     if row.whole_tree or not trees:
         return expression
     names = ", ".join(trees)
     return f"jax.tree.map(lambda {names}: {expression}, {names})"
 
 
+def _names_in(source: str) -> set[str]:
+    """Every name that Python source reads or binds."""
+    found = set(keyword.kwlist)
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Name(id=name) | ast.arg(arg=name) | ast.alias(asname=None, name=name):
+                found.add(name.partition(".")[0])
+            case ast.alias(asname=str(name)) | ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+    return found
+
+
+@functools.cache
+def _names_of_template() -> frozenset[str]:
+    """What no variable of a program may be called in the module; all but the language's own."""
+    blank = dict.fromkeys(("text", "imports", "fields", "helpers", "mask", "body"), "")
+    blank |= {"name": "rule", "signature": "", "arguments": "", "numbers": "", "warning": _WARNING}
+    source = _MODULE.substitute(blank, names="_", states="()") + "".join(_HELPERS.values())
+    options = "schedule scale decay_mask state_dtype mask warnings"
+    return frozenset(_names_in(source + options.replace(" ", "\n"))) - {"w", "g", "lr", OUTPUT}
+
+
+def _check_name(name: str) -> None:
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise ProgramError(f"--name {name!r} is no Python name; write one such as 'my_rule'")
+    helpers = _names_in("".join(_HELPERS.values()))
+    if name in helpers | {"jax", "jnp", "optax", "State", "Any", "NamedTuple", "isolated", "check"}:
+        raise ProgramError(
+            f"--name {name!r} is a name that the module itself needs; choose another"
+        )
+    if name in dir(builtins):
+        raise ProgramError(f"--name {name!r} is a name of Python's own; choose another")
+
+
 def _renamed(program: Program, taken: set[str]) -> Program:
-    """The program with an underscore behind each variable that the template uses itself."""
+    """The program with other names for variables that are called what the module needs.
 
-    def rename(name):
-        return f"{name}_" if name in taken else name
+    A state is a field of a NamedTuple, whose name may not begin with an underscore.
+    """
+    variables = dict.fromkeys((*program.inputs, *(s.target for s in program)))
+    names: dict[str, str] = {}
+    for name in variables:
+        new = name.lstrip("_") or "x"
+        while new in taken or (new != name and new in variables) or new in names.values():
+            new += "_"
+        names[name] = new
 
-    return Program(
-        tuple(rename(state) for state in program.states),
-        tuple(
-            Statement(rename(s.target), s.function, tuple(rename(a) for a in s.arguments))
-            for s in program
-        ),
+    def rename(argument):
+        return names[argument] if isinstance(argument, str) else argument
+
+    statements = (
+        Statement(rename(s.target), s.function, tuple(map(rename, s.arguments))) for s in program
     )
+    return Program(tuple(map(rename, program.states)), tuple(statements))

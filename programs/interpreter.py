@@ -29,13 +29,12 @@ from jax import lax
 
 from programs.functions import FUNCTIONS
 from programs.kinds import Kind
-from programs.program import MAX_STATES, Program, ProgramError
+from programs.program import Program, ProgramError
 from programs.registers import (
     CONSTANTS,
     COPY,
     COPY_FORM,
     LR,
-    STATES,
     Allocation,
     Form,
     G,
@@ -43,6 +42,7 @@ from programs.registers import (
     allocate,
     form_of,
 )
+from programs.trees import check_like, check_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +50,18 @@ class Capacity:
     """How large a program may be: shapes of the arrays, hence one compilation each.
 
     instructions: N, statements and moves; only those that are there cost time.
-    tensors, smalls: rows T and S of the register files (registers.py).
+    tensors, scalars: rows T and S of the register files (registers.py).
     """
 
     instructions: int
     tensors: int
-    smalls: int
+    scalars: int
 
     def holds(self, need: Capacity) -> bool:
         return (
             need.instructions <= self.instructions
             and need.tensors <= self.tensors
-            and need.smalls <= self.smalls
+            and need.scalars <= self.scalars
         )
 
 
@@ -76,26 +76,24 @@ CAPACITIES = (
 class Code(NamedTuple):
     """A program as data, numpy or JAX arrays.
 
-    table: int32 [N, 6], each instruction's opcode, target in `tensors`, target in `smalls`, and
+    table: int32 [N, 6], each instruction's opcode, target in `tensors`, target in `scalars`, and
       three operands.
-    numbers: float32 [S], what stands in `smalls` at the start: the constants.
+    constants: float32 [S], what stands in `scalars` at the start.
     count: int32 [], instructions there are.
     update: int32 [], the row of `tensors` that holds the update at the end.
-    states: int32 [], states that are kept.
     """
 
     table: Any
-    numbers: Any
+    constants: Any
     count: Any
     update: Any
-    states: Any
 
 
 class Registers(NamedTuple):
-    """The optimizer's state: tensors float32 [T, P], smalls float32 [S, A]."""
+    """The optimizer's state: tensors float32 [T, P], scalars float32 [S, A]."""
 
     tensors: jax.Array
-    smalls: jax.Array
+    scalars: jax.Array
 
 
 def _forms() -> tuple[Form, ...]:
@@ -127,7 +125,7 @@ def capacity_of(program: Program) -> Capacity:
 
 
 def _needed(allocation: Allocation) -> Capacity:
-    return Capacity(len(allocation.instructions), allocation.tensors, allocation.smalls)
+    return Capacity(len(allocation.instructions), allocation.tensors, allocation.scalars)
 
 
 def encode(program: Program, capacity: Capacity) -> Code:
@@ -145,15 +143,11 @@ def encode(program: Program, capacity: Capacity) -> Code:
         row[0] = _OPCODES[instruction.form]
         row[1 if instruction.kind is Kind.TENSOR else 2] = instruction.target
         row[3 : 3 + len(instruction.operands)] = instruction.operands
-    numbers = np.zeros(capacity.smalls, np.float32)
+    constants = np.zeros(capacity.scalars, np.float32)
     with np.errstate(over="ignore"):  # beyond float32 is infinite, as in the other engines
-        numbers[CONSTANTS : CONSTANTS + len(allocation.constants)] = allocation.constants
+        constants[CONSTANTS : CONSTANTS + len(allocation.constants)] = allocation.constants
     return Code(
-        table,
-        numbers,
-        np.int32(len(allocation.instructions)),
-        np.int32(allocation.update),
-        np.int32(allocation.states),
+        table, constants, np.int32(len(allocation.instructions)), np.int32(allocation.update)
     )
 
 
@@ -167,7 +161,7 @@ class Flat(NamedTuple):
 class FlatTree:
     """How functions run on Flat values: `programs.execute.Tree` for flattened parameters.
 
-    sizes: the number of numbers in each of the A arrays.
+    sizes: the number of elements of each of the A arrays.
     """
 
     xp = jnp
@@ -201,110 +195,102 @@ class FlatTree:
         return value.array
 
     def cast(self, *values: Flat) -> tuple[Flat, ...]:
-        """Broadcasts all to the highest kind, so that reductions run over all its numbers."""
+        """Broadcasts all to the highest kind, so that reductions run over all its elements."""
         kind = max(v.kind for v in values)
         arrays = jnp.broadcast_arrays(*(self._lift(v, kind) for v in values))
         return tuple(Flat(kind, array) for array in arrays)
 
     def total(self, function: Callable[..., Any], *values: Flat) -> jax.Array:
-        """Sum of function(values) over all numbers."""
+        """Sum of function(values) over all elements."""
         return jnp.sum(self.map(function, *values).array)
 
     def each(self, function: Callable[..., Any], x: Flat) -> Flat:
         """Sum of function(x) over each array."""
-        numbers = function(x.array)
+        elements = function(x.array)
         if x.kind is not Kind.TENSOR:
-            return Flat(x.kind, numbers)
-        parts = [jnp.sum(numbers[i:j]) for i, j in zip(self.ends, self.ends[1:])]
+            return Flat(x.kind, elements)
+        parts = [jnp.sum(elements[i:j]) for i, j in zip(self.ends, self.ends[1:])]
         return Flat(Kind.PER_ARRAY, jnp.stack(parts))
 
 
-def _branch(tree: FlatTree, form: Form) -> Callable[..., tuple[jax.Array, jax.Array]]:
-    """The code of one opcode: (instruction [6], tensors, smalls) -> (row [P], row [A])."""
+def _branch(tree: FlatTree, form: Form) -> Callable[[jax.Array, Registers], Row]:
+    """The code of one opcode."""
     function, kinds = form
 
-    def run(instruction, tensors, smalls):
-        def fetch(kind, row):
-            if kind is Kind.TENSOR:
-                return Flat(kind, lax.dynamic_index_in_dim(tensors, row, keepdims=False))
-            if kind is Kind.PER_ARRAY:
-                return Flat(kind, lax.dynamic_index_in_dim(smalls, row, keepdims=False))
-            return Flat(kind, lax.dynamic_slice(smalls, (row, 0), (1, 1))[0, 0])
-
-        operands = [fetch(kind, instruction[3 + i]) for i, kind in enumerate(kinds)]
-        kind, result = tree.apply(function, operands)
-        none, none_small = jnp.zeros_like(tensors[0]), jnp.zeros_like(smalls[0])
+    def fetch(registers: Registers, kind: Kind, row: jax.Array) -> Flat:
         if kind is Kind.TENSOR:
-            return result, none_small
-        return none, jnp.broadcast_to(result, none_small.shape)
+            return Flat(kind, lax.dynamic_index_in_dim(registers.tensors, row, keepdims=False))
+        if kind is Kind.PER_ARRAY:
+            return Flat(kind, lax.dynamic_index_in_dim(registers.scalars, row, keepdims=False))
+        return Flat(kind, lax.dynamic_slice(registers.scalars, (row, jnp.int32(0)), (1, 1))[0, 0])
+
+    def run(instruction: jax.Array, registers: Registers) -> Row:
+        operands = [fetch(registers, kind, instruction[3 + i]) for i, kind in enumerate(kinds)]
+        kind, result = tree.apply(function, operands)
+        none = Row(*(jnp.zeros_like(file[0]) for file in registers))
+        if kind is Kind.TENSOR:
+            return none._replace(tensor=result)
+        return none._replace(scalar=jnp.broadcast_to(result, none.scalar.shape))
 
     return run
 
 
-def interpreted(
-    code: Code, capacity: Capacity, state_dtype: Any = None
-) -> optax.GradientTransformationExtraArgs:
+class Row(NamedTuple):
+    """What an instruction writes, one row of each register file: float32 [P] and [A]."""
+
+    tensor: jax.Array
+    scalar: jax.Array
+
+
+def interpreted(code: Code, capacity: Capacity) -> optax.GradientTransformationExtraArgs:
     """An encoded program as an optimizer over any pytree of parameters.
 
     Args:
       code: from `encode(program, capacity)`; may be traced, so that another program of the same
         capacity compiles nothing.
       capacity: the shapes of `code`.
-      state_dtype: dtype to whose precision states are rounded between steps; None keeps float32.
 
     Returns:
       init(params) -> Registers; update(grads, state, params, *, lr=1.0) -> (updates, state), with
-      updates of the parameters' dtypes. `update` raises ValueError without params.
+      updates of the parameters' dtypes. Raises ValueError as `as_optax` does.
     """
 
     def init(params: Any) -> Registers:
+        check_parameters(params)
         sizes = _sizes(params)
-        smalls = jnp.broadcast_to(jnp.asarray(code.numbers)[:, None], (capacity.smalls, len(sizes)))
-        tensors = jnp.zeros((capacity.tensors, sum(sizes)), jnp.float32)
-        return Registers(tensors, smalls)
+        constants = jnp.asarray(code.constants)[:, None]
+        scalars = jnp.broadcast_to(constants, (capacity.scalars, len(sizes)))
+        return Registers(jnp.zeros((capacity.tensors, sum(sizes)), jnp.float32), scalars)
 
     def update(grads: Any, state: Registers, params: Any = None, *, lr: Any = 1.0, **_: Any):
         if params is None:
             raise ValueError("a program reads the weights: call update(grads, state, params)")
+        check_like(params, grads, "the gradients")
         tree = FlatTree(_sizes(params))
         branches = [_branch(tree, form) for form in FORMS]
         table = jnp.asarray(code.table)
-        tensors = _write(_write(state.tensors, W, params), G, grads)
-        smalls = state.smalls.at[LR].set(jnp.asarray(lr, jnp.float32))
 
-        def one(i, registers):
+        def run(i: jax.Array, registers: Registers) -> Registers:
             instruction = lax.dynamic_index_in_dim(table, i, keepdims=False)
-            results = lax.switch(instruction[0], branches, instruction, *registers)
-            return tuple(
-                lax.dynamic_update_index_in_dim(file, result, target, 0)
-                for file, result, target in zip(registers, results, instruction[1:3])
+            row = lax.switch(instruction[0], branches, instruction, registers)
+            return Registers(
+                lax.dynamic_update_index_in_dim(registers.tensors, row.tensor, instruction[1], 0),
+                lax.dynamic_update_index_in_dim(registers.scalars, row.scalar, instruction[2], 0),
             )
 
-        tensors, smalls = lax.fori_loop(0, code.count, one, (tensors, smalls))
-        change = lax.dynamic_index_in_dim(tensors, code.update, keepdims=False)
-        if state_dtype is not None:
-            tensors = _round_states(tensors, code.states, state_dtype)
-        updates = _unflatten(-change, params, tree.ends)
-        return updates, Registers(tensors, smalls)
+        start = Registers(
+            _write(_write(state.tensors, W, params), G, grads),
+            state.scalars.at[LR].set(jnp.asarray(lr, jnp.float32)),
+        )
+        end = lax.fori_loop(0, code.count, run, start)
+        change = lax.dynamic_index_in_dim(end.tensors, code.update, keepdims=False)
+        return _unflatten(-change, params, tree.ends), end
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _round_states(tensors: jax.Array, states: Any, dtype: Any) -> jax.Array:
-    """Rounds the rows of the states. A cast there and back would be optimized away."""
-    info = jnp.finfo(dtype)
-    rows = tensors[STATES : STATES + MAX_STATES]
-    rounded = lax.reduce_precision(rows, info.nexp, info.nmant)
-    if info.nexp < jnp.finfo(jnp.float32).nexp:  # reduce_precision takes subnormal numbers for 0
-        least = float(info.smallest_subnormal)
-        subnormal = jnp.round(rows / least) * least
-        rounded = jnp.where(jnp.abs(rows) < float(info.tiny), subnormal, rounded)
-    kept = jnp.arange(len(rows))[:, None] < states
-    return tensors.at[STATES : STATES + MAX_STATES].set(jnp.where(kept, rounded, rows))
-
-
 def _sizes(params: Any) -> tuple[int, ...]:
-    """The number of numbers in each array; an empty tree counts as one empty array."""
+    """The number of elements of each array; an empty tree counts as one empty array."""
     return tuple(math.prod(jnp.shape(leaf)) for leaf in jax.tree.leaves(params)) or (0,)
 
 
@@ -312,9 +298,9 @@ def _write(tensors: jax.Array, row: int, tree: Any) -> jax.Array:
     """Puts a tree into a row, array by array: one concatenation would be compiled to slow code."""
     start = 0
     for leaf in jax.tree.leaves(tree):
-        numbers = jnp.reshape(jnp.asarray(leaf, jnp.float32), (1, -1))
-        tensors = lax.dynamic_update_slice(tensors, numbers, (row, start))
-        start += numbers.size
+        elements = jnp.reshape(jnp.asarray(leaf, jnp.float32), (1, -1))
+        tensors = lax.dynamic_update_slice(tensors, elements, (row, start))
+        start += elements.size
     return tensors
 
 

@@ -1,7 +1,7 @@
 """Register allocation: a program as instructions over two small files of registers.
 
     tensors  [T, P]  whole parameter trees, flattened: w, g, the states, then room for results
-    smalls   [S, A]  one number per array of the tree: lr, the constants, then room for results; a
+    scalars  [S, A]  one number per array of the tree: lr, the constants, then room for results; a
                      scalar is a row of equal numbers, read at column 0
 
 Row 0 of each is scratch: an instruction writes to both files, and the other result goes there.
@@ -25,7 +25,7 @@ from programs.program import OUTPUT, Program
 
 SCRATCH = 0  # a row of both files
 W, G, STATES = 1, 2, 3  # rows of `tensors`
-LR, CONSTANTS = 1, 2  # rows of `smalls`
+LR, CONSTANTS = 1, 2  # rows of `scalars`
 
 Form = tuple[str, tuple[Kind, ...]]  # a function, and the kinds under which its code reads operands
 
@@ -51,7 +51,7 @@ def form_of(function: str, kinds: tuple[Kind, ...]) -> Form:
 class Instruction:
     """target = form(operands): rows, each of the file that its kind says.
 
-    kind: of the result; what is per-array and what is scalar both are rows of `smalls`.
+    kind: of the result; what is per-array and what is scalar both are rows of `scalars`.
     """
 
     form: Form
@@ -64,9 +64,9 @@ class Instruction:
 class Allocation:
     """A program as instructions.
 
-    constants: the values of the rows of `smalls` from CONSTANTS on.
+    constants: the values of the rows of `scalars` from CONSTANTS on.
     update: the row of `tensors` that holds the update after the last instruction.
-    tensors, smalls: rows needed of each file (T, S).
+    tensors, scalars: rows needed of each file (T, S).
     states: how many of the rows of `tensors` from STATES on are states.
     """
 
@@ -74,7 +74,7 @@ class Allocation:
     constants: tuple[float, ...]
     update: int
     tensors: int
-    smalls: int
+    scalars: int
     states: int
 
 
@@ -106,21 +106,21 @@ def allocate(program: Program) -> Allocation:
     analysis = analyse(program)
     uses = _last_uses(program)
     homes = {name: STATES + i for i, name in enumerate(program.states)}
-    constants, number_rows = _constants(program)
-    tensors, smalls = _Rows(STATES + len(homes)), _Rows(CONSTANTS + len(constants))
+    constants, constant_rows = _constants(program)
+    tensors, scalars = _Rows(STATES + len(homes)), _Rows(CONSTANTS + len(constants))
     lent = {
         Kind.TENSOR: (tensors, {*homes.values()}),
-        Kind.SCALAR: (smalls, set(range(smalls.count))),
+        Kind.SCALAR: (scalars, set(range(scalars.count))),
     }
     lent[Kind.PER_ARRAY] = lent[Kind.SCALAR]
 
-    place: dict[str, tuple[Kind, int]] = {"w": (Kind.TENSOR, W), "g": (Kind.TENSOR, G)}
-    place |= {"lr": (Kind.SCALAR, LR), **{name: (Kind.TENSOR, homes[name]) for name in homes}}
-    version = {name: 0 for name in place}  # names are assigned again: each time another value
+    location: dict[str, tuple[Kind, int]] = {"w": (Kind.TENSOR, W), "g": (Kind.TENSOR, G)}
+    location |= {"lr": (Kind.SCALAR, LR), **{name: (Kind.TENSOR, homes[name]) for name in homes}}
+    version = {name: 0 for name in location}  # names are assigned again: each time another value
     ended = {row for name, row in homes.items() if (name, 0) not in uses}  # homes free to overwrite
 
     def release(name: str) -> None:
-        kind, row = place[name]
+        kind, row = location[name]
         rows, kept = lent[kind]
         if row not in kept:
             rows.free(row)
@@ -134,7 +134,7 @@ def allocate(program: Program) -> Allocation:
     for i, (statement, kind) in enumerate(zip(program.statements, analysis.kinds)):
         target = statement.target
         read = [
-            place[a] if isinstance(a, str) else (Kind.SCALAR, number_rows[float(a).hex()])
+            location[a] if isinstance(a, str) else (Kind.SCALAR, constant_rows[float(a).hex()])
             for a in statement.arguments
         ]
         for name in {a for a in statement.arguments if isinstance(a, str)}:
@@ -142,18 +142,19 @@ def allocate(program: Program) -> Allocation:
                 release(name)
         version[target] = version.get(target, -1) + 1
         if not FUNCTIONS[statement.function].arity:
-            place[target] = Kind.SCALAR, number_rows[_number(statement.function).hex()]
+            location[target] = Kind.SCALAR, constant_rows[_number(statement.function).hex()]
             continue
         final = uses[target, version[target]] == len(program)
         row = homes[target] if final and homes.get(target) in ended else lent[kind][0].take()
-        place[target] = kind, row
+        location[target] = kind, row
         kinds, operands = zip(*read)
         instructions.append(Instruction(form_of(statement.function, kinds), kind, row, operands))
     for name, home in homes.items():
-        if place[name][1] != home:
-            instructions.append(Instruction(COPY_FORM, Kind.TENSOR, home, (place[name][1],)))
+        if location[name][1] != home:
+            instructions.append(Instruction(COPY_FORM, Kind.TENSOR, home, (location[name][1],)))
+    update = location[OUTPUT][1]
     return Allocation(
-        tuple(instructions), constants, place[OUTPUT][1], tensors.count, smalls.count, len(homes)
+        tuple(instructions), constants, update, tensors.count, scalars.count, len(homes)
     )
 
 

@@ -1,5 +1,7 @@
 # AdaMax without bias correction. Source: Kingma and Ba 2015, section 7.1. beta1 0.9, beta2 0.999,
 # peak learning rate 0.002.
+# Differs from torch.optim.Adamax and optax.adamax: no bias correction, so its first step is a tenth
+# as long.
 def train(w, g, m, u, lr):
     m = interp(g, m, 0.9)
     abs_g = abs(g)

@@ -1,17 +1,16 @@
-# An evolved rule of Chen et al. 2023, Program 5, rebuilt from its description (the idea is the
-# paper's, the constants are not): AdamW-like, with dot(g, w) as a dynamic weight decay, and the
-# sine of the update.
+# The rule of a search with less proxy data, as it was found: an Adam with a dynamic weight decay,
+# dot(g, w), and the sine of the update. Source: Chen et al. 2023, Program 5.
 def train(w, g, m, v, lr):
+    m = interp(m, g, 0.16)
     g2 = square(g)
-    m = interp(g, m, 0.9)
-    v = interp(g2, v, 0.999)
+    v = interp(v, g2, 0.001)
+    v753 = dot(g, w)
     sqrt_v = sqrt(v)
     update = m / sqrt_v
-    decay = dot(g, w)
-    wd = w * decay
-    wd = wd * 0.01
-    update = update + wd
+    wd = v753 * w
     update = sin(update)
-    lr = lr * 0.001
+    update = update + wd
+    lr = lr * 0.0216
     update = update * lr
+    v = sin(v)
     return update, m, v

@@ -1,5 +1,6 @@
 # Yogi without bias correction. Source: Zaheer et al. 2018. beta1 0.9, beta2 0.999, peak learning
 # rate 0.01.
+# Differs from optax.yogi: no bias correction, and the second moment starts at 0, not at 1e-6.
 def train(w, g, m, v, lr):
     m = interp(g, m, 0.9)
     g2 = square(g)

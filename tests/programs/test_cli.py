@@ -1,19 +1,21 @@
 """python -m programs."""
 
+import io
 import json
 import subprocess
 import sys
 
 import pytest
 
-from programs import load, parse
+from programs import library, load, parse
 from programs.__main__ import main
 
 
 def test_show(capsys):
     assert main(["show", "library:program8"]) == 0
     shown = capsys.readouterr().out
-    text = shown[: shown.index("21 statements")]
+    assert shown.startswith("# The raw evolved program from which Lion was derived by hand. ")
+    text = shown[: shown.index("21 statements, 13 live")]
     assert parse(text).statements == tuple(
         load("library:program8").statements[i]
         for i in (0, 5, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 19)
@@ -46,6 +48,78 @@ def test_check(tmp_path, capsys):
     assert main(["check", str(bad)]) == 2
     error = capsys.readouterr().err
     assert error == f"error: {bad}:2:12: unknown function 'sqr'; did you mean 'sqrt'?\n"
+
+
+WRONG = "def train(w, g, lr):\n  update = sqr(g)\n  return update\n"
+
+
+def test_check_prints_json_of_what_is_wrong(tmp_path, capsys):
+    bad = tmp_path / "bad.py"
+    bad.write_text(WRONG)
+    assert main(["check", str(bad), "--json"]) == 2
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == {
+        "valid": False, "error": "unknown function 'sqr'; did you mean 'sqrt'?",
+        "file": str(bad), "line": 2, "column": 12,
+    }  # fmt: skip
+    assert not printed.err
+    assert main(["check", "library:nope", "--json"]) == 2
+    mistake = json.loads(capsys.readouterr().out)
+    assert (mistake["valid"], mistake["line"]) == (False, None)
+    assert main(["check", "library:lion", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"valid": True, "statements": 7}
+
+
+def _type(monkeypatch, text):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+def test_standard_input(capsys, monkeypatch):
+    _type(monkeypatch, str(load("library:lion")))
+    assert main(["check", "-"]) == 0
+    _type(monkeypatch, WRONG)
+    assert main(["show", "-"]) == 2
+    assert capsys.readouterr().err.startswith("error: <stdin>:2:12: unknown function 'sqr'")
+    _type(monkeypatch, "# Mine. Not another's.\n" + str(load("library:lion")))
+    assert main(["show", "-"]) == 0
+    assert capsys.readouterr().out.startswith("# Mine. Not another's.\ndef train(")
+    _type(monkeypatch, str(load("library:lion")))
+    assert main(["diff", "library:lion", "-"]) == 0
+    assert main(["diff", "-", "-"]) == 2
+    _type(monkeypatch, "#" * 100_000)
+    assert main(["export", "-"]) == 2
+
+
+def test_list(capsys):
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(library()) + 1
+    assert "library:lion                      7       1  Lion." in lines
+    assert main(["list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == [f"library:{name}" for name in library()]
+    assert all(row["about"].endswith(".") for row in rows)
+
+
+def test_show_says_what_a_user_must_know(tmp_path, capsys):
+    assert main(["show", "library:adamw"]) == 0
+    shown = capsys.readouterr().out
+    assert "# Differs from torch.optim.AdamW and optax.adamw: no bias correction" in shown
+    assert "constants    beta1 0.9, beta2 0.999, decay 0.01, rate 0.001" in shown
+    assert "weight decay wd = w * 0.01" in shown
+    assert "schedule" not in shown
+    rule = tmp_path / "rule.py"
+    rule.write_text("def train(w, g, lr):\n  update = g * 0.1\n  return update\n")
+    assert main(["show", str(rule)]) == 0
+    assert "never reads the schedule value lr" in capsys.readouterr().out
+    assert main(["show", str(rule), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["reads_schedule"], facts["constants"]) == (False, {"c1": 0.1})
+
+
+def test_diff_says_which_rules_differ_from_their_namesakes(capsys):
+    assert main(["diff", "library:adam", "library:lion"]) == 1
+    assert "library:adam: Differs from torch.optim.Adam and optax.adam: " in capsys.readouterr().out
 
 
 def test_ctrl_c_is_one_line(capsys, monkeypatch):
@@ -82,7 +156,7 @@ def test_a_closed_pipe_is_no_error():
         f"{sys.executable} -m programs show library:program8 | head -1",
         shell=True, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.stdout == "def train(w, g, m, v, lr):\n"
+    assert done.stdout.startswith("# The raw evolved program") and done.stdout.count("\n") == 1
     assert done.stderr == ""
 
 
@@ -99,10 +173,14 @@ def test_the_package_is_light():
 
 def test_export(tmp_path, capsys):
     assert main(["export", "library:lion", "--name", "lion", "--out", str(tmp_path / "a.py")]) == 0
-    assert "def lion(schedule" in (tmp_path / "a.py").read_text()
+    assert "def lion(\n    schedule=1.0," in (tmp_path / "a.py").read_text()
     assert main(["export", "library:lion", "--out", str(tmp_path / "no" / "a.py")]) == 2
     assert "cannot write" in capsys.readouterr().err
-    assert main(["export", "library:lion", "--name", "1x"]) == 2
+    for name in ("1x", "class", "State", "jax"):
+        assert main(["export", "library:lion", "--name", name]) == 2
+        assert capsys.readouterr().err.startswith(f"error: --name '{name}' is ")
+    assert main(["export", "library:lion", "--name", "update"]) == 0
+    assert "def update(\n" in capsys.readouterr().out
 
 
 def test_simplify(tmp_path, capsys):
