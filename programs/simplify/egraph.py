@@ -1,22 +1,23 @@
 """Equality saturation: every program that the rules reach from a program, at once, in egglog.
 
 The rules are loaded into one e-graph per process; each use pushes, works and pops. Rounds are run
-one at a time, so that a limit on time or size ends the work between two of them.
+one at a time, so that a limit on size or work ends the growth between two of them.
 
-egglog's own extractor minimises the cost of a tree, in which a shared value is paid for at each
-use. A program computes a value once however often it is read, so extraction here is over DAGs: of
+The shortest program is chosen in extract.py. egglog has a greedy extractor over DAGs of its own
+(`greedy_dag_cost_model`), which is a good start and no more: it weighs each output alone, so of
 
     update = (sign(u) + w * 0.5) * (lr * c)        4 statements besides u
     update = sign(u) * (lr * c) + w * (lr * (c * 0.5))
 
-the tree cost cannot see that lr * c may be there already for another output. See extract.py.
+it cannot see that lr * c may be there already for another output, nor that a state which the other
+form does not read needs no statements at all.
 """
 
 from __future__ import annotations
 
 import enum
-import time
-from collections.abc import Collection, Iterable, Iterator
+import math
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -24,10 +25,13 @@ from functools import cache, partial
 from typing import Any
 
 from programs.kinds import Kind
-from programs.simplify.egglog_text import analyses, declarations, number, rule_text
+from programs.simplify.analyses import analyses, declarations
+from programs.simplify.egglog_text import number, rule_text
 from programs.simplify.rules import RULES, Claim, Phase
 from programs.simplify.signs import nonnegative_states
 from programs.simplify.terms import Node, Terms, is_call
+from programs.simplify.work import E_GRAPH, ROUND, Work
+from programs.terms import RATIONAL
 
 MAX_SIZE = 2_500  # an e-graph is not grown further from here; see `_size`
 SHRINKING = 12  # rounds of shrinking rules before the exploring ones, at most
@@ -40,7 +44,7 @@ class Stop(enum.Enum):
     COMPLETE = "the rules had nothing left to add"
     ROUNDS = "the rounds of rewriting were up"
     SIZE = f"the e-graph reached its size of {MAX_SIZE:,}"
-    TIME = "time ran out"
+    WORK = "the work that was allowed was done"
     CONFLICT = "rules began to disagree, as where a divisor is 0"
 
 
@@ -64,15 +68,23 @@ class Classes:
     stop: Stop = Stop.COMPLETE
 
 
-def saturate(
-    terms: Terms,
-    claims: Collection[Claim],
-    explore: int,
-    deadline: float,
-    names: Collection[str] | None = None,
-    also: Terms | None = None,
-    known: Iterable[Fraction] = (),
-) -> Classes:
+@dataclass(frozen=True, slots=True)
+class Rewrites:
+    """Which rules may be used, and how often.
+
+    claims: those that claim one of these.
+    explore: rounds of exploring rules; shrinking rules run before and between them.
+    disabled: names of rules that may not be used.
+    known: constants that the program was given with.
+    """
+
+    claims: tuple[Claim, ...]
+    explore: int
+    disabled: frozenset[str] = frozenset()
+    known: frozenset[Fraction] = frozenset()
+
+
+def saturate(terms: Terms, rewrites: Rewrites, work: Work, also: Terms | None = None) -> Classes:
     """Grows the e-graph of `terms` by the rules.
 
     The rules with the claim UP_TO_GUARDS are wrong within the guards: s / s = 1 and 0 / s = 0
@@ -80,14 +92,10 @@ def saturate(
     before.
 
     Args:
-      claims: which rules may be used.
-      explore: rounds of exploring rules; shrinking rules run before and between them.
-      deadline: time.monotonic() after which no round is begun.
-      names: only these rules, if given.
+      work: no round is begun when it is exhausted.
       also: more terms put into the same e-graph; their outputs come after those of `terms`.
-      known: constants that the program was given with.
     """
-    grow = partial(_grow, terms, claims, explore, deadline, names, also, known)
+    grow = partial(_grow, terms, rewrites, work, also)
     classes = grow()
     if classes.stop is Stop.CONFLICT:
         classes = replace(grow(classes.rounds - 1), stop=Stop.CONFLICT)
@@ -95,36 +103,28 @@ def saturate(
 
 
 def _grow(
-    terms: Terms,
-    claims: Collection[Claim],
-    explore: int,
-    deadline: float,
-    names: Collection[str] | None,
-    also: Terms | None,
-    known: Iterable[Fraction],
-    most: int = 1_000,
+    terms: Terms, rewrites: Rewrites, work: Work, also: Terms | None, most: int = 1_000
 ) -> Classes:
     """`saturate` with at most so many rounds, and no way back from a conflict."""
     with _scratch() as egraph:
-        sets = _rulesets(egraph, claims, names)
-        _commands(egraph, "".join(f"(known {number(c)})" for c in known if c))
+        work.spend(E_GRAPH)
+        sets = _rulesets(egraph, rewrites)
         variables = _enter(egraph, terms, "t")
-        facts = [f'(nonneg (In "{name}"))' for name in sorted(nonnegative_states(terms))]
-        _commands(egraph, "".join(facts))
         if also is not None:
             variables += _enter(egraph, also, "u")
+        _commands(egraph, " ".join(_facts(terms, rewrites.known)))
         _run(egraph, "")
         fired: set[str] = set()
         done, stop = 0, Stop.COMPLETE
         for phases, rounds in (
             ((Phase.SHRINK,), SHRINKING),
-            ((Phase.EXPLORE, Phase.SHRINK), explore),
+            ((Phase.EXPLORE, Phase.SHRINK), rewrites.explore),
         ):
             for _ in range(min(rounds, most - done)):
                 report = _run(egraph, " ".join(f"(run {sets[p]}) {_ANALYSE}" for p in phases))
                 done += 1
                 fired |= {n for n, count in report.num_matches_per_rule.items() if count}
-                stop = _stop(egraph, report.updated, deadline)
+                stop = _stop(egraph, report.updated, work)
                 if stop is not Stop.ROUNDS:
                     break
             if stop not in (Stop.ROUNDS, Stop.COMPLETE):
@@ -134,16 +134,18 @@ def _grow(
         return classes
 
 
-def _stop(egraph: Any, updated: bool, deadline: float) -> Stop:
+def _stop(egraph: Any, updated: bool, work: Work) -> Stop:
     """Why the round that was run should be the last; ROUNDS if nothing but their number says so."""
     functions = egraph.freeze().functions
+    size = _size(functions)
+    work.spend(ROUND * size)
     if _conflict(egraph, functions):
         return Stop.CONFLICT
     if not updated:
         return Stop.COMPLETE
-    if time.monotonic() > deadline:
-        return Stop.TIME
-    return Stop.SIZE if _size(functions) > MAX_SIZE else Stop.ROUNDS
+    if work.exhausted:
+        return Stop.WORK
+    return Stop.SIZE if size > MAX_SIZE else Stop.ROUNDS
 
 
 def _conflict(egraph: Any, functions: Any) -> bool:
@@ -207,9 +209,7 @@ def _scratch() -> Iterator[Any]:
         _commands(egraph, "(pop)")
 
 
-def _rulesets(
-    egraph: Any, claims: Collection[Claim], names: Collection[str] | None
-) -> dict[Phase, str]:
+def _rulesets(egraph: Any, rewrites: Rewrites) -> dict[Phase, str]:
     """The names of the combined rulesets of the wanted rules, one for each phase."""
     lines = ["(ruleset nothing)"]
     for phase in Phase:
@@ -217,12 +217,25 @@ def _rulesets(
             f"rule{_NUMBER[rule.name]}"
             for rule in RULES
             if rule.phase is phase
-            and rule.claim in claims
-            and (names is None or rule.name in names)
+            and rule.claim in rewrites.claims
+            and rule.name not in rewrites.disabled
         ]
         lines.append(f"(unstable-combined-ruleset {phase.value} nothing {' '.join(wanted)})")
     _commands(egraph, "\n".join(lines))
     return {phase: phase.value for phase in Phase}
+
+
+def _facts(terms: Terms, known: Collection[Fraction]) -> Iterator[str]:
+    """What the rules may ask besides what the analyses work out."""
+    for constant in sorted(known):
+        if constant:
+            yield f"(known {number(constant)})"
+    for name in sorted(nonnegative_states(terms)):
+        yield f'(nonneg (In "{name}"))'
+    for constant in sorted({node[1] for node in terms.nodes if node[0] == "constant"}):
+        if constant:
+            root = RATIONAL.read(math.sqrt(abs(constant)))
+            yield f"(root {number(constant)} {number(root)})"
 
 
 def _enter(egraph: Any, terms: Terms, prefix: str) -> list[str]:
@@ -246,11 +259,11 @@ def _read(egraph: Any, outputs: list[str]) -> Classes:
     result = Classes()
 
     def number_of(value: Any) -> int:
-        found = numbers.get(value)
-        if found is None:
-            found = numbers[value] = len(numbers)
+        i = numbers.get(value)
+        if i is None:
+            i = numbers[value] = len(numbers)
             result.nodes.append([])
-        return found
+        return i
 
     constants: dict[int, Fraction] = {}
     kinds: dict[int, Kind] = {}
