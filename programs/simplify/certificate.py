@@ -37,11 +37,9 @@ class Rewriting:
 
         def enough(names: Sequence[str]) -> bool:
             rewrites = replace(self.rewrites, disabled=every - frozenset(names))
-            roots = saturate(self.before, rewrites, work, self.after).roots
-            half = len(self.before.outputs)
-            pairs = zip(("", *self.after.states), roots[half:])
-            olds = dict(zip(("", *self.before.states), roots))
-            return all(olds[name] == new for name, new in pairs)
+            before, after = saturate([self.before, self.after], rewrites, work).roots
+            olds = dict(zip(("", *self.before.states), before))
+            return all(olds[name] == new for name, new in zip(("", *self.after.states), after))
 
         names = sorted(self.fired, key=lambda name: (not _EXPLORING[name], name))
         size = (len(names) + 1) // 2

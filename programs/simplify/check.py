@@ -33,7 +33,7 @@ from programs.execute import Tree, Value, interpret
 from programs.functions import EPS, EPS_IS_LOST_FROM, FUNCTIONS
 from programs.kinds import Kind
 from programs.program import OUTPUT, Program
-from programs.simplify.check_settings import SETTINGS, STEPS, Setting, inputs_of
+from programs.simplify.check_settings import GROUPS, SETTINGS, STEPS, Setting, inputs_of
 from programs.simplify.rules import Claim
 
 # Relative differences up to here are none: half a unit in float32's last place is 6e-8. A weight of
@@ -104,7 +104,6 @@ class _Numbers(Tree):
         )
 
 
-@lru_cache(maxsize=160)
 def outputs_of(
     program: Program,
     setting: Setting,
@@ -117,25 +116,50 @@ def outputs_of(
     Args:
       guard, noise: with float64; the guard of divisions, and the seed of noise in every argument.
     """
+    group = next((group for group in GROUPS if setting in group), (setting,))
+    if any(FUNCTIONS[statement.function].whole_tree for statement in program):
+        group = (setting,)
+    return _run(program, group, dtype, guard, noise)[setting]
+
+
+@lru_cache(maxsize=160)
+def _run(
+    program: Program,
+    group: tuple[Setting, ...],
+    dtype: type,
+    guard: float,
+    noise: int | None,
+) -> dict[Setting, dict[str, np.ndarray]]:
+    """The outputs in several settings at once: all their arrays are one, which takes a tenth of the
+    time where no function looks at a tree as a whole."""
     rng = None if noise is None else np.random.default_rng(noise)
     tree = _Numbers(guard, rng) if dtype is np.float64 else Tree(np)
-    states: list[list[Any]] = [
-        [np.zeros(shape, dtype) for shape in setting.shapes] for _ in program.states
-    ]
+    states: list[list[Any]] = [_joined([s.zeros_like() for s in group]) for _ in program.states]
     rows: dict[str, list[np.ndarray]] = {name: [] for name in program.outputs}
     with np.errstate(all="ignore"):
-        for w, g, lr in inputs_of(setting):
-            trees: list[list[Any]] = [
-                [np.asarray(leaf, dtype) for leaf in leaves] for leaves in (w, g)
-            ]
+        for inputs in zip(*map(inputs_of, group)):
+            ws, gs, lrs = zip(*inputs)
+            trees = [[np.asarray(leaf, dtype) for leaf in _joined(t)] for t in (ws, gs)]
+            states = [[np.asarray(leaf, dtype) for leaf in state] for state in states]
             values = [Value(Kind.TENSOR, tuple(leaves)) for leaves in (*trees, *states)]
-            variables = dict(zip(program.inputs, [*values, Value(Kind.SCALAR, (dtype(lr),))]))
+            variables = dict(zip(program.inputs, [*values, Value(Kind.SCALAR, (dtype(lrs[0]),))]))
             interpret(program, variables, tree.constant, tree.apply)
             states = [list(variables[name].leaves) for name in program.states]
             for name in program.outputs:
                 leaves = variables[name].leaves
                 rows[name].append(np.concatenate([np.ravel(leaf) for leaf in leaves]))
-    return {name: np.array(row) for name, row in rows.items()}
+    ends = np.cumsum([setting.size for setting in group])
+    return {
+        setting: {name: np.array(row)[:, end - setting.size : end] for name, row in rows.items()}
+        for setting, end in zip(group, ends)
+    }
+
+
+def _joined(trees: Sequence[list[np.ndarray]]) -> list[np.ndarray]:
+    """One tree as it is, several as one array."""
+    if len(trees) == 1:
+        return trees[0]
+    return [np.concatenate([np.ravel(leaf) for leaves in trees for leaf in leaves])]
 
 
 def check(

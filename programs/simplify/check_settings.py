@@ -39,6 +39,14 @@ class Setting:
     float32: Mapping[Claim, float] = field(default_factory=dict, hash=False)
     excused: float = 1.0
 
+    @property
+    def size(self) -> int:
+        """How many numbers a tree has."""
+        return sum(int(np.prod(shape)) for shape in self.shapes)
+
+    def zeros_like(self) -> list[np.ndarray]:
+        return [np.zeros(shape) for shape in self.shapes]
+
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.standard_normal(shape)
@@ -72,6 +80,13 @@ SETTINGS = (
     Setting("large", ((1, 3),), _decades(6, 18), float32=_WIDE),
     Setting("extreme", ((8,),), _extreme),  # in float64 only
 )
+
+# The same with ever smaller gradients, to measure what was given up.
+SIZES = tuple(
+    Setting(f"gradients of {size:g}", ((3, 2), (4,)), normal, size)
+    for size in (1.0, 1e-3, 1e-6, 1e-9)
+)
+GROUPS = (SETTINGS, SIZES)  # those that are run together
 
 
 @lru_cache(maxsize=64)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -33,7 +33,7 @@ from programs.simplify.terms import Node, Terms, is_call
 from programs.simplify.work import E_GRAPH, ROUND, Work
 from programs.terms import RATIONAL
 
-MAX_SIZE = 2_500  # an e-graph is not grown further from here; see `_size`
+MAX_SIZE = 2_500  # for each program an e-graph grows no further than this; see `_size`
 SHRINKING = 12  # rounds of shrinking rules before the exploring ones, at most
 _NUMBER = {rule.name: i for i, rule in enumerate(RULES)}
 
@@ -54,7 +54,7 @@ class Classes:
 
     nodes: for each class its nodes, whose arguments are classes [C].
     kinds: the kind of each class [C].
-    roots: the classes of the terms' outputs.
+    roots: for each of the terms that were put in, the classes of its outputs.
     fired: names of the rules that matched.
     rounds: how many rounds were run.
     stop: why there was no further one.
@@ -62,7 +62,7 @@ class Classes:
 
     nodes: list[list[Node]] = field(default_factory=list)
     kinds: list[Kind] = field(default_factory=list)
-    roots: list[int] = field(default_factory=list)
+    roots: list[list[int]] = field(default_factory=list)
     fired: set[str] = field(default_factory=set)
     rounds: int = 0
     stop: Stop = Stop.COMPLETE
@@ -84,8 +84,8 @@ class Rewrites:
     known: frozenset[Fraction] = frozenset()
 
 
-def saturate(terms: Terms, rewrites: Rewrites, work: Work, also: Terms | None = None) -> Classes:
-    """Grows the e-graph of `terms` by the rules.
+def saturate(programs: Sequence[Terms], rewrites: Rewrites, work: Work) -> Classes:
+    """Grows one e-graph that holds some programs, as functions of the same inputs.
 
     The rules with the claim UP_TO_GUARDS are wrong within the guards: s / s = 1 and 0 / s = 0
     together prove 0 = 1 where s is 0. When that shows, the e-graph is given as it was a round
@@ -93,26 +93,21 @@ def saturate(terms: Terms, rewrites: Rewrites, work: Work, also: Terms | None = 
 
     Args:
       work: no round is begun when it is exhausted.
-      also: more terms put into the same e-graph; their outputs come after those of `terms`.
     """
-    grow = partial(_grow, terms, rewrites, work, also)
+    grow = partial(_grow, programs, rewrites, work)
     classes = grow()
     if classes.stop is Stop.CONFLICT:
         classes = replace(grow(classes.rounds - 1), stop=Stop.CONFLICT)
     return classes
 
 
-def _grow(
-    terms: Terms, rewrites: Rewrites, work: Work, also: Terms | None, most: int = 1_000
-) -> Classes:
+def _grow(programs: Sequence[Terms], rewrites: Rewrites, work: Work, most: int = 1_000) -> Classes:
     """`saturate` with at most so many rounds, and no way back from a conflict."""
     with _scratch() as egraph:
         work.spend(E_GRAPH)
         sets = _rulesets(egraph, rewrites)
-        variables = _enter(egraph, terms, "t")
-        if also is not None:
-            variables += _enter(egraph, also, "u")
-        _commands(egraph, " ".join(_facts(terms, rewrites.known)))
+        variables = [_enter(egraph, terms, f"p{i}_") for i, terms in enumerate(programs)]
+        _commands(egraph, " ".join(_facts(programs, rewrites.known)))
         _run(egraph, "")
         fired: set[str] = set()
         done, stop = 0, Stop.COMPLETE
@@ -124,7 +119,7 @@ def _grow(
                 report = _run(egraph, " ".join(f"(run {sets[p]}) {_ANALYSE}" for p in phases))
                 done += 1
                 fired |= {n for n, count in report.num_matches_per_rule.items() if count}
-                stop = _stop(egraph, report.updated, work)
+                stop = _stop(egraph, report.updated, len(programs) * MAX_SIZE, work)
                 if stop is not Stop.ROUNDS:
                     break
             if stop not in (Stop.ROUNDS, Stop.COMPLETE):
@@ -134,7 +129,7 @@ def _grow(
         return classes
 
 
-def _stop(egraph: Any, updated: bool, work: Work) -> Stop:
+def _stop(egraph: Any, updated: bool, most: int, work: Work) -> Stop:
     """Why the round that was run should be the last; ROUNDS if nothing but their number says so."""
     functions = egraph.freeze().functions
     size = _size(functions)
@@ -145,7 +140,7 @@ def _stop(egraph: Any, updated: bool, work: Work) -> Stop:
         return Stop.COMPLETE
     if work.exhausted:
         return Stop.WORK
-    return Stop.SIZE if size > MAX_SIZE else Stop.ROUNDS
+    return Stop.SIZE if size > most else Stop.ROUNDS
 
 
 def _conflict(egraph: Any, functions: Any) -> bool:
@@ -225,14 +220,15 @@ def _rulesets(egraph: Any, rewrites: Rewrites) -> dict[Phase, str]:
     return {phase: phase.value for phase in Phase}
 
 
-def _facts(terms: Terms, known: Collection[Fraction]) -> Iterator[str]:
+def _facts(programs: Sequence[Terms], known: Collection[Fraction]) -> Iterator[str]:
     """What the rules may ask besides what the analyses work out."""
     for constant in sorted(known):
         if constant:
             yield f"(known {number(constant)})"
-    for name in sorted(nonnegative_states(terms)):
+    for name in sorted(frozenset.intersection(*map(nonnegative_states, programs))):
         yield f'(nonneg (In "{name}"))'
-    for constant in sorted({node[1] for node in terms.nodes if node[0] == "constant"}):
+    nodes = {node for terms in programs for node in terms.nodes}
+    for constant in sorted(node[1] for node in nodes if node[0] == "constant"):
         if constant:
             root = RATIONAL.read(math.sqrt(abs(constant)))
             yield f"(root {number(constant)} {number(root)})"
@@ -253,7 +249,7 @@ def _enter(egraph: Any, terms: Terms, prefix: str) -> list[str]:
     return [f"${prefix}{i}" for i in terms.outputs]
 
 
-def _read(egraph: Any, outputs: list[str]) -> Classes:
+def _read(egraph: Any, outputs: list[list[str]]) -> Classes:
     functions = egraph.freeze().functions
     numbers: dict[Any, int] = {}
     result = Classes()
@@ -290,5 +286,7 @@ def _read(egraph: Any, outputs: list[str]) -> Classes:
         result.nodes[i] = leaves[:1] or nodes
     assert len(kinds) == len(result.nodes), "a class without a kind"
     result.kinds = [kinds[i] for i in range(len(kinds))]
-    result.roots = [number_of(functions[name].rows[0].output) for name in outputs]
+    result.roots = [
+        [number_of(functions[name].rows[0].output) for name in names] for names in outputs
+    ]
     return result

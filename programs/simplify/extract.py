@@ -12,10 +12,12 @@ from collections.abc import Container
 from dataclasses import dataclass
 from fractions import Fraction
 
+from programs.functions import FUNCTIONS
 from programs.kinds import Kind
 from programs.simplify.egraph import Classes
 from programs.simplify.terms import Builder, Node, Terms, is_call
 from programs.simplify.work import VISIT, Work
+from programs.terms import RATIONAL
 
 Cost = tuple[int, int, int]  # statements, states, tie break
 
@@ -23,18 +25,22 @@ _NONE = 1 << 60
 _IMPOSSIBLE = (_NONE, _NONE, _NONE)
 
 
-def extract(classes: Classes, terms: Terms, known: Container[Fraction], work: Work) -> Terms:
-    """The best terms found for the e-graph's roots.
+def extract(
+    classes: Classes, terms: Terms, known: Container[Fraction], work: Work, program: int = 0
+) -> Terms:
+    """The best terms found for the outputs of one of the e-graph's programs; its terms as they
+    were, if all others compute a constant that float32 does not hold.
 
     Args:
-      classes: the e-graph that was grown from `terms`.
+      classes: the e-graph that was grown from `terms`, the program of that number.
       known: constants that are no surprise to the reader.
       work: the local search ends when it is exhausted.
     """
-    graph = _Graph.of(classes, terms, known)
+    graph = _Graph.of(classes, terms, known, program)
     best = _Search(graph, frozenset(), work)
     choice = best.run()
-    assert choice is not None, "terms are a choice of the e-graph grown from them"
+    if choice is None:
+        return terms
     for state in terms.states:
         search = _Search(graph, best.unread | {state}, work)
         other = search.run()
@@ -46,9 +52,9 @@ def extract(classes: Classes, terms: Terms, known: Container[Fraction], work: Wo
 def cost_of(terms: Terms, known: Container[Fraction] = ()) -> Cost:
     """What terms cost as they stand, comparable to others'."""
     classes = Classes(
-        nodes=[[node] for node in terms.nodes], kinds=terms.kinds(), roots=list(terms.outputs)
+        nodes=[[node] for node in terms.nodes], kinds=terms.kinds(), roots=[list(terms.outputs)]
     )
-    search = _Search(_Graph.of(classes, terms, known), frozenset(), Work(0))
+    search = _Search(_Graph.of(classes, terms, known, 0), frozenset(), Work(0))
     return search.cost([0] * len(terms.nodes))
 
 
@@ -71,14 +77,14 @@ class _Graph:
     states: dict[int, str]
 
     @classmethod
-    def of(cls, classes: Classes, terms: Terms, known: Container[Fraction]) -> _Graph:
-        allowed = {values for node in terms.nodes if (values := _of_constants(node, terms.nodes))}
+    def of(cls, classes: Classes, terms: Terms, known: Container[Fraction], program: int) -> _Graph:
+        allowed = {values for node in terms.nodes if (values := _unfoldable(node, terms.nodes))}
         leaves = [nodes[0] if nodes else ("input", "") for nodes in classes.nodes]
         nodes = [
             [
                 node
                 for node in nodes
-                if not (values := _of_constants(node, leaves)) or values in allowed
+                if not (values := _unfoldable(node, leaves)) or values in allowed
             ]
             for nodes in classes.nodes
         ]
@@ -87,7 +93,7 @@ class _Graph:
             for k, node in enumerate(choices):
                 for j in set(node[1:]) if is_call(node) else ():
                     users[j].append((i, k))
-        update, *following = classes.roots[: 1 + len(terms.states)]
+        update, *following = classes.roots[program]
         tie_break = [
             [_tie_break(node, kind, leaves, known) for node in choices]
             for choices, kind in zip(nodes, classes.kinds)
@@ -101,15 +107,17 @@ class _Graph:
         return cls(nodes, tie_break, users, update, nexts, states)
 
 
-def _of_constants(node: Node, nodes: list[Node] | tuple[Node, ...]) -> tuple | None:
-    """A call of constants alone, as (function, constant, ...).
+def _unfoldable(node: Node, nodes: list[Node] | tuple[Node, ...]) -> tuple | None:
+    """A call of constants alone that cannot be folded, as (function, constant, ...).
 
-    What the rules cannot fold leaves float32's range, so that no program may compute it that did
-    not do so before.
+    Its result leaves float32's range, so that no program may compute it that did not do so before.
     """
     if not is_call(node) or not all(nodes[i][0] == "constant" for i in node[1:]):
         return None
-    return (node[0], *(nodes[i][1] for i in node[1:]))
+    values = [nodes[i][1] for i in node[1:]]
+    if RATIONAL.fold(FUNCTIONS[node[0]], values) is not None:
+        return None
+    return (node[0], *values)
 
 
 def _tie_break(node: Node, kind: Kind, leaves: list[Node], known: Container[Fraction]) -> int:

@@ -13,13 +13,9 @@ import numpy as np
 from programs.functions import EPS
 from programs.program import OUTPUT, Program
 from programs.simplify.check import outputs_of
-from programs.simplify.check_settings import SETTINGS, Setting, normal
+from programs.simplify.check_settings import SETTINGS, SIZES, Setting
 
 _TOLD = 1e-3  # a difference of a part in a thousand of the update's norm is told
-_GRADIENTS = (1.0, 1e-3, 1e-6, 1e-9)
-_SIZES = tuple(
-    Setting(f"gradients of {size:g}", ((3, 2), (4,)), normal, size) for size in _GRADIENTS
-)
 _ZEROS = next(setting for setting in SETTINGS if setting.zeros)
 
 
@@ -28,7 +24,7 @@ def given_up(before: Program, after: Program) -> tuple[str, ...]:
     guards: list[str] = []
     rounding: list[str] = []
     dead: list[str] = []
-    for setting in _SIZES:
+    for setting in SIZES:
         old, new = _update(before, setting), _update(after, setting)
         both = np.isfinite(old) & np.isfinite(new)
         difference = _share(new - old, old, both)
@@ -72,7 +68,7 @@ def _not_finite(before: Program, after: Program) -> list[str]:
     """Where the first program gives no finite number and the last one does."""
     first: list[str] = []
     later: list[str] = []
-    for setting in (*_SIZES, _ZEROS):
+    for setting in (*SIZES, _ZEROS):
         old, new = _update(before, setting), _update(after, setting)
         gained = np.isfinite(new) & ~np.isfinite(old)
         name = "gradients and weights of 0" if setting is _ZEROS else setting.name

@@ -19,6 +19,7 @@ from programs.simplify.extract import Cost, cost_of, extract
 from programs.simplify.naming import to_program
 from programs.simplify.reparametrize import reparametrizations
 from programs.simplify.rules import RULES, Claim
+from programs.simplify.signs import nonnegative_states
 from programs.simplify.states import Proposal, redundant_states
 from programs.simplify.terms import Terms, from_program
 from programs.simplify.work import CHECK, WORK, Work
@@ -28,6 +29,7 @@ _EXACT, _BOTH = (Claim.EXACT,), (Claim.EXACT, Claim.UP_TO_GUARDS)
 # Exploring by exact rules keeps the guard of x * 0.1 / 0.1 in x * 0.9999999, so it comes late.
 _LEVELS = ((_EXACT, 0), (_BOTH, 0), (_EXACT, 3), (_BOTH, 4))
 _TRIED_FORMS = 6  # forms of states that get exploring rounds
+_TOGETHER = 8  # programs in one e-graph, at most
 # Rules at which the check of a step may well fail.
 _RISKY = {rule.name for rule in RULES if rule.claim is Claim.UP_TO_GUARDS or rule.rounds}
 
@@ -194,7 +196,7 @@ def _better(
 ) -> Rewriting | None:
     """The best terms that these rules reach, if they are better than those they start from."""
     rewrites = Rewrites(claims, explore, session.disabled | set(disabled), session.known)
-    classes = saturate(terms, rewrites, session.work)
+    classes = saturate([terms], rewrites, session.work)
     if (claims, bool(explore)) == (_BOTH, True) and classes.stop is not Stop.COMPLETE:
         session.stops.add(classes.stop.value)  # with fewer rules or rounds it is no matter
     best = extract(classes, terms, session.known, session.work)
@@ -246,41 +248,62 @@ def _drop_state(session: _Session) -> bool:
     """Drops a state that says nothing new, unless that takes more statements: 0 is w * 0."""
     for proposal in redundant_states(session.terms, session.work):
         now = session.cost[:2]
-        if any(_best_cost(session, proposal.terms, explore) < now for explore in (0, 3)) and _take(
-            session, proposal, "redundant states"
-        ):
-            return True
+        for explore in (0, 3):
+            [cost] = _best_costs(session, [proposal.terms], explore)
+            if cost < now:
+                if _take(session, proposal, "redundant states"):
+                    return True
+                break
     return False
 
 
 def _reform_state(session: _Session) -> bool:
     """Tries other forms of every state, with the algebra that they allow, the best gain first."""
     now = session.cost[:2]
-    tried: list[tuple[tuple[int, int], int, Proposal]] = []
-    for proposal in reparametrizations(session.terms):
-        if session.out_of_work():
-            return False
-        tried.append((_best_cost(session, proposal.terms, 0), len(tried), proposal))
-    tried.sort(key=lambda entry: entry[:2])
+    forms = list({form.terms: form for form in reparametrizations(session.terms)}.values())
+    tried = _by_cost(session, forms, 0)
     if tried and tried[0][0] >= now:
-        if len(tried) > _TRIED_FORMS:
-            session.stops.add(f"of the {len(tried)} forms of states {_TRIED_FORMS} were explored")
-        tried = [
-            (_best_cost(session, proposal.terms, 3), i, proposal)
-            for cost, i, proposal in tried[:_TRIED_FORMS]
-            if cost[0] <= now[0] + 1 and not session.out_of_work()
-        ]
-        tried.sort(key=lambda entry: entry[:2])
+        near = [form for cost, form in tried if cost[0] <= now[0] + 1]
+        if len(near) > _TRIED_FORMS:
+            session.stops.add(f"of the {len(near)} forms of states {_TRIED_FORMS} were explored")
+        tried = _by_cost(session, near[:_TRIED_FORMS], 3)
     return any(
-        cost < now and not session.out_of_work() and _take(session, proposal, "form of states")
-        for cost, _, proposal in tried
+        cost < now and not session.out_of_work() and _take(session, form, "form of states")
+        for cost, form in tried
     )
 
 
-def _best_cost(session: _Session, terms: Terms, explore: int) -> tuple[int, int]:
-    """Statements and states that algebra reaches from other terms, if all its checks pass."""
-    rewriting = _better(session, terms, _BOTH, explore)
-    return _cost(session, rewriting.after if rewriting else terms)[:2]
+def _by_cost(
+    session: _Session, proposals: Sequence[Proposal], explore: int
+) -> list[tuple[tuple[int, int], Proposal]]:
+    costs = _best_costs(session, [proposal.terms for proposal in proposals], explore)
+    return sorted(zip(costs, proposals), key=lambda entry: entry[0])
+
+
+def _best_costs(
+    session: _Session, programs: Sequence[Terms], explore: int
+) -> list[tuple[int, int]]:
+    """Statements and states that algebra reaches from each program, if all its checks pass.
+
+    Programs share an e-graph, since they have most of their terms in common; unless rules explore,
+    which makes it large, or different states are known to be nonnegative.
+    """
+    rewrites = Rewrites(_BOTH, explore, session.disabled, session.known)
+    most = 1 if explore else _TOGETHER
+    groups: dict[frozenset[str], list[int]] = {}
+    for i, terms in enumerate(programs):
+        groups.setdefault(nonnegative_states(terms), []).append(i)
+    costs = [_cost(session, terms) for terms in programs]
+    for group in groups.values():
+        for start in range(0, len(group), most):
+            if session.out_of_work():
+                break
+            some = group[start : start + most]
+            classes = saturate([programs[i] for i in some], rewrites, session.work)
+            for k, i in enumerate(some):
+                best = extract(classes, programs[i], session.known, session.work, k)
+                costs[i] = min(costs[i], _cost(session, best))
+    return [cost[:2] for cost in costs]
 
 
 def _take(session: _Session, proposal: Proposal, name: str) -> bool:

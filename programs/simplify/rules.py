@@ -148,7 +148,6 @@ _ROWS = (
     Rule("square of a reciprocal", "square(reciprocal(x))", "reciprocal(square(x))", GUARDS, SHRINK, "one of them may leave float32"),
     # --- division -------------------------------------------------------------------------------
     Rule("divide a product", "(x * y) / z", "x * (y / z)", EXACT, EXPLORE, "associative"),
-    Rule("divide a multiple", "(x * c) / z", "(x / z) * c", EXACT, SHRINK, "associative"),
     Rule("multiply a quotient", "x * (y / z)", "(x * y) / z", EXACT, EXPLORE, "associative"),
     Rule("divide by itself", "s / s", "1", GUARDS, SHRINK, "s is not near 0"),
     # Not for a tree y in place of s: a bias that starts at 0 stays there under (g * w) / w.

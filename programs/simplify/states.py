@@ -151,8 +151,8 @@ def _proved(terms: Terms, name: str, relation: _Relation, work: Work) -> Iterato
         outputs = _replace_node(builder, outputs, following, expected)
     claim = builder.finish((), [following, expected])
     for claims in ((Claim.EXACT,), (Claim.EXACT, Claim.UP_TO_GUARDS)):
-        roots = saturate(claim, Rewrites(claims, 3), work).roots
-        if roots[0] == roots[1]:
+        [(one, other)] = saturate([claim], Rewrites(claims, 3), work).roots
+        if one == other:
             yield Proposal(
                 f"{name} is always {relation.text}, by induction",
                 builder.finish(states, outputs),

@@ -183,7 +183,7 @@ def test_rule_keeps_kinds(rule):
     for kinds in random.Random(rule.name).sample(mismatched, min(2, len(mismatched))):
         program = _Writer(kinds, _constants(rule, 1)[0], {}).program(rule.left)
         others = frozenset(other.name for other in RULES if other is not rule)
-        saturate(from_program(program), Rewrites(tuple(Claim), 1, others), Work(10**7))
+        saturate([from_program(program)], Rewrites(tuple(Claim), 1, others), Work(10**7))
     assert ("_kind" in rule_text(rule, "r")) == bool(mismatched)
 
 
