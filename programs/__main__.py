@@ -77,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     simplify.add_argument("--out", metavar="PATH", help="write the simplified program here")
     simplify.add_argument("--certificate", metavar="PATH", help="write every step here, Markdown")
-    simplify.add_argument("--seconds", type=float, default=10.0, help="time limit (default: 10)")
+    simplify.add_argument(
+        "--work", type=int, metavar="UNITS", help="limit, in units of about a microsecond"
+    )
     export = command(
         "export", _export, "Print a program as optax source that needs only jax and optax.", "file"
     )
@@ -198,11 +200,12 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _simplify(arguments: argparse.Namespace) -> int:
-    from programs.simplify import as_dict, as_markdown, simplify
+    from programs.simplify import WORK, as_dict, as_markdown, simplify
 
-    if not arguments.seconds > 0:
-        raise ProgramError(f"--seconds {arguments.seconds:g}: a time limit is above 0, such as 10")
-    result = simplify(_read(arguments.file)[0], arguments.seconds)
+    work = WORK if arguments.work is None else arguments.work
+    if work < 1:
+        raise ProgramError(f"--work {work}: a limit is above 0, such as {WORK}, the default")
+    result = simplify(_read(arguments.file)[0], work)
     if arguments.out:
         _write(arguments.out, str(result.program))
     if arguments.certificate:
@@ -214,10 +217,13 @@ def _simplify(arguments: argparse.Namespace) -> int:
     print(
         f"# {len(result.original)} -> {len(result.program)} statements, "
         f"{len(result.original.states)} -> {len(result.program.states)} states, "
-        f"{len(result.certificate)} steps in {result.seconds:.2f} s"
+        f"{sum(step.applied for step in result.certificate)} steps; {result.claim.value}"
     )
+    print(f"# given up: {'; '.join(result.given_up()) or 'nothing that was measured'}")
+    if not result.check.passed:
+        print(f"# CHECK FAILED, the program may be wrong: {result.check.note}")
     if not result.complete:
-        print("# time ran out: the best so far; give it more with --seconds")
+        print("# the work that was allowed was done: the best so far; give it more with --work")
     return 0
 
 

@@ -48,7 +48,7 @@ def hyperparameters(program: Program) -> tuple[Hyperparameter, ...]:
 def _unassigned(program: Program) -> list[Mapping[str, str]]:
     """For each statement the inputs that still hold what they came with, and what that is."""
     roles = {"w": "decay", "g": "", "lr": "rate"} | dict.fromkeys(program.states, "momentum")
-    before = []
+    before: list[Mapping[str, str]] = []
     for statement in program:
         before.append(dict(roles))
         roles.pop(statement.target, None)
@@ -103,5 +103,6 @@ def with_inputs(
         arguments = tuple(variables.get((i, j), a) for j, a in enumerate(s.arguments))
         statements.append(Statement(s.target, s.function, arguments))
         if i in masked:
+            assert decay_mask is not None
             statements.append(Statement(s.target, "multiply", (s.target, decay_mask)))
     return Program(program.states, tuple(statements))

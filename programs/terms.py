@@ -25,9 +25,10 @@ from programs.functions import FUNCTIONS
 # ("input", name) | ("constant", value) | (function, term number, ...)
 Node = tuple[Any, ...]
 
-# A folded rational stays within these magnitudes, well inside float32, where folding cannot change
-# an infinity or an underflow into a number.
-_SMALLEST, _LARGEST = 1e-30, 1e30
+# What is folded, and what comes out, stays within these magnitudes, well inside float32, where
+# folding cannot change an infinity or an underflow into a number.
+SMALLEST, LARGEST = Fraction(1, 10**30), Fraction(10**30)
+_DIGITS = 25  # of a folded rational, at most: each square doubles them
 _ROUNDING = Fraction(1, 10**12)  # of float64, with room for a few operations
 _FLOAT32_BYTES = struct.Struct("<f")
 
@@ -80,6 +81,8 @@ class Rational:
 
     def fold(self, function: Function, values: Sequence[Fraction]) -> Fraction | None:
         """None where folding could change more than the last bits."""
+        if not all(map(_in_range, values)):
+            return None
         if function.exact is not None:
             try:
                 result = function.exact(*values)
@@ -93,9 +96,18 @@ class Rational:
             if not math.isfinite(number):
                 return None
             result = Fraction(repr(number))
-        if result != 0 and not _SMALLEST < abs(result) < _LARGEST:
-            return None
-        return self.read(result)
+        return self.read(_rounded(result)) if _in_range(result) else None
+
+
+def _in_range(number: Fraction) -> bool:
+    return number == 0 or SMALLEST <= abs(number) <= LARGEST
+
+
+def _rounded(number: Fraction) -> Fraction:
+    if number.denominator < 10**_DIGITS:
+        return number
+    scale = Fraction(10) ** (_DIGITS - math.floor(math.log10(abs(number))))
+    return round(number * scale) / scale
 
 
 FLOAT32, RATIONAL = Float32(), Rational()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +35,9 @@ from programs.program import OUTPUT, Program, ProgramError
 from programs.suggest import did_you_mean
 from programs.trees import check_like, check_parameters
 
-Schedulable = float | jax.Array | optax.Schedule  # a number, or step count -> number
+Schedulable: TypeAlias = (
+    float | jax.Array | Callable[[jax.Array], Any]
+)  # a number, or step count -> number
 
 _DECAY_MASK = "decay mask"  # no variable of a program has a space in its name
 

@@ -46,7 +46,8 @@ def check_like(params: Any, tree: Any, name: str) -> None:
     """
     found = jax.tree_util.tree_leaves_with_path(tree)
     wanted = jax.tree_util.tree_leaves_with_path(params)
-    if jax.tree.structure(tree) != jax.tree.structure(params):
+    structure: Any = jax.tree.structure(tree)
+    if structure != jax.tree.structure(params):
         raise ValueError(f"{name}: not a tree like the parameters: {_difference(found, wanted)}")
     for (path, leaf), (_, param) in zip(found, wanted):
         if jnp.shape(leaf) != jnp.shape(param):

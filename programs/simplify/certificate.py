@@ -2,56 +2,50 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any
 
 from programs.program import Program
-from programs.simplify.check import Check, check
-from programs.simplify.egraph import Stop, saturate
+from programs.simplify.check import Check
+from programs.simplify.egraph import Rewrites, Stop, saturate
+from programs.simplify.losses import given_up
 from programs.simplify.rules import RULES, Claim, Phase
 from programs.simplify.terms import Terms
+from programs.simplify.work import Work
 
 _EXPLORING = {rule.name: rule.phase is Phase.EXPLORE for rule in RULES}
+_EXPLAINING = 2_000_000  # work that may go into naming the rules behind one step
 
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """What equality saturation did: the rules in `fired` matched on the way from before to after.
-
-    explore: rounds of exploring rules.
-    """
+    """What equality saturation did: the rules in `fired` matched between before and after."""
 
     before: Terms
     after: Terms
     fired: frozenset[str]
-    claims: tuple[Claim, ...]
-    explore: int
-    known: frozenset[Fraction]
+    rewrites: Rewrites
 
-    def responsible(self, seconds: float = 2.0) -> tuple[str, ...]:
+    def responsible(self, work: Work) -> tuple[str, ...]:
         """Of the rules that matched, a set that suffices and of which none can be spared.
 
-        Found by leaving out ever fewer of them while the e-graph still shows both sides equal; when
-        the time is over, what is left is given.
+        Found by leaving out ever fewer of them while the e-graph still shows both sides equal
+        (delta debugging); when the work is exhausted, what is left is given.
         """
-        end = time.monotonic() + seconds
-        names = sorted(self.fired, key=lambda name: (not _EXPLORING[name], name))
+        every = frozenset(_EXPLORING)
 
         def enough(names: Sequence[str]) -> bool:
-            again = saturate(
-                self.before, self.claims, self.explore, end, names, self.after, self.known
-            )
-            half = len(again.roots) // 2
-            return again.roots[:half] == again.roots[half:]
+            rewrites = replace(self.rewrites, disabled=every - frozenset(names))
+            before, after = saturate([self.before, self.after], rewrites, work).roots
+            olds = dict(zip(("", *self.before.states), before))
+            return all(olds[name] == new for name, new in zip(("", *self.after.states), after))
 
+        names = sorted(self.fired, key=lambda name: (not _EXPLORING[name], name))
         size = (len(names) + 1) // 2
         while size:
             start = 0
-            while start < len(names) and time.monotonic() < end:
+            while start < len(names) and not work.exhausted:
                 fewer = names[:start] + names[start + size :]
                 if enough(fewer):
                     names = fewer
@@ -61,7 +55,7 @@ class Rewriting:
         return tuple(names)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One rewriting.
 
@@ -82,15 +76,17 @@ class Step:
     check: Check
     applied: bool
 
-    @cached_property
-    def rules(self) -> tuple[str, ...]:
-        """What was applied, in words or by the names of rules. Worked out when it is first read,
-        since singling out the rules behind an algebraic step takes longer than the step."""
-        reason = self.reason
-        return reason.responsible() if isinstance(reason, Rewriting) else reason
+    def explain(self) -> tuple[str, ...]:
+        """What was applied, in words or by the names of rules.
+
+        Singling out the rules behind an algebraic step takes longer than the step did.
+        """
+        if isinstance(self.reason, Rewriting):
+            return self.reason.responsible(Work(_EXPLAINING))
+        return self.reason
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Simplification:
     """What `simplify` gives.
 
@@ -98,34 +94,33 @@ class Simplification:
       original, program: what went in and what came out.
       certificate: the steps between them.
       kept: states whose values are still there, by their names before and after.
+      check: the comparison of what went in with what came out, but for the rounding of constants to
+        float32, which has a check of its own: each step may be wrong by a little.
       stops: what ended the search for a shorter program; none if the rules had nothing left to add
         and the passes nothing left to try.
-      seconds: how long it took.
     """
 
     original: Program
     program: Program
     certificate: tuple[Step, ...]
     kept: tuple[tuple[str, str], ...]
+    check: Check
     stops: tuple[str, ...]
-    seconds: float
 
     @property
     def complete(self) -> bool:
-        """Whether it ended before the time did."""
-        return Stop.TIME.value not in self.stops
+        """Whether it ended before the work that was allowed was done."""
+        return Stop.WORK.value not in self.stops
 
     @property
     def claim(self) -> Claim:
         """In what sense the outputs stay the same, over all steps."""
-        guard = any(step.claim is Claim.UP_TO_GUARDS for step in self.certificate if step.applied)
-        return Claim.UP_TO_GUARDS if guard else Claim.EXACT
+        guards = any(step.claim is Claim.UP_TO_GUARDS for step in self.certificate if step.applied)
+        return Claim.UP_TO_GUARDS if guards else Claim.EXACT
 
-    @cached_property
-    def check(self) -> Check:
-        """The comparison of what went in with what came out: each step may be wrong by a little.
-        Worked out when it is first read."""
-        return check(self.original, self.program, self.claim, self.kept)
+    def given_up(self) -> tuple[str, ...]:
+        """Where the two differ after all, in words; see losses.py."""
+        return given_up(self.original, self.program)
 
 
 _BY_NAME = {rule.name: rule for rule in RULES}
@@ -141,12 +136,12 @@ def as_dict(result: Simplification) -> dict[str, Any]:
         "complete": result.complete,
         "stops": list(result.stops),
         "claim": result.claim.value,
+        "given_up": list(result.given_up()),
         "check": _check_as_dict(result.check),
-        "seconds": round(result.seconds, 3),
         "steps": [
             {
                 "pass": step.name,
-                "rules": list(step.rules),
+                "rules": list(step.explain()),
                 "claim": step.claim.value,
                 "before": str(step.before),
                 "after": str(step.after),
@@ -175,12 +170,14 @@ def as_markdown(result: Simplification) -> str:
         "# Certificate of simplification",
         "",
         f"{len(before)} statements and {_states(before)} before, "
-        f"{len(after)} statements and {_states(after)} after. " + _end(result),
+        f"{len(after)} statements and {_states(after)} after. {_end(result)}",
         "",
-        "*exact*: the outputs are equal up to float rounding. *guard*: equal except where a "
-        "divisor is not large against the guard of 1e-8, or a number leaves float32's range.",
+        "*exact*: the outputs are equal up to float rounding. *up to guards*: equal except where "
+        "a divisor is not large against the guard of 1e-8, or a number leaves float32's range.",
         "",
         f"From the first program to the last: {result.claim.value}. {_outcome(result.check)}",
+        "",
+        f"Given up: {'; '.join(result.given_up()) or 'nothing that was measured'}.",
         "",
         *_code(after),
     ]
@@ -191,7 +188,7 @@ def as_markdown(result: Simplification) -> str:
             f"{len(step.before)} -> {len(step.after)} statements, "
             f"{len(step.before.states)} -> {len(step.after.states)} states; {step.claim.value}.",
             "",
-            *(f"- {_described(rule)}" for rule in step.rules),
+            *(f"- {_described(rule)}" for rule in step.explain()),
             "",
             _outcome(step.check),
             "",
@@ -206,7 +203,7 @@ def _end(result: Simplification) -> str:
     """Why it was not made shorter still."""
     if not result.stops:
         return "The rules had nothing left to add, and no shorter program was found."
-    stops = "; ".join(sorted(result.stops, key=lambda stop: stop != Stop.TIME.value))
+    stops = "; ".join(sorted(result.stops, key=lambda stop: stop != Stop.WORK.value))
     return f"{stops[0].upper()}{stops[1:]}: this is the best so far, and may not be the shortest."
 
 

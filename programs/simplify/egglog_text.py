@@ -1,103 +1,71 @@
-"""Rules as text for egglog, with the conditions on kinds that keep them sound.
+"""Rules as text for egglog, with the conditions on kinds and numbers that keep them sound.
 
 In egglog each function is a constructor `f-name`, a constant is `(Num rational)` and an input is
-`(In "w")`. Four analyses are kept beside every class of equal values:
+`(In "w")`; analyses.py says what else is kept beside each class of equal values.
 
-    kind    what it holds; egglog stops with an error should two kinds ever be equated
-    val     the one number that all its numbers are, if they are; `is` keeps every number that was
-            found, so that a proof of 0 = 1 is noticed
-    const   the same for scalars: what the letters a, b, c match
-    nonneg, positive  the sign of its numbers (see signs.py)
-
-and `known` holds the constants that the program was given with.
+egglog has a typed Python API, too (`rewrite(a).to(b)`). It was measured: these rules load in the
+same time, but each small e-graph then takes five times as long (28 ms against 6 ms), since every
+command is translated from Python objects; and it reads an e-graph back for debugging only.
 """
 
 from __future__ import annotations
 
 import ast
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from programs.functions import ALIASES, EPS, FUNCTIONS, Function
+from programs.functions import FUNCTIONS, Function
 from programs.kinds import Kind
-from programs.simplify.rules import Rule
-from programs.simplify.signs import (
-    ALWAYS_NONNEGATIVE,
-    ALWAYS_POSITIVE,
-    NONNEGATIVE_IF,
-    POSITIVE_IF,
+from programs.simplify.pattern import (
+    CONSTANTS,
+    SCALARS,
+    VALUES,
+    Pattern,
+    kind_choices,
+    letters,
+    parse_pattern,
+    pattern_of,
 )
+from programs.simplify.rules import Rule
+from programs.terms import LARGEST, SMALLEST
 
-CONSTANTS, SCALARS, VALUES = "abc", "st", "xyz"
-
-_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-_NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
+# Function of the language -> egglog's, on rational numbers.
+_ARITHMETIC = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "negative": "neg",
+    "abs": "abs",
+    "minimum": "min",
+    "maximum": "max",
+    "sqrt": "sqrt",  # of squares of rationals alone; a rule that needs another does not match
+}
 _COMPARE = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.NotEq: "!="}
-
-# A pattern: a letter, a Fraction, or (function, pattern, ...).
-Pattern = str | Fraction | tuple
+_DIGITS = 60  # of a denominator, at most
 
 
-def parse_pattern(text: str) -> Pattern:
-    """Reads one side of a rule."""
-    return _pattern(ast.parse(text, mode="eval").body)
-
-
-def _pattern(node: ast.expr) -> Pattern:
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Constant):
-        return Fraction(repr(node.value))
-    if isinstance(node, ast.UnaryOp):
-        inner = _pattern(node.operand)
-        return -inner if isinstance(inner, Fraction) else ("negative", inner)
-    if isinstance(node, ast.BinOp):
-        name = _NAMES[_OPERATORS[type(node.op)]]
-        return (name, _pattern(node.left), _pattern(node.right))
-    assert isinstance(node, ast.Call) and isinstance(node.func, ast.Name), ast.dump(node)
-    return (ALIASES[node.func.id], *(_pattern(argument) for argument in node.args))
-
-
-def letters(pattern: Pattern) -> set[str]:
-    if isinstance(pattern, str):
-        return {pattern}
-    return set().union(*map(letters, pattern[1:])) if isinstance(pattern, tuple) else set()
-
-
-def kind_of(pattern: Pattern, kinds: dict[str, Kind]) -> Kind | None:
-    """The kind of a pattern for given kinds of its letters; None if it is invalid."""
-    if isinstance(pattern, str):
-        return kinds[pattern]
-    if isinstance(pattern, Fraction):
-        return Kind.SCALAR
-    arguments = tuple(kind_of(argument, kinds) for argument in pattern[1:])
-    return FUNCTIONS[pattern[0]].kinds.get(arguments)  # type: ignore[arg-type]
-
-
-def kind_choices(rule: Rule) -> Iterator[tuple[dict[str, Kind], bool]]:
-    """Every choice of kinds for a rule's letters on which its left side is valid, and whether the
-    right side then has the same kind."""
-    left, right = parse_pattern(rule.left), parse_pattern(rule.right)
-    names = sorted(letters(left))
-    choices = [list(Kind) if name in VALUES else [Kind.SCALAR] for name in names]
-    for kinds in itertools.product(*choices):
-        chosen = dict(zip(names, kinds))
-        kind = kind_of(left, chosen)
-        if kind is not None:
-            yield chosen, kind == kind_of(right, chosen)
-
-
-def number(value: Fraction) -> str:
+def number(value: Fraction | int) -> str:
+    value = Fraction(value)
     return f'(bigrat (from-string "{value.numerator}") (from-string "{value.denominator}"))'
+
+
+def usable(value: str) -> str:
+    """The facts that a number is 0 or of a size that float32 holds, and has not too many digits."""
+    size = f"(abs {value})"
+    not_tiny = f"(<= (* {size} (- {number(SMALLEST)} {size})) {number(0)})"  # 0, or not below it
+    few_digits = f'(< (denom {value}) (from-string "{10**_DIGITS}"))'
+    return f"(<= {size} {number(LARGEST)}) {not_tiny} {few_digits}"
 
 
 class _Writer:
     """Writes the two sides of one rule, collecting the facts that they need."""
 
-    def __init__(self) -> None:
+    def __init__(self, left: Pattern) -> None:
         self.facts: list[str] = []
+        self._given = letters(left)
         self._numbers: dict[Fraction, str] = {}
+        self._results: dict[str, str] = {}
 
     def left(self, pattern: Pattern) -> str:
         if isinstance(pattern, str):
@@ -111,11 +79,18 @@ class _Writer:
 
     def right(self, pattern: Pattern) -> str:
         if isinstance(pattern, str):
-            return pattern
+            return pattern if pattern in self._given else f"(Num {pattern}_)"
         if letters(pattern) <= set(CONSTANTS):
-            return f"(Num {self.arithmetic(pattern)})"
+            return f"(Num {self._result(self.arithmetic(pattern))})"
         assert isinstance(pattern, tuple)
         return f"(f-{pattern[0]} {' '.join(map(self.right, pattern[1:]))})"
+
+    def _result(self, arithmetic: str) -> str:
+        """A new constant, made only where it is usable."""
+        if arithmetic not in self._results:
+            name = self._results[arithmetic] = f"r{len(self._results)}"
+            self.facts.append(f"(= {name} {arithmetic}) {usable(name)}")
+        return self._results[arithmetic]
 
     def arithmetic(self, pattern: Pattern) -> str:
         """A number in egglog; the letter c has the number c_."""
@@ -123,22 +98,40 @@ class _Writer:
             return f"{pattern}_"
         if isinstance(pattern, Fraction):
             return number(pattern)
-        name = {"negative": "neg", "abs": "abs", "minimum": "min", "maximum": "max"}.get(
-            pattern[0]
-        ) or next(symbol for symbol, function in _NAMES.items() if function == pattern[0])
-        return f"({name} {' '.join(map(self.arithmetic, pattern[1:]))})"
+        return f"({_ARITHMETIC[pattern[0]]} {' '.join(map(self.arithmetic, pattern[1:]))})"
 
     def condition(self, text: str) -> str:
         node = ast.parse(text, mode="eval").body
         if isinstance(node, ast.Call):
             assert isinstance(node.func, ast.Name)
-            argument = _pattern(node.args[0])
-            if node.func.id == "known":
-                return f"(known {self.arithmetic(argument)})"
-            return f"({node.func.id} {self.left(argument)})"
+            arguments = [pattern_of(argument) for argument in node.args]
+            constant = all(letters(argument) <= set(CONSTANTS) for argument in arguments)
+            write = self.arithmetic if constant else self.left
+            return f"({node.func.id} {' '.join(map(write, arguments))})"
         assert isinstance(node, ast.Compare)
-        sides = (_pattern(node.left), _pattern(node.comparators[0]))
+        sides = (pattern_of(node.left), pattern_of(node.comparators[0]))
         return f"({_COMPARE[type(node.ops[0])]} {' '.join(map(self.arithmetic, sides))})"
+
+
+def rule_text(rule: Rule, ruleset: str) -> str:
+    """One rule as an egglog command."""
+    left, right = parse_pattern(rule.left), parse_pattern(rule.right)
+    writer = _Writer(left)
+    matched = writer.left(left)
+    facts = [f"(= e {matched})", *writer.facts]
+    writer.facts.clear()
+    names = sorted(letters(left))
+    facts += [f"(= {name}_ (const {name}))" for name in names if name in CONSTANTS]
+    facts += [f"(= 0 (kind {name}))" for name in names if name in SCALARS]
+    facts += [writer.condition(text) for text in rule.when]
+    result = writer.right(right)
+    facts += writer.facts
+    if not all(same for _, same in kind_choices(rule)):
+        facts += [f"(= {name}_kind (kind {name}))" for name in names if name in VALUES]
+        facts.append(f"(= {_kind_text(left)} {_kind_text(right)})")
+    last = f" (subsume {matched})" if rule.final else ""
+    head = f"(rule ({' '.join(facts)}) ((union e {result}){last})"
+    return f'{head} :ruleset {ruleset} :name "{rule.name}")'
 
 
 def _kind_text(pattern: Pattern) -> str:
@@ -150,7 +143,7 @@ def _kind_text(pattern: Pattern) -> str:
 
 
 def kind_formula(function: Function) -> Callable[[Sequence[str]], str]:
-    """How egglog computes a function's kind from its arguments', found from the table of kinds."""
+    """How egglog computes a function's kind from its arguments', from the table of kinds."""
 
     def widest(kinds: Sequence[str]) -> str:
         text = kinds[0]
@@ -172,133 +165,32 @@ def kind_formula(function: Function) -> Callable[[Sequence[str]], str]:
     raise AssertionError(f"no formula for the kinds of {function.name}")
 
 
-def rule_text(rule: Rule, ruleset: str) -> str:
-    """One rule as an egglog command."""
-    left, right = parse_pattern(rule.left), parse_pattern(rule.right)
-    assert letters(right) <= letters(left), rule
-    writer = _Writer()
-    matched = writer.left(left)
-    facts = [f"(= e {matched})"]
-    facts += writer.facts
-    names = sorted(letters(left))
-    facts += [f"(= {name}_ (const {name}))" for name in names if name in CONSTANTS]
-    facts += [f"(= 0 (kind {name}))" for name in names if name in SCALARS]
-    facts += [writer.condition(text) for text in rule.when]
-    if not all(same for _, same in kind_choices(rule)):
-        facts += [f"(= {name}_kind (kind {name}))" for name in names if name in VALUES]
-        facts.append(f"(= {_kind_text(left)} {_kind_text(right)})")
-    last = f" (subsume {matched})" if rule.final else ""
-    return (
-        f"(rule ({' '.join(facts)}) ((union e {writer.right(right)}){last}) "
-        f':ruleset {ruleset} :name "{rule.name}")'
-    )
+class Arithmetic:
+    """A number in egglog that Python can calculate with: `FUNCTIONS[...].exact` applied to such
+    numbers gives the egglog text of what it does."""
+
+    def __init__(self, text: str):
+        self.text = text
+
+    def __add__(self, other: Arithmetic | int) -> Arithmetic:
+        return _combined("+", self, other)
+
+    def __sub__(self, other: Arithmetic | int) -> Arithmetic:
+        return _combined("-", self, other)
+
+    def __rsub__(self, other: int) -> Arithmetic:
+        return _combined("-", other, self)
+
+    def __mul__(self, other: Arithmetic | int) -> Arithmetic:
+        return _combined("*", self, other)
+
+    def __neg__(self) -> Arithmetic:
+        return Arithmetic(f"(neg {self.text})")
+
+    def __abs__(self) -> Arithmetic:
+        return Arithmetic(f"(abs {self.text})")
 
 
-def declarations() -> Iterator[str]:
-    """The language in egglog: constructors and analyses."""
-    yield "(sort E) (constructor Num (BigRat) E) (constructor In (String) E)"
-    for f in FUNCTIONS.values():
-        yield f"(constructor f-{f.name} ({' '.join(['E'] * f.arity)}) E)"
-    yield "(function kind (E) i64 :no-merge)"
-    yield "(function val (E) BigRat :merge old)"
-    yield "(function const (E) BigRat :merge old)"
-    yield "(relation nonneg (E))"
-    yield "(relation positive (E))"
-    yield "(relation is (E BigRat))"
-    yield "(relation known (BigRat))"
-    yield "(ruleset analysis)"
-    yield "(ruleset settle)"
-
-
-def analyses() -> Iterator[str]:
-    """The rules that keep kind, val, const and nonneg."""
-
-    def rule(facts: str, actions: str) -> str:
-        return f"(rule ({facts}) ({actions}) :ruleset analysis)"
-
-    def holds(number: str) -> str:
-        return f"(set (val e) {number}) (is e {number})"
-
-    yield rule("(= e (Num n))", f"(set (kind e) 0) {holds('n')}")
-    yield rule('(= e (In "lr"))', "(set (kind e) 0)")
-    yield rule('(= e (In name)) (!= name "lr")', "(set (kind e) 2)")
-    yield rule("(= n (val e)) (= 0 (kind e))", "(set (const e) n) (union e (Num n))")
-    yield rule(
-        f"(= n (val e)) (= 2 (kind e)) (= n {number(Fraction(0))})",
-        f'(union e (f-multiply (In "w") (Num {number(Fraction(0))})))',
-    )
-    yield rule(f"(= n (val e)) (>= n {number(Fraction(0))})", "(nonneg e)")
-    yield rule(f"(= n (val e)) (> n {number(Fraction(0))})", "(positive e)")
-    for f in FUNCTIONS.values():
-        names = ["x", "y", "z"][: f.arity]
-        call = f"(= e (f-{f.name} {' '.join(names)}))"
-        kinds = " ".join(f"(= {n}k (kind {n}))" for n in names)
-        yield rule(f"{call} {kinds}", f"(set (kind e) {kind_formula(f)([n + 'k' for n in names])})")
-    for name, formula in _VALUES.items():
-        names = ["x", "y", "z"][: FUNCTIONS[name].arity]
-        facts = " ".join(f"(= {n}v (val {n}))" for n in names)
-        yield rule(f"(= e (f-{name} {' '.join(names)})) {facts}", holds(formula))
-    yield rule("(= e (f-subtract x x))", holds(number(Fraction(0))))
-    yield rule(
-        f"(= e (f-multiply x y)) (= {number(Fraction(0))} (val y))",
-        holds(number(Fraction(0))),
-    )
-    yield rule(
-        f"(= e (f-divide x y)) (= {number(Fraction(0))} (val x))", holds(number(Fraction(0)))
-    )
-    guarded = "(= e (f-divide x y)) (= xv (val x)) (= yv (val y))"
-    quarter, guard = number(Fraction(1, 4)), number(Fraction(repr(EPS)))
-    yield rule(f"{guarded} (>= (abs yv) {quarter})", holds("(/ xv yv)"))
-    yield rule(
-        f"{guarded} (< (abs yv) {quarter}) (!= (+ yv {guard}) {number(Fraction(0))})",
-        holds(f"(/ xv (+ yv {guard}))"),
-    )
-    # What is one number needs no more rewriting: 0 = 0 * c = 0 * (c * c) would never end. This is
-    # said when all kinds and values are known: what is subsumed takes no part in finding them.
-    for name in (*_VALUES, "divide"):
-        call = f"(f-{name} {' '.join(['x', 'y', 'z'][: FUNCTIONS[name].arity])})"
-        yield f"(rule ((= e {call}) (= n (val e))) ((subsume {call})) :ruleset settle)"
-    # A tree of one number next to another tree is that number.
-    for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum"):
-        facts = "(= n (val y)) (= yk (kind y)) (= xk (kind x)) (> yk 0) (<= yk xk)"
-        yield rule(f"(= e (f-{name} x y)) {facts}", f"(union e (f-{name} x (Num n)))")
-    yield from _signs(rule)
-
-
-def _signs(rule: Callable[[str, str], str]) -> Iterator[str]:
-    """The rules that keep nonneg and positive; see signs.py."""
-    for name in sorted(ALWAYS_NONNEGATIVE):
-        yield rule(f"(= e {_call(name)})", "(nonneg e)")
-    for name in sorted(ALWAYS_POSITIVE):
-        yield rule(f"(= e {_call(name)})", "(positive e)")
-    yield rule("(= e (f-multiply x x))", "(nonneg e)")
-    for name, choices in NONNEGATIVE_IF.items():
-        for arguments in choices:
-            facts = " ".join(f"(nonneg {'xyz'[i]})" for i in arguments)
-            yield rule(f"(= e {_call(name)}) {facts}", "(nonneg e)")
-    for name, pairs in POSITIVE_IF.items():
-        for above, from_zero in pairs:
-            facts = " ".join(f"(positive {'xyz'[i]})" for i in above)
-            facts += " ".join(f"(nonneg {'xyz'[i]})" for i in from_zero)
-            yield rule(f"(= e {_call(name)}) {facts}", "(positive e)")
-    between = f"(= n (const z)) (>= n {number(Fraction(0))}) (<= n {number(Fraction(1))})"
-    for fact in ("nonneg", "positive"):
-        yield rule(f"(= e (f-interp x y z)) ({fact} x) ({fact} y) {between}", f"({fact} e)")
-    yield rule("(positive e)", "(nonneg e)")
-
-
-def _call(name: str) -> str:
-    return f"(f-{name} {' '.join('xyz'[: FUNCTIONS[name].arity])})"
-
-
-_VALUES = {
-    "add": "(+ xv yv)",
-    "subtract": "(- xv yv)",
-    "multiply": "(* xv yv)",
-    "negative": "(neg xv)",
-    "square": "(* xv xv)",
-    "abs": "(abs xv)",
-    "maximum": "(max xv yv)",
-    "minimum": "(min xv yv)",
-    "interp": f"(+ (* (- {number(Fraction(1))} zv) xv) (* zv yv))",
-}
+def _combined(function: str, *arguments: Arithmetic | int) -> Arithmetic:
+    texts = [a.text if isinstance(a, Arithmetic) else number(a) for a in arguments]
+    return Arithmetic(f"({function} {' '.join(texts)})")

@@ -1,22 +1,23 @@
 """Equality saturation: every program that the rules reach from a program, at once, in egglog.
 
 The rules are loaded into one e-graph per process; each use pushes, works and pops. Rounds are run
-one at a time, so that a limit on time or size ends the work between two of them.
+one at a time, so that a limit on size or work ends the growth between two of them.
 
-egglog's own extractor minimises the cost of a tree, in which a shared value is paid for at each
-use. A program computes a value once however often it is read, so extraction here is over DAGs: of
+The shortest program is chosen in extract.py. egglog has a greedy extractor over DAGs of its own
+(`greedy_dag_cost_model`), which is a good start and no more: it weighs each output alone, so of
 
     update = (sign(u) + w * 0.5) * (lr * c)        4 statements besides u
     update = sign(u) * (lr * c) + w * (lr * (c * 0.5))
 
-the tree cost cannot see that lr * c may be there already for another output. See extract.py.
+it cannot see that lr * c may be there already for another output, nor that a state which the other
+form does not read needs no statements at all.
 """
 
 from __future__ import annotations
 
 import enum
-import time
-from collections.abc import Collection, Iterable, Iterator
+import math
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -24,12 +25,15 @@ from functools import cache, partial
 from typing import Any
 
 from programs.kinds import Kind
-from programs.simplify.egglog_text import analyses, declarations, number, rule_text
+from programs.simplify.analyses import analyses, declarations
+from programs.simplify.egglog_text import number, rule_text
 from programs.simplify.rules import RULES, Claim, Phase
 from programs.simplify.signs import nonnegative_states
 from programs.simplify.terms import Node, Terms, is_call
+from programs.simplify.work import E_GRAPH, ROUND, Work
+from programs.terms import RATIONAL
 
-MAX_SIZE = 2_500  # an e-graph is not grown further from here; see `_size`
+MAX_SIZE = 2_500  # for each program an e-graph grows no further than this; see `_size`
 SHRINKING = 12  # rounds of shrinking rules before the exploring ones, at most
 _NUMBER = {rule.name: i for i, rule in enumerate(RULES)}
 
@@ -40,7 +44,7 @@ class Stop(enum.Enum):
     COMPLETE = "the rules had nothing left to add"
     ROUNDS = "the rounds of rewriting were up"
     SIZE = f"the e-graph reached its size of {MAX_SIZE:,}"
-    TIME = "time ran out"
+    WORK = "the work that was allowed was done"
     CONFLICT = "rules began to disagree, as where a divisor is 0"
 
 
@@ -50,7 +54,7 @@ class Classes:
 
     nodes: for each class its nodes, whose arguments are classes [C].
     kinds: the kind of each class [C].
-    roots: the classes of the terms' outputs.
+    roots: for each of the terms that were put in, the classes of its outputs.
     fired: names of the rules that matched.
     rounds: how many rounds were run.
     stop: why there was no further one.
@@ -58,73 +62,64 @@ class Classes:
 
     nodes: list[list[Node]] = field(default_factory=list)
     kinds: list[Kind] = field(default_factory=list)
-    roots: list[int] = field(default_factory=list)
+    roots: list[list[int]] = field(default_factory=list)
     fired: set[str] = field(default_factory=set)
     rounds: int = 0
     stop: Stop = Stop.COMPLETE
 
 
-def saturate(
-    terms: Terms,
-    claims: Collection[Claim],
-    explore: int,
-    deadline: float,
-    names: Collection[str] | None = None,
-    also: Terms | None = None,
-    known: Iterable[Fraction] = (),
-) -> Classes:
-    """Grows the e-graph of `terms` by the rules.
+@dataclass(frozen=True, slots=True)
+class Rewrites:
+    """Which rules may be used, and how often.
+
+    claims: those that claim one of these.
+    explore: rounds of exploring rules; shrinking rules run before and between them.
+    disabled: names of rules that may not be used.
+    known: constants that the program was given with.
+    """
+
+    claims: tuple[Claim, ...]
+    explore: int
+    disabled: frozenset[str] = frozenset()
+    known: frozenset[Fraction] = frozenset()
+
+
+def saturate(programs: Sequence[Terms], rewrites: Rewrites, work: Work) -> Classes:
+    """Grows one e-graph that holds some programs, as functions of the same inputs.
 
     The rules with the claim UP_TO_GUARDS are wrong within the guards: s / s = 1 and 0 / s = 0
     together prove 0 = 1 where s is 0. When that shows, the e-graph is given as it was a round
     before.
 
     Args:
-      claims: which rules may be used.
-      explore: rounds of exploring rules; shrinking rules run before and between them.
-      deadline: time.monotonic() after which no round is begun.
-      names: only these rules, if given.
-      also: more terms put into the same e-graph; their outputs come after those of `terms`.
-      known: constants that the program was given with.
+      work: no round is begun when it is exhausted.
     """
-    grow = partial(_grow, terms, claims, explore, deadline, names, also, known)
+    grow = partial(_grow, programs, rewrites, work)
     classes = grow()
     if classes.stop is Stop.CONFLICT:
         classes = replace(grow(classes.rounds - 1), stop=Stop.CONFLICT)
     return classes
 
 
-def _grow(
-    terms: Terms,
-    claims: Collection[Claim],
-    explore: int,
-    deadline: float,
-    names: Collection[str] | None,
-    also: Terms | None,
-    known: Iterable[Fraction],
-    most: int = 1_000,
-) -> Classes:
+def _grow(programs: Sequence[Terms], rewrites: Rewrites, work: Work, most: int = 1_000) -> Classes:
     """`saturate` with at most so many rounds, and no way back from a conflict."""
     with _scratch() as egraph:
-        sets = _rulesets(egraph, claims, names)
-        _commands(egraph, "".join(f"(known {number(c)})" for c in known if c))
-        variables = _enter(egraph, terms, "t")
-        facts = [f'(nonneg (In "{name}"))' for name in sorted(nonnegative_states(terms))]
-        _commands(egraph, "".join(facts))
-        if also is not None:
-            variables += _enter(egraph, also, "u")
+        work.spend(E_GRAPH)
+        sets = _rulesets(egraph, rewrites)
+        variables = [_enter(egraph, terms, f"p{i}_") for i, terms in enumerate(programs)]
+        _commands(egraph, " ".join(_facts(programs, rewrites.known)))
         _run(egraph, "")
         fired: set[str] = set()
         done, stop = 0, Stop.COMPLETE
         for phases, rounds in (
             ((Phase.SHRINK,), SHRINKING),
-            ((Phase.EXPLORE, Phase.SHRINK), explore),
+            ((Phase.EXPLORE, Phase.SHRINK), rewrites.explore),
         ):
             for _ in range(min(rounds, most - done)):
                 report = _run(egraph, " ".join(f"(run {sets[p]}) {_ANALYSE}" for p in phases))
                 done += 1
                 fired |= {n for n, count in report.num_matches_per_rule.items() if count}
-                stop = _stop(egraph, report.updated, deadline)
+                stop = _stop(egraph, report.updated, len(programs) * MAX_SIZE, work)
                 if stop is not Stop.ROUNDS:
                     break
             if stop not in (Stop.ROUNDS, Stop.COMPLETE):
@@ -134,16 +129,18 @@ def _grow(
         return classes
 
 
-def _stop(egraph: Any, updated: bool, deadline: float) -> Stop:
+def _stop(egraph: Any, updated: bool, most: int, work: Work) -> Stop:
     """Why the round that was run should be the last; ROUNDS if nothing but their number says so."""
     functions = egraph.freeze().functions
+    size = _size(functions)
+    work.spend(ROUND * size)
     if _conflict(egraph, functions):
         return Stop.CONFLICT
     if not updated:
         return Stop.COMPLETE
-    if time.monotonic() > deadline:
-        return Stop.TIME
-    return Stop.SIZE if _size(functions) > MAX_SIZE else Stop.ROUNDS
+    if work.exhausted:
+        return Stop.WORK
+    return Stop.SIZE if size > most else Stop.ROUNDS
 
 
 def _conflict(egraph: Any, functions: Any) -> bool:
@@ -207,9 +204,7 @@ def _scratch() -> Iterator[Any]:
         _commands(egraph, "(pop)")
 
 
-def _rulesets(
-    egraph: Any, claims: Collection[Claim], names: Collection[str] | None
-) -> dict[Phase, str]:
+def _rulesets(egraph: Any, rewrites: Rewrites) -> dict[Phase, str]:
     """The names of the combined rulesets of the wanted rules, one for each phase."""
     lines = ["(ruleset nothing)"]
     for phase in Phase:
@@ -217,12 +212,26 @@ def _rulesets(
             f"rule{_NUMBER[rule.name]}"
             for rule in RULES
             if rule.phase is phase
-            and rule.claim in claims
-            and (names is None or rule.name in names)
+            and rule.claim in rewrites.claims
+            and rule.name not in rewrites.disabled
         ]
         lines.append(f"(unstable-combined-ruleset {phase.value} nothing {' '.join(wanted)})")
     _commands(egraph, "\n".join(lines))
     return {phase: phase.value for phase in Phase}
+
+
+def _facts(programs: Sequence[Terms], known: Collection[Fraction]) -> Iterator[str]:
+    """What the rules may ask besides what the analyses work out."""
+    for constant in sorted(known):
+        if constant:
+            yield f"(known {number(constant)})"
+    for name in sorted(frozenset.intersection(*map(nonnegative_states, programs))):
+        yield f'(nonneg (In "{name}"))'
+    nodes = {node for terms in programs for node in terms.nodes}
+    for constant in sorted(node[1] for node in nodes if node[0] == "constant"):
+        if constant:
+            root = RATIONAL.read(math.sqrt(abs(constant)))
+            yield f"(root {number(constant)} {number(root)})"
 
 
 def _enter(egraph: Any, terms: Terms, prefix: str) -> list[str]:
@@ -240,17 +249,17 @@ def _enter(egraph: Any, terms: Terms, prefix: str) -> list[str]:
     return [f"${prefix}{i}" for i in terms.outputs]
 
 
-def _read(egraph: Any, outputs: list[str]) -> Classes:
+def _read(egraph: Any, outputs: list[list[str]]) -> Classes:
     functions = egraph.freeze().functions
     numbers: dict[Any, int] = {}
     result = Classes()
 
     def number_of(value: Any) -> int:
-        found = numbers.get(value)
-        if found is None:
-            found = numbers[value] = len(numbers)
+        i = numbers.get(value)
+        if i is None:
+            i = numbers[value] = len(numbers)
             result.nodes.append([])
-        return found
+        return i
 
     constants: dict[int, Fraction] = {}
     kinds: dict[int, Kind] = {}
@@ -277,5 +286,7 @@ def _read(egraph: Any, outputs: list[str]) -> Classes:
         result.nodes[i] = leaves[:1] or nodes
     assert len(kinds) == len(result.nodes), "a class without a kind"
     result.kinds = [kinds[i] for i in range(len(kinds))]
-    result.roots = [number_of(functions[name].rows[0].output) for name in outputs]
+    result.roots = [
+        [number_of(functions[name].rows[0].output) for name in names] for names in outputs
+    ]
     return result

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from programs.abstract import analyse, live_across_steps, remove_redundant
@@ -13,19 +12,26 @@ from programs.canonical import canonical_hash
 from programs.parse import library, load
 from programs.program import Program
 from programs.simplify.certificate import Rewriting, Simplification, Step
-from programs.simplify.check import check
-from programs.simplify.egraph import Stop, saturate
-from programs.simplify.extract import cost_of, extract
+from programs.simplify.check import Check, check
+from programs.simplify.constants import as_float32_computes
+from programs.simplify.egraph import Rewrites, Stop, saturate
+from programs.simplify.extract import Cost, cost_of, extract
 from programs.simplify.naming import to_program
+from programs.simplify.reparametrize import reparametrizations
 from programs.simplify.rules import RULES, Claim
-from programs.simplify.states import Proposal, redundant_states, reparametrizations
+from programs.simplify.signs import nonnegative_states
+from programs.simplify.states import Proposal, redundant_states
 from programs.simplify.terms import Terms, from_program
+from programs.simplify.work import CHECK, WORK, Work
 
 _EXACT, _BOTH = (Claim.EXACT,), (Claim.EXACT, Claim.UP_TO_GUARDS)
 # Which rules, and how many rounds of those that explore: cheap ones first, then sure ones.
 # Exploring by exact rules keeps the guard of x * 0.1 / 0.1 in x * 0.9999999, so it comes late.
-_ROUNDS = ((_EXACT, 0), (_BOTH, 0), (_EXACT, 3), (_BOTH, 4))
+_LEVELS = ((_EXACT, 0), (_BOTH, 0), (_EXACT, 3), (_BOTH, 4))
 _TRIED_FORMS = 6  # forms of states that get exploring rounds
+_TOGETHER = 8  # programs in one e-graph, at most
+# Rules at which the check of a step may well fail.
+_RISKY = {rule.name for rule in RULES if rule.claim is Claim.UP_TO_GUARDS or rule.rounds}
 
 
 @dataclass
@@ -34,22 +40,27 @@ class _Session:
 
     stops: what ended the search for a shorter program, apart from having nothing left to try.
     kept: states of the original program whose values are still there -> their names now.
-    disabled: guarded rules that took part in a step whose check failed.
+    disabled: rules behind a step whose check failed.
     """
 
     program: Program
     terms: Terms
-    deadline: float
-    known: frozenset[Fraction]
+    work: Work
+    known: frozenset
     steps: list[Step] = field(default_factory=list)
     stops: set[str] = field(default_factory=set)
     kept: dict[str, str] = field(default_factory=dict)
     disabled: frozenset[str] = frozenset()
 
-    def out_of_time(self) -> bool:
-        if time.monotonic() > self.deadline:
-            self.stops.add(Stop.TIME.value)
-        return Stop.TIME.value in self.stops
+    def out_of_work(self) -> bool:
+        if self.work.exhausted:
+            self.stops.add(Stop.WORK.value)
+        return self.work.exhausted
+
+    @property
+    def cost(self) -> Cost:
+        """What is made small: statements, then states, then what extraction prefers."""
+        return _cost(self, self.terms, len(self.program))
 
     def propose(
         self,
@@ -67,10 +78,9 @@ class _Session:
             given.
         """
         program = after if isinstance(after, Program) else to_program(after)
-        analyse(program)
         if states is None:
             states = [(s, s) for s in program.states]
-        result = check(self.program, program, claim, states, same_arithmetic)
+        result = self.check(program, claim, states, same_arithmetic)
         reason = reason if isinstance(reason, Rewriting) else tuple(reason)
         self.steps.append(Step(name, reason, self.program, program, claim, result, result.passed))
         if result.passed:
@@ -80,38 +90,69 @@ class _Session:
             self.terms = from_program(program) if isinstance(after, Program) else after
         return result.passed
 
+    def check(
+        self,
+        program: Program,
+        claim: Claim,
+        states: Sequence[tuple[str, str]],
+        same_arithmetic: bool = False,
+    ) -> Check:
+        analyse(program)
+        self.work.spend(CHECK * (len(self.program) + len(program)))
+        return check(self.program, program, claim, states, same_arithmetic)
 
-def simplify(program: Program, seconds: float = 10.0) -> Simplification:
+    @contextmanager
+    def attempt(self) -> Iterator[Callable[[], bool]]:
+        """Takes back all steps of the block unless they made the program better, all together.
+
+        Gives a function that says, after the block, whether they did. Rules that were disabled stay
+        so, since their checks failed.
+        """
+        before = replace(self, steps=list(self.steps), stops=set(self.stops), kept=dict(self.kept))
+        cost = self.cost
+        better = False
+        yield lambda: better
+        better = self.cost[:2] < cost[:2]
+        if not better:
+            self.program, self.terms, self.kept = before.program, before.terms, before.kept
+            self.steps, self.stops = before.steps, before.stops
+
+
+def simplify(program: Program, work: int = WORK) -> Simplification:
     """The shortest program with the same outputs that the passes find.
 
-    Fewest statements, then fewest states; every step is checked numerically and written down.
+    Fewest statements, then fewest states, never more than before. Every step is checked numerically
+    and written down, and so is the whole.
 
     Args:
       program: a valid program.
-      seconds: after this time the best program so far is returned. A round of rewriting that is
-        under way is finished first.
+      work: after so much work, in units of about a microsecond (see work.py), the best program so
+        far is returned. The work is counted, so the result does not depend on the machine's speed.
 
     Raises:
       InvalidProgram: the program is not valid.
     """
-    start = time.monotonic()
     analyse(program)
-    terms = from_program(program)
-    known = frozenset(node[1] for node in terms.nodes if node[0] == "constant")
-    session = _Session(program, terms, start + seconds, known, kept={s: s for s in program.states})
+    session = _Session(program, from_program(program), Work(work), frozenset())
+    session.kept = {state: state for state in program.states}
     _remove_dead(session)
-    _share(session)
-    _rewrite(session)
-    while not session.out_of_time() and (_drop_state(session) or _reform_state(session)):
+    _settle_constants(session)
+    same_bits = session.program
+    nodes = session.terms.nodes
+    session.known = frozenset(node[1] for node in nodes if node[0] == "constant")
+    if _share(session):
         _rewrite(session)
-    _name(session)
+        while not session.out_of_work() and (_drop_state(session) or _reform_state(session)):
+            _rewrite(session)
+    overall = _checked(session, same_bits)
+    kept = _name(session)
     return Simplification(
         program,
         session.program,
         tuple(session.steps),
-        tuple(session.kept.items()),
+        tuple(kept.items()),
+        overall,
         tuple(sorted(session.stops)),
-        time.monotonic() - start,
     )
 
 
@@ -127,96 +168,169 @@ def _remove_dead(session: _Session) -> None:
         session.propose("liveness across steps", reason, shorter, same_arithmetic=True)
 
 
-def _share(session: _Session) -> None:
-    """Common values and constants: what reading a program into terms does."""
-    if len(to_program(session.terms)) < len(session.program):
+def _settle_constants(session: _Session) -> None:
+    """Numbers in place of constants that float32 computes otherwise than real numbers do."""
+    settled = as_float32_computes(session.program)
+    if settled != session.program:
+        reason = ["constants that float32 computes otherwise than real numbers do"]
+        session.propose("constants", reason, settled, same_arithmetic=True)
+
+
+def _share(session: _Session) -> bool:
+    """Common values and constants: what reading a program into terms does. False if the program
+    does not stand that."""
+    shared = to_program(session.terms)
+    if len(shared) < len(session.program):
         reason = ["values that are computed twice", "functions of constants"]
-        session.propose("sharing and folding", reason, session.terms)
+        return session.propose("sharing and folding", reason, session.terms)
+    return len(shared) == len(session.program)
 
 
-def _cost(terms: Terms, known: frozenset[Fraction]) -> tuple[int, int, int]:
-    """What is made small: statements, then states, then what `extract` has prefers."""
-    return len(to_program(terms)), len(terms.states), cost_of(terms, known)[-1]
+def _cost(session: _Session, terms: Terms, statements: int | None = None) -> Cost:
+    length = len(to_program(terms)) if statements is None else statements
+    return length, len(terms.states), cost_of(terms, session.known)[-1]
 
 
 def _better(
-    session: _Session, terms: Terms, claims: tuple[Claim, ...], explore: int
+    session: _Session, terms: Terms, claims: tuple[Claim, ...], explore: int, *disabled: str
 ) -> Rewriting | None:
     """The best terms that these rules reach, if they are better than those they start from."""
-    names = [rule.name for rule in RULES if rule.name not in session.disabled]
-    classes = saturate(terms, claims, explore, session.deadline, names, known=session.known)
+    rewrites = Rewrites(claims, explore, session.disabled | set(disabled), session.known)
+    classes = saturate([terms], rewrites, session.work)
     if (claims, bool(explore)) == (_BOTH, True) and classes.stop is not Stop.COMPLETE:
         session.stops.add(classes.stop.value)  # with fewer rules or rounds it is no matter
-    best = extract(classes, terms, session.known, session.deadline)
-    if best == terms or _cost(best, session.known) >= _cost(terms, session.known):
+    best = extract(classes, terms, session.known, session.work)
+    if best == terms or _cost(session, best) >= _cost(session, terms):
         return None
-    return Rewriting(terms, best, frozenset(classes.fired), claims, explore, session.known)
+    return Rewriting(terms, best, frozenset(classes.fired), rewrites)
 
 
 def _rewrite(session: _Session) -> None:
     """Algebra until no round of rules makes the program better."""
     level = 0
-    while level < len(_ROUNDS) and not session.out_of_time():
+    while level < len(_LEVELS) and not session.out_of_work():
         session.stops.clear()
-        claims, explore = _ROUNDS[level]
-        found = _better(session, session.terms, claims, explore)
-        if found and session.propose("algebra", found, found.after, claims[-1]):
+        claims, explore = _LEVELS[level]
+        rewriting = _better(session, session.terms, claims, explore)
+        if rewriting is None:
+            level += 1
+        elif session.propose("algebra", rewriting, rewriting.after, claims[-1]):
             level = 0 if explore else level
-        elif not (found and _disable(session, found)):
+        elif not _disable(session, rewriting):
             level += 1
 
 
 def _disable(session: _Session, failed: Rewriting) -> bool:
-    """Does without the guarded rules behind a step whose check failed; False if there are none."""
-    guarded = {rule.name for rule in RULES if rule.claim is Claim.UP_TO_GUARDS}
-    if not guarded & failed.fired:
-        return False
-    names = failed.responsible(min(2.0, max(0.0, session.deadline - time.monotonic())))
-    disabled = session.disabled | guarded & set(names)
-    grown = disabled > session.disabled
-    session.disabled = disabled
-    return grown
+    """Does without the rules behind a step whose check failed; False if there are none left.
+
+    A single rule is at fault if without it a step is left whose check passes. If there is no such
+    rule, those go that are known to be risky, or else all.
+    """
+    names = failed.responsible(session.work)
+    suspects = [name for name in names if name in _RISKY] or list(names)
+    claims, explore = failed.rewrites.claims, failed.rewrites.explore
+    for name in suspects:
+        if session.out_of_work():
+            break
+        other = _better(session, session.terms, claims, explore, name)
+        if other is not None:
+            program = to_program(other.after)
+            states = [(state, state) for state in program.states]
+            if session.check(program, claims[-1], states).passed:
+                suspects = [name]
+                break
+    before = session.disabled
+    session.disabled |= set(suspects)
+    return session.disabled > before
 
 
 def _drop_state(session: _Session) -> bool:
     """Drops a state that says nothing new, unless that takes more statements: 0 is w * 0."""
-    now = _cost(session.terms, session.known)[:2]
-    return any(
-        any(_best_cost(session, proposal.terms, explore) < now for explore in (0, 3))
-        and _take(session, proposal, "superfluous states")
-        for proposal in redundant_states(session.terms, session.deadline)
-    )
+    for proposal in redundant_states(session.terms, session.work):
+        now = session.cost[:2]
+        for explore in (0, 3):
+            [cost] = _best_costs(session, [proposal.terms], explore)
+            if cost < now:
+                if _take(session, proposal, "redundant states"):
+                    return True
+                break
+    return False
 
 
 def _reform_state(session: _Session) -> bool:
-    """Tries other forms of every state, with the algebra that they allow; takes the best gain."""
-    now = _cost(session.terms, session.known)[:2]
-    tried: list[tuple[tuple[int, int], int, Proposal]] = []
-    for proposal in reparametrizations(session.terms):
-        if session.out_of_time():
-            return False
-        tried.append((_best_cost(session, proposal.terms, 0), len(tried), proposal))
-    tried.sort(key=lambda entry: entry[:2])
+    """Tries other forms of every state, with the algebra that they allow, the best gain first."""
+    now = session.cost[:2]
+    forms = list({form.terms: form for form in reparametrizations(session.terms)}.values())
+    tried = _by_cost(session, forms, 0)
     if tried and tried[0][0] >= now:
-        if len(tried) > _TRIED_FORMS:
-            session.stops.add(f"of the {len(tried)} forms of states {_TRIED_FORMS} were explored")
-        tried = [
-            (_best_cost(session, proposal.terms, 3), i, proposal)
-            for _, i, proposal in tried[:_TRIED_FORMS]
-            if not session.out_of_time()
-        ]
-        tried.sort(key=lambda entry: entry[:2])
-    return bool(tried) and tried[0][0] < now and _take(session, tried[0][2], "form of states")
+        near = [form for cost, form in tried if cost[0] <= now[0] + 1]
+        if len(near) > _TRIED_FORMS:
+            session.stops.add(f"of the {len(near)} forms of states {_TRIED_FORMS} were explored")
+        tried = _by_cost(session, near[:_TRIED_FORMS], 3)
+    return any(
+        cost < now and not session.out_of_work() and _take(session, form, "form of states")
+        for cost, form in tried
+    )
 
 
-def _best_cost(session: _Session, terms: Terms, explore: int) -> tuple[int, int]:
-    found = _better(session, terms, _BOTH, explore)
-    return _cost(found.after if found else terms, session.known)[:2]
+def _by_cost(
+    session: _Session, proposals: Sequence[Proposal], explore: int
+) -> list[tuple[tuple[int, int], Proposal]]:
+    costs = _best_costs(session, [proposal.terms for proposal in proposals], explore)
+    return sorted(zip(costs, proposals), key=lambda entry: entry[0])
+
+
+def _best_costs(
+    session: _Session, programs: Sequence[Terms], explore: int
+) -> list[tuple[int, int]]:
+    """Statements and states that algebra reaches from each program, if all its checks pass.
+
+    Programs share an e-graph, since they have most of their terms in common; unless rules explore,
+    which makes it large, or different states are known to be nonnegative.
+    """
+    rewrites = Rewrites(_BOTH, explore, session.disabled, session.known)
+    most = 1 if explore else _TOGETHER
+    groups: dict[frozenset[str], list[int]] = {}
+    for i, terms in enumerate(programs):
+        groups.setdefault(nonnegative_states(terms), []).append(i)
+    costs = [_cost(session, terms) for terms in programs]
+    for group in groups.values():
+        for start in range(0, len(group), most):
+            if session.out_of_work():
+                break
+            some = group[start : start + most]
+            classes = saturate([programs[i] for i in some], rewrites, session.work)
+            for k, i in enumerate(some):
+                best = extract(classes, programs[i], session.known, session.work, k)
+                costs[i] = min(costs[i], _cost(session, best))
+    return [cost[:2] for cost in costs]
 
 
 def _take(session: _Session, proposal: Proposal, name: str) -> bool:
+    """Takes a proposal and the algebra that it allows, if that is better in the end."""
     states = [(s, s) for s in proposal.terms.states if s not in proposal.changed]
-    return session.propose(name, [proposal.rule], proposal.terms, proposal.claim, states=states)
+    with session.attempt() as better:
+        if session.propose(name, [proposal.rule], proposal.terms, proposal.claim, states=states):
+            _rewrite(session)
+    return better()
+
+
+def _checked(session: _Session, first: Program) -> Check:
+    """The check of all steps from `first` on; the last ones are taken back until it passes."""
+    while session.program != first:
+        applied = [step for step in session.steps if step.applied]
+        exact = all(step.claim is Claim.EXACT for step in applied)
+        claim = Claim.EXACT if exact else Claim.UP_TO_GUARDS
+        pairs = [(old, new) for old, new in session.kept.items() if old in first.states]
+        result = check(first, session.program, claim, pairs)
+        if result.passed:
+            return result
+        last = applied[-1]
+        session.stops.add("the steps added up to too large a difference, and some were taken back")
+        session.steps[session.steps.index(last)] = replace(last, applied=False, check=result)
+        session.program, session.terms = last.before, from_program(last.before)
+        session.kept = {s: s for s in session.program.states if s in session.kept}
+    return check(first, first, Claim.EXACT, same_arithmetic=True)
 
 
 @cache
@@ -226,12 +340,16 @@ def _library() -> dict[bytes, tuple[str, Program]]:
     return {canonical_hash(program): (name, program) for name, program in programs.items()}
 
 
-def _name(session: _Session) -> None:
+def _name(session: _Session) -> dict[str, str]:
     """Readable names, constants to float32's precision, canonical order.
 
     A program of the library is given as it stands there.
+
+    Returns:
+      The states of the original program whose values are still there -> their names now.
     """
     after = to_program(session.terms, readable=True)
+    pairs = list(zip(session.program.states, after.states))
     name, known = _library().get(canonical_hash(after), ("", after))
     if name and len(known) <= len(after):
         if known != session.program:
@@ -239,5 +357,5 @@ def _name(session: _Session) -> None:
             session.propose("names", reason, known, same_arithmetic=True, states=[])
     elif after != session.program and len(after) <= len(session.program):
         reason = ["readable names, canonical order, constants with the digits that float32 keeps"]
-        pairs = list(zip(session.program.states, after.states))
         session.propose("names", reason, after, same_arithmetic=True, states=pairs)
+    return session.kept

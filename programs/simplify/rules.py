@@ -6,7 +6,8 @@ A row reads `left = right` in the notation of programs. Letters stand for
     s, t       any scalar
     a, b, c    a constant
 
-and arithmetic among constants alone is done on the spot. Every row holds over the real numbers; its
+and arithmetic among constants alone is done on the spot, where the result is a number that float32
+holds; else the row does not apply. Every row holds over the real numbers; its
 claim says what that means for a program:
 
     EXACT   equal for all finite numbers up to float rounding (the order of roundings may differ)
@@ -51,8 +52,8 @@ SHRINK, EXPLORE = Phase.SHRINK, Phase.EXPLORE
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """left = right, when all of `when` hold: comparisons of constants; nonneg(x) and positive(x),
-    what is known of signs (see signs.py); known(c), a constant that the program was given with."""
+    """left = right, when all of `when` hold: comparisons of constants, or what is known of a value
+    or a constant, as nonneg(x) (see analyses.py)."""
 
     name: str
     left: str
@@ -61,6 +62,7 @@ class Rule:
     phase: Phase
     why: str
     when: tuple[str, ...] = ()
+    rounds: bool = False  # float32 may keep few digits of the left side, so that a check refuses
     final: bool = False  # the left side takes no more part: x = interp(x, x, s) for ever new s
 
 
@@ -76,15 +78,11 @@ _ROWS = (
     Rule("times one", "x * 1", "x", EXACT, SHRINK, "1 is neutral"),
     Rule("times minus one", "x * -1", "-x", EXACT, SHRINK, "definition"),
     Rule("negative twice", "-(-x)", "x", EXACT, SHRINK, "an involution"),
-    Rule("add, then subtract", "(x + y) - y", "x", EXACT, SHRINK, "inverse"),
-    Rule("subtract, then add", "(x - y) + y", "x", EXACT, SHRINK, "inverse"),
-    Rule("subtract a sum", "x - (x + y)", "-y", EXACT, SHRINK, "inverse"),
-    Rule("subtract a difference", "x - (x - y)", "y", EXACT, SHRINK, "inverse"),
+    Rule("add, then subtract", "(x + y) - y", "x", EXACT, SHRINK, "inverse", rounds=True),
+    Rule("subtract, then add", "(x - y) + y", "x", EXACT, SHRINK, "inverse", rounds=True),
+    Rule("subtract a sum", "x - (x + y)", "-y", EXACT, SHRINK, "inverse", rounds=True),
+    Rule("subtract a difference", "x - (x - y)", "y", EXACT, SHRINK, "inverse", rounds=True),
     Rule("reciprocal twice", "reciprocal(reciprocal(x))", "x", EXACT, SHRINK, "an involution"),
-    Rule("power 1", "power(x, 1)", "x", EXACT, SHRINK, "definition"),
-    Rule("power 2", "power(x, 2)", "square(x)", EXACT, SHRINK, "definition"),
-    Rule("power 3", "power(x, 3)", "cube(x)", EXACT, SHRINK, "definition"),
-    Rule("power -1", "power(x, -1)", "reciprocal(x)", EXACT, SHRINK, "definition"),
     # --- constants flow together ----------------------------------------------------------------
     Rule("add constants", "(x + a) + b", "x + (a + b)", EXACT, SHRINK, "associative"),
     Rule("subtract a constant", "x - c", "x + -c", EXACT, SHRINK, "definition"),
@@ -125,10 +123,29 @@ _ROWS = (
     Rule("multiple of a difference", "(x - y) * z", "x * z - y * z", EXACT, EXPLORE, "distributive" ),
     Rule("same times same", "x * x", "square(x)", EXACT, SHRINK, "definition"),
     Rule("same times square", "x * square(x)", "cube(x)", EXACT, SHRINK, "definition"),
-    Rule("square of a multiple", "square(x * c)", "square(x) * (c * c)", EXACT, EXPLORE, "definition" ),
+    Rule("square of a multiple", "square(x * c)", "square(x) * (c * c)", GUARDS, SHRINK, "one of the squares may leave float32"),
     Rule("square of a product", "square(x * y)", "square(x) * square(y)", EXACT, EXPLORE, "definition"),
     Rule("product of squares", "square(x) * square(y)", "square(x * y)", EXACT, SHRINK, "definition" ),
-    Rule("cube of a multiple", "cube(x * c)", "cube(x) * (c * c * c)", GUARDS, EXPLORE, "one of the cubes may overflow"),
+    Rule("cube of a multiple", "cube(x * c)", "cube(x) * (c * c * c)", GUARDS, SHRINK, "one of the cubes may leave float32"),
+    # --- powers -----------------------------------------------------------------------------------
+    Rule("power 1", "power(x, 1)", "x", EXACT, SHRINK, "definition"),
+    Rule("power 2", "power(x, 2)", "square(x)", EXACT, SHRINK, "definition"),
+    Rule("power 3", "power(x, 3)", "cube(x)", EXACT, SHRINK, "definition"),
+    Rule("power -1", "power(x, -1)", "reciprocal(x)", EXACT, SHRINK, "definition"),
+    Rule("power 1/2", "power(x, 0.5)", "sqrt(x)", EXACT, SHRINK, "definition; NaN for x < 0"),
+    Rule("power -1/2", "power(x, -0.5)", "reciprocal(sqrt(x))", EXACT, SHRINK, "definition; NaN for x < 0"),
+    Rule("reciprocal of sqrt", "reciprocal(sqrt(x))", "power(x, -0.5)", EXACT, SHRINK, "definition", ("nonneg(x)",)),
+    Rule("power of power", "power(power(x, a), b)", "power(x, a * b)", GUARDS, SHRINK, "x >= 0; the inner power may leave float32", ("nonneg(x)",)),
+    Rule("power of square", "power(square(x), b)", "power(abs(x), 2 * b)", GUARDS, SHRINK, "the square may leave float32"),
+    Rule("power of sqrt", "power(sqrt(x), b)", "power(abs(x), b / 2)", EXACT, SHRINK, "sqrt takes |x|"),
+    Rule("product of powers", "power(x, a) * power(x, b)", "power(x, a + b)", GUARDS, SHRINK, "one of the powers may leave float32"),
+    Rule("power times x", "power(x, a) * x", "power(x, a + 1)", GUARDS, SHRINK, "the power may leave float32"),
+    Rule("reciprocal of power", "reciprocal(power(x, a))", "power(x, -a)", GUARDS, SHRINK, "the power may leave float32"),
+    Rule("power of reciprocal", "power(reciprocal(x), a)", "power(x, -a)", GUARDS, SHRINK, "the reciprocal may leave float32"),
+    Rule("square of power", "square(power(x, a))", "power(x, 2 * a)", GUARDS, SHRINK, "one of the powers may leave float32", ("nonneg(x)",)),
+    Rule("sqrt of power", "sqrt(power(x, a))", "power(x, a / 2)", GUARDS, SHRINK, "the power may leave float32", ("nonneg(x)",)),
+    Rule("sqrt of a reciprocal", "sqrt(reciprocal(x))", "reciprocal(sqrt(x))", GUARDS, SHRINK, "the reciprocal may leave float32"),
+    Rule("square of a reciprocal", "square(reciprocal(x))", "reciprocal(square(x))", GUARDS, SHRINK, "one of them may leave float32"),
     # --- division -------------------------------------------------------------------------------
     Rule("divide a product", "(x * y) / z", "x * (y / z)", EXACT, EXPLORE, "associative"),
     Rule("multiply a quotient", "x * (y / z)", "(x * y) / z", EXACT, EXPLORE, "associative"),
@@ -152,6 +169,9 @@ _ROWS = (
     Rule("sqrt of square", "sqrt(square(x))", "abs(x)", EXACT, SHRINK, "definition"),
     Rule("square of sqrt", "square(sqrt(x))", "abs(x)", EXACT, SHRINK, "sqrt takes |x|"),
     Rule("sqrt of a multiple", "sqrt(x * square(y))", "sqrt(x) * abs(y)", EXACT, EXPLORE, "homomorphism"),
+    Rule("sqrt of a constant multiple", "sqrt(x * c)", "sqrt(x) * a", EXACT, SHRINK, "homomorphism", ("root(c, a)",)),
+    Rule("sqrt of a square multiple", "sqrt(x * c)", "sqrt(x) * sqrt(c)", EXACT, SHRINK, "homomorphism, for c = 4, 0.25 and the like", ("c > 0",)),
+    Rule("multiple of a sqrt", "sqrt(x) * c", "sqrt(x * (c * c))", GUARDS, EXPLORE, "homomorphism", ("c > 0",)),
     Rule("cbrt of cube", "cbrt(cube(x))", "x", GUARDS, SHRINK, "the cube may underflow"),
     Rule("cube of cbrt", "cube(cbrt(x))", "x", EXACT, SHRINK, "inverse"),
     Rule("abs of a multiple", "abs(x * c)", "abs(x) * abs(c)", EXACT, SHRINK, "homomorphism"),
@@ -194,18 +214,82 @@ _ROWS = (
         )
     ),
     Rule("maximum of x and -x", "maximum(x, -x)", "abs(x)", EXACT, SHRINK, "definition"),
+    Rule("minimum of x and -x", "minimum(x, -x)", "-abs(x)", EXACT, SHRINK, "definition"),
+    Rule("maximum of negatives", "maximum(-x, -y)", "-minimum(x, y)", EXACT, SHRINK, "decreasing"),
+    Rule("minimum of negatives", "minimum(-x, -y)", "-maximum(x, y)", EXACT, SHRINK, "decreasing"),
     Rule("maximum with 0", "maximum(x, 0)", "x", EXACT, SHRINK, "x >= 0", ("nonneg(x)",)),
+    Rule("maximum of x and |x|", "maximum(x, abs(x))", "abs(x)", EXACT, SHRINK, "x <= |x|"),
+    Rule("minimum of x and |x|", "minimum(x, abs(x))", "x", EXACT, SHRINK, "x <= |x|"),
+    Rule("maximum and minimum", "maximum(x, y) + minimum(x, y)", "x + y", EXACT, SHRINK, "one is x, the other y"),
+    Rule("maximum times minimum", "maximum(x, y) * minimum(x, y)", "x * y", EXACT, SHRINK, "one is x, the other y"),
+    Rule("maximum less minimum", "maximum(x, y) - minimum(x, y)", "abs(x - y)", EXACT, SHRINK, "definition"),
+    Rule("positive part", "x + abs(x)", "maximum(x, 0) * 2", EXACT, EXPLORE, "definition"),
+    Rule("negative part", "x - abs(x)", "minimum(x, 0) * 2", EXACT, EXPLORE, "definition"),
+    Rule("at most 1", "minimum(x, c)", "x", EXACT, SHRINK, "x <= 1", ("unit(x)", "c >= 1")),
+    Rule("at least -1", "maximum(x, c)", "x", EXACT, SHRINK, "x >= -1", ("unit(x)", "c <= -1")),
+    *(
+        row
+        for f in ("maximum", "minimum")
+        for row in (
+            Rule(f"{f} of multiples", f"{f}(x * c, y * c)", f"{f}(x, y) * c", EXACT, SHRINK, "increasing", ("c > 0",)),
+            Rule(f"{f} of sums", f"{f}(x + z, y + z)", f"{f}(x, y) + z", EXACT, SHRINK, "increasing"),
+        )
+    ),
     # --- exponentials -----------------------------------------------------------------------------
-    Rule("log of exp", "log(exp(x))", "x", EXACT, SHRINK, "inverse"),
+    Rule("log of exp", "log(exp(x))", "x", EXACT, SHRINK, "inverse", rounds=True),
     Rule("exp of log", "exp(log(x))", "abs(x)", EXACT, SHRINK, "log takes |x|"),
-    Rule("log2 of exp2", "log2(exp2(x))", "x", EXACT, SHRINK, "inverse"),
+    Rule("log2 of exp2", "log2(exp2(x))", "x", EXACT, SHRINK, "inverse", rounds=True),
     Rule("exp2 of log2", "exp2(log2(x))", "abs(x)", EXACT, SHRINK, "log2 takes |x|"),
-    Rule("log10 of exp10", "log10(exp10(x))", "x", EXACT, SHRINK, "inverse"),
+    Rule("log10 of exp10", "log10(exp10(x))", "x", EXACT, SHRINK, "inverse", rounds=True),
     Rule("exp10 of log10", "exp10(log10(x))", "abs(x)", EXACT, SHRINK, "log10 takes |x|"),
     Rule("product of exp", "exp(x) * exp(y)", "exp(x + y)", EXACT, SHRINK, "homomorphism"),
-    Rule("sinh of arcsinh", "sinh(arcsinh(x))", "x", EXACT, SHRINK, "inverse"),
-    Rule("arcsinh of sinh", "arcsinh(sinh(x))", "x", EXACT, SHRINK, "inverse"),
-    Rule("arctanh of tanh", "arctanh(tanh(x))", "x", EXACT, SHRINK, "inverse"),
+    Rule("reciprocal of exp", "reciprocal(exp(x))", "exp(-x)", GUARDS, SHRINK, "exp may leave float32"),
+    Rule("square of exp", "square(exp(x))", "exp(x * 2)", GUARDS, SHRINK, "exp may leave float32"),
+    Rule("sqrt of exp", "sqrt(exp(x))", "exp(x * 0.5)", GUARDS, SHRINK, "exp may leave float32"),
+    Rule("sum of logs", "log(x) + log(y)", "log(x * y)", GUARDS, SHRINK, "the product may leave float32"),
+    Rule("difference of logs", "log(x) - log(y)", "log(x / y)", GUARDS, EXPLORE, "homomorphism"),
+    Rule("log of a product", "log(x * y)", "log(x) + log(y)", GUARDS, EXPLORE, "the product may leave float32"),
+    Rule("log of power", "log(power(x, c))", "log(x) * c", GUARDS, SHRINK, "the power may leave float32"),
+    Rule("log of square", "log(square(x))", "log(x) * 2", GUARDS, SHRINK, "the square may leave float32"),
+    Rule("log of cube", "log(cube(x))", "log(x) * 3", GUARDS, SHRINK, "the cube may leave float32"),
+    Rule("log of sqrt", "log(sqrt(x))", "log(x) * 0.5", EXACT, SHRINK, "sqrt takes |x|, as log does"),
+    Rule("log of reciprocal", "log(reciprocal(x))", "-log(x)", GUARDS, SHRINK, "the reciprocal may leave float32"),
+    *(
+        Rule(f"{exp} of a multiple of {log}", f"{exp}({log}(x) * c)", "power(abs(x), c)", EXACT, SHRINK, f"definition; {log} takes |x|")
+        for exp, log in (("exp", "log"), ("exp2", "log2"), ("exp10", "log10"))
+    ),
+    *(
+        Rule(f"{exp} of {log} less", f"{exp}(-{log}(x))", "reciprocal(abs(x))", EXACT, SHRINK, f"definition; {log} takes |x|")
+        for exp, log in (("exp", "log"), ("exp2", "log2"), ("exp10", "log10"))
+    ),
+    Rule("exp less 1", "exp(x) + -1", "expm1(x)", EXACT, SHRINK, "definition", rounds=True),
+    Rule("expm1 and 1", "expm1(x) + 1", "exp(x)", EXACT, SHRINK, "definition"),
+    Rule("log of 1 and x", "log(x + 1)", "log1p(x)", EXACT, SHRINK, "definition"),
+    Rule("log1p of x less 1", "log1p(x + -1)", "log(x)", EXACT, SHRINK, "definition"),
+    Rule("power of 10", "power(10, x)", "exp10(x)", EXACT, SHRINK, "definition"),
+    Rule("power of 2", "power(2, x)", "exp2(x)", EXACT, SHRINK, "definition"),
+    # --- inverse functions ------------------------------------------------------------------------
+    *(
+        Rule(f"{f} of {inverse}", f"{f}({inverse}(x))", "x", EXACT, SHRINK, f"inverse; {where}", rounds=f in ("tan", "cos", "log1p", "arctanh"))
+        for f, inverse, where in (
+            ("sinh", "arcsinh", "everywhere"),
+            ("arcsinh", "sinh", "everywhere"),
+            ("arctanh", "tanh", "everywhere"),
+            ("tan", "arctan", "everywhere"),
+            ("log1p", "expm1", "everywhere"),
+            ("sin", "arcsin", "NaN elsewhere than from -1 to 1"),
+            ("cos", "arccos", "NaN elsewhere than from -1 to 1"),
+            ("tanh", "arctanh", "NaN elsewhere than from -1 to 1"),
+            ("cosh", "arccosh", "NaN below 1"),
+        )
+    ),
+    Rule("arcsin of sin", "arcsin(sin(x))", "x", EXACT, SHRINK, "inverse from -pi / 2 to pi / 2", ("angle(x)",)),
+    Rule("arctan of tan", "arctan(tan(x))", "x", EXACT, SHRINK, "inverse from -pi / 2 to pi / 2", ("angle(x)",), rounds=True),
+    Rule("arccos of cos", "arccos(cos(x))", "abs(x)", EXACT, SHRINK, "inverse from -pi to pi, and even", ("angle(x)",), rounds=True),
+    Rule("arccosh of cosh", "arccosh(cosh(x))", "abs(x)", EXACT, SHRINK, "inverse, and even", rounds=True),
+    Rule("expm1 of log1p", "expm1(log1p(x))", "x", EXACT, SHRINK, "inverse from -1 on", ("nonneg(x)",), rounds=True),
+    Rule("expm1 of log1p near 0", "expm1(log1p(x))", "x", EXACT, SHRINK, "inverse from -1 on", ("unit(x)",), rounds=True),
+    Rule("exp of log1p", "exp(log1p(x))", "abs(x + 1)", EXACT, SHRINK, "log1p takes |1 + x|"),
     # --- interp: (1 - a) x + a y -------------------------------------------------------------------
     Rule("interp of same", "interp(x, x, s)", "x", EXACT, SHRINK, "weights sum to 1", final=True),
     Rule("interp by 0", "interp(x, y, 0)", "x", EXACT, SHRINK, "definition"),

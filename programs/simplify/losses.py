@@ -1,0 +1,94 @@
+"""What simplification gave up, measured: where the two programs differ in float32.
+
+Rewriting keeps the outputs over the real numbers and away from the guards. A program in float32 may
+still live by what it loses: by the guard of m / sqrt(v) where gradients are small, by the dead zone
+of (g + 1) - 1, by a NaN in its first step. Both programs are run on gradients of several sizes, and
+each difference is told by its cause.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from programs.functions import EPS
+from programs.program import OUTPUT, Program
+from programs.simplify.check import outputs_of
+from programs.simplify.check_settings import SETTINGS, SIZES, Setting
+
+_TOLD = 1e-3  # a difference of a part in a thousand of the update's norm is told
+_ZEROS = next(setting for setting in SETTINGS if setting.zeros)
+
+
+def given_up(before: Program, after: Program) -> tuple[str, ...]:
+    """Where the updates of two programs differ, in words; nothing if no difference was seen."""
+    guards: list[str] = []
+    rounding: list[str] = []
+    dead: list[str] = []
+    for setting in SIZES:
+        old, new = _update(before, setting), _update(after, setting)
+        both = np.isfinite(old) & np.isfinite(new)
+        difference = _share(new - old, old, both)
+        if difference > _TOLD:
+            text = f"{_percent(difference)} at {setting.name}"
+            (rounding if _rounds(before, setting, old, difference) else guards).append(text)
+        if (both & (old == 0) & (new != 0)).any():
+            dead.append(setting.name)
+    told = []
+    if guards:
+        told.append(
+            f"guards of 1e-8, and the ends of float32: the update differs by {_and(guards)}"
+        )
+    if rounding:
+        told.append(f"rounding: the update differs by {_and(rounding)}")
+    if dead:
+        told.append(f"dead zones: an update of 0 is none any more at {_and(dead)}")
+    return (*told, *_not_finite(before, after))
+
+
+def _update(program: Program, setting: Setting) -> np.ndarray:
+    return outputs_of(program, setting, np.float32)[OUTPUT].astype(np.float64)
+
+
+def _share(part: np.ndarray, whole: np.ndarray, where: np.ndarray) -> float:
+    """The norm of one thing as a share of that of another."""
+    with np.errstate(all="ignore"):
+        size = float(np.linalg.norm(whole[where]))
+        rest = float(np.linalg.norm(part[where]))
+    return rest / size if size else float("inf") if rest else 0.0
+
+
+def _rounds(before: Program, setting: Setting, single: np.ndarray, difference: float) -> bool:
+    """Whether most of a difference is float32's rounding in the first program."""
+    double = outputs_of(before, setting, guard=EPS)[OUTPUT]
+    both = np.isfinite(single) & np.isfinite(double)
+    return _share(double - single, single, both) > difference / 2
+
+
+def _not_finite(before: Program, after: Program) -> list[str]:
+    """Where the first program gives no finite number and the last one does."""
+    first: list[str] = []
+    later: list[str] = []
+    for setting in (*SIZES, _ZEROS):
+        old, new = _update(before, setting), _update(after, setting)
+        gained = np.isfinite(new) & ~np.isfinite(old)
+        name = "gradients and weights of 0" if setting is _ZEROS else setting.name
+        if gained[0].any():
+            first.append(name)
+        elif gained.any():
+            later.append(name)
+    told = []
+    if first:
+        told.append(f"infinity or NaN in the first step becomes finite at {_and(first)}")
+    if later:
+        told.append(f"infinity or NaN becomes finite at {_and(later)}")
+    return told
+
+
+def _percent(share: float) -> str:
+    if share >= 10:
+        return f"{share:.2g} times its norm"
+    return f"{100 * share:.{0 if share >= 0.01 else 1}f} % of its norm"
+
+
+def _and(texts: list[str]) -> str:
+    return ", ".join(texts[:-1]) + " and " + texts[-1] if len(texts) > 1 else texts[0]
