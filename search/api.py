@@ -114,7 +114,8 @@ def search(
                 born = repeats.told
                 finalists = rescored(store, config, before=born, evaluate=driver.evaluate)
                 starts = [finalists[0].leader.program]
-        say(view, "summary", "\n".join(summary(store, config, statistics, finalists)))
+        figures = summary(store, config, statistics=statistics, finalists=finalists)
+        say(view, "summary", "\n".join(figures))
         conclusion = conclude(
             config,
             store,
@@ -224,13 +225,17 @@ def funnel(
     if setup is None or settings is None:
         config = config_of(run_dir)
         setup, settings = setup or Setup.of(config), settings or config.funnel or FunnelSettings()
+    show = Lines(view)
     with Store(run_dir) as store:
-        candidates = named or candidates_of(store, settings)
+        candidates = named or candidates_of(store, settings, show=show)
         if not candidates:
             raise ValueError(f"{run_dir}: no program of this search has a fitness")
-        with ledger_of(store, setup, settings.timeout_s, Lines(view), stopping) as ledger:
+        limit = settings.timeout_s
+        with ledger_of(store, setup, timeout_s=limit, show=show, stopping=stopping) as ledger:
             started()
-            result = run_funnel(candidates, ledger, setup, settings, searched=not named)
+            result = run_funnel(
+                candidates, ledger, setup=setup, settings=settings, searched=not named
+            )
         write_report(store.run_dir, result)
     return result
 

@@ -43,12 +43,15 @@ def conclude(
     Returns:
       What came out; None if the config has no funnel, or no program has a fitness.
     """
-    candidates = candidates_of(store, config.funnel) if config.funnel is not None else []
+    candidates = []
+    if config.funnel is not None:
+        candidates = candidates_of(store, config.funnel, show=show)
     if config.funnel is None or not candidates:
         return None
     setup = Setup.of(config, tasks_file, tasks)
-    with ledger_of(store, setup, config.funnel.timeout_s, show, stopping) as ledger:
-        funnel = run_funnel(candidates, ledger, setup, config.funnel)
+    limit = config.funnel.timeout_s
+    with ledger_of(store, setup, timeout_s=limit, show=show, stopping=stopping) as ledger:
+        funnel = run_funnel(candidates, ledger, setup=setup, settings=config.funnel)
         write_report(store.run_dir, funnel)
         objective = Objective(ledger, setup.tasks, setup.weights)
         winner = Winner.of(funnel, finalists)

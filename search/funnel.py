@@ -72,17 +72,20 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
         given = [NamedProgram(name, load(name)) for name in dict.fromkeys(options.program)]
         for doubt in doubts(config):
             print(f"warning: {doubt}", file=sys.stderr)
+        lines = Lines()
         with Store(run_dir) as store:
-            candidates = given or candidates_of(store, settings)
+            candidates = given or candidates_of(store, settings, show=lines)
             if not candidates:
                 raise ValueError(f"{run_dir}: no program of this search has a fitness")
-            setup, lines = Setup.of(config, options.tasks_file), Lines()
-            asked = stopping or (lambda: None)
-            with ledger_of(store, setup, settings.timeout_s, lines, asked) as ledger:
+            setup, asked = Setup.of(config, options.tasks_file), stopping or (lambda: None)
+            limit = settings.timeout_s
+            with ledger_of(store, setup, timeout_s=limit, show=lines, stopping=asked) as ledger:
                 if stopping:
                     stopping.defer()
                 running = True
-                done = run_funnel(candidates, ledger, setup, settings, searched=not given)
+                done = run_funnel(
+                    candidates, ledger, setup=setup, settings=settings, searched=not given
+                )
                 write_report(run_dir, done)
         print("\n".join([table(done.stages), "", *outcome(done)]))
         for entry in done.confirmed:

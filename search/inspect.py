@@ -30,8 +30,9 @@ from search.config.load import ConfigError
 from search.console import Parser, report
 from search.evolution.counters import Statistics
 from search.reports.front import front_lines, front_texts
+from search.reports.meta_validation import curve_lines
 from search.reports.summary import fame, figures
-from search.selection.overfitting import summary as meta_validation
+from search.selection.overfitting import curves
 from search.storage import queries
 from search.storage.errors import StoreError
 from search.storage.identity import config_of
@@ -50,7 +51,8 @@ def overview(store: Reader, _: argparse.Namespace) -> Iterator[str]:
         yield f"  {leader.fitness:.6g}  individual {leader.number}, {leader.live} live statements"
     yield "Best for each number of live statements:"
     yield from fame(store)
-    yield from meta_validation(store, config_of(store).meta_validation)
+    settings = config_of(store).meta_validation
+    yield from curve_lines(curves(store, settings), settings)
 
 
 def leading(store: Reader, options: argparse.Namespace) -> Iterator[str]:

@@ -65,7 +65,8 @@ class SearchResult:
             return leaders(store, count)
 
     def hall_of_fame(self) -> list[Leader]:
-        """The fittest program of each number of live statements, the shortest first."""
+        """The fittest program of each number of live statements that no shorter one equals, the
+        shortest first."""
         with Reader(self.run_dir) as store:
             return hall_of_fame(store)
 

@@ -24,7 +24,7 @@ class Statistics:
     """Counters over all processes of a run; rates are those of this process."""
 
     target: int = 0  # individuals when no repeat ends early
-    told: int = 0  # individuals, warm starts included
+    individuals: int = 0  # committed, warm starts included
     reuse: Counter[str] = field(default_factory=Counter)  # individuals by the first known hash
     attempts: int = 0  # draws until the children were valid
     statements: int = 0
@@ -38,7 +38,7 @@ class Statistics:
     best_text: str = ""
     start_fitness: float = float("nan")  # of the best warm start
     started: float = field(default_factory=time.monotonic)
-    told_before: int = 0  # by earlier processes
+    individuals_before: int = 0  # by earlier processes
     evaluated_before: int = 0
 
     @classmethod
@@ -57,7 +57,7 @@ class Statistics:
         return statistics
 
     def _restore(self, store: Reader) -> None:
-        self.told, self.attempts, self.statements, self.live = queries.totals(store)
+        self.individuals, self.attempts, self.statements, self.live = queries.totals(store)
         self.reuse = Counter(queries.reuse_counts(store))
         self.outcomes = Counter(queries.outcome_counts(store))
         for spent in queries.seconds_by_outcome(store):
@@ -67,13 +67,13 @@ class Statistics:
         if (best := queries.best_program(store)) is not None:
             self.best, self.best_text = best
         self.start_fitness = queries.start_fitness(store)
-        self.told_before, self.evaluated_before = self.told, self.evaluations
+        self.individuals_before, self.evaluated_before = self.individuals, self.evaluations
 
     def count_individual(
         self, reuse: str, mutation: Mutation, live: int, score: Score, is_start: bool
     ) -> None:
-        """Counts an individual as it is told."""
-        self.told += 1
+        """Counts an individual as it is committed."""
+        self.individuals += 1
         self.reuse[reuse] += 1
         self.attempts += mutation.attempts
         self.statements += len(mutation.program)
@@ -82,14 +82,14 @@ class Statistics:
             self.start_fitness = score.fitness
 
     def count_program(self, score: Score, text: str) -> None:
-        """Counts a program as it is told for the first time."""
+        """Counts a program as it is committed for the first time."""
         self.outcomes[score.outcome.name] += 1
         if score.fitness > self.best:
             self.best, self.best_text = score.fitness, text
 
     def count_evaluation(self, evaluations: Sequence[Evaluation], outcome: Outcome) -> None:
-        """Counts a program's evaluations as they arrive; a first task that completed is in vain
-        when the program then fails."""
+        """Counts a program's evaluations as they arrive; time spent on a completed task is wasted,
+        too, if the program fails on a later one."""
         self.evaluations += 1
         for evaluation in evaluations:
             self.training_s[outcome.name] += evaluation.run_seconds
@@ -102,7 +102,7 @@ class Statistics:
 
     @property
     def children_per_s(self) -> float:
-        return (self.told - self.told_before) / self.elapsed_s
+        return (self.individuals - self.individuals_before) / self.elapsed_s
 
     @property
     def evaluations_per_s(self) -> float:
@@ -112,12 +112,12 @@ class Statistics:
         """Share of individuals whose hash of this kind (or a finer one) was known."""
         order = ("functional", "canonical", "behavioural")
         hits = sum(self.reuse[finer] for finer in order[: order.index(kind) + 1])
-        return hits / max(self.told, 1)
+        return hits / max(self.individuals, 1)
 
     @property
     def invalid_share(self) -> float:
         """Share of drawn children that were not valid programs."""
-        return 1 - self.told / self.attempts if self.attempts else 0.0
+        return 1 - self.individuals / self.attempts if self.attempts else 0.0
 
     @property
     def redundant_share(self) -> float:
@@ -132,22 +132,22 @@ class Statistics:
     @property
     def wasted_share(self) -> float:
         """Share of training time that went to programs without a fitness."""
-        return _in_vain(self.training_s)
+        return _wasted(self.training_s)
 
     @property
     def wasted_share_with_compilation(self) -> float:
         """The same with compilation; a worker's first program pays for all that share it."""
-        return _in_vain(self.training_s, self.compile_s)
+        return _wasted(self.training_s, self.compile_s)
 
     def figures(self, busy: float) -> dict[str, float | int | str | None]:
         """All figures by name, for JSON lines; busy: share of the workers' time."""
         left = (
-            (self.target - self.told) / self.children_per_s
-            if self.told > self.told_before
+            (self.target - self.individuals) / self.children_per_s
+            if self.individuals > self.individuals_before
             else None
         )
         return {
-            "told": self.told,
+            "individuals": self.individuals,
             "target": self.target,
             "elapsed_s": round(self.elapsed_s, 1),
             "left_s": None if left is None else round(left, 1),
@@ -172,7 +172,7 @@ class Statistics:
         }
 
 
-def _in_vain(*parts: Mapping[str, float]) -> float:
+def _wasted(*parts: Mapping[str, float]) -> float:
     """Share of seconds, by outcome, that went to programs without a fitness."""
     spent = sum(sum(seconds.values()) for seconds in parts)
     worth = sum(seconds.get(Outcome.COMPLETED.name, 0.0) for seconds in parts)

@@ -31,12 +31,13 @@ class Lines:
 
     def __init__(self, view: str = "plain"):
         """view: how a search shows its progress; one of KINDS, or `log`."""
-        self._view, self._due = view, time.monotonic() + LINES_EVERY_S
+        self._view, self._phase, self._due = view, "", 0.0
 
     def __call__(self, progress: Progress) -> None:
-        if time.monotonic() < self._due:
+        """Shows it when a line is due, or a new phase has begun."""
+        if progress.phase == self._phase and time.monotonic() < self._due:
             return
-        self._due = time.monotonic() + LINES_EVERY_S
+        self._phase, self._due = progress.phase, time.monotonic() + LINES_EVERY_S
         line = progress_line(progress)
         if self._view in ("json", LOG):
             say(self._view, "progress", line)
@@ -46,14 +47,15 @@ class Lines:
 
 def progress_line(progress: Progress) -> str:
     """How far a phase of the conclusion is."""
+    if progress.expected is None and not progress.done + progress.reused:
+        return progress.phase
     line = f"{progress.phase}: {progress.done} trainings run"
     if progress.reused:
         line += f", {progress.reused} reused"
-    if progress.expected is None:
-        return line
+    if progress.expected is not None:
+        line += f", of at most {progress.expected.trainings}"
     left = progress.left_s()
-    ahead = f"at most {duration(left)} left in it" if left == left else "time left unknown"
-    return f"{line}, of at most {progress.expected.trainings}; {ahead}"
+    return f"{line}; at most {duration(left)} left in it" if left == left else line
 
 
 Figures = dict[str, float | int | str | None]
@@ -131,18 +133,21 @@ def _finite(figures: Figures) -> Figures:
 
 def plain_line(figures: Figures) -> str:
     """One line with what matters most."""
-    if not figures["told"]:
+    if not figures["individuals"]:
         spent = duration(float(figures["elapsed_s"] or 0))
-        return f"0/{figures['target']} told after {spent}: workers start and compile their tasks"
+        return (
+            f"0/{figures['target']} individuals after {spent}: workers start and compile their "
+            "tasks"
+        )
     left = "?" if figures["left_s"] is None else duration(float(figures["left_s"]))
     return (
-        f"{figures['told']}/{figures['target']} told, {left} left | "
+        f"{figures['individuals']}/{figures['target']} individuals, {left} left | "
         f"{figures['children_per_s']:.0f} children/s, {figures['evaluations_per_s']:.1f} "
         f"evaluations/s, workers {figures['workers_busy']:.0%} busy | "
         f"hits {figures['functional_hits']:.1%} functional, {figures['canonical_hits']:.1%} "
         f"canonical, {figures['behavioural_hits']:.1%} behavioural | "
         f"redundant {figures['redundant']:.0%}, invalid {figures['invalid']:.0%}, diverged "
-        f"{figures['diverged']:.0%}, time without a fitness {figures['wasted_time']:.0%} | "
+        f"{figures['diverged']:.0%}, wasted training time {figures['wasted_time']:.0%} | "
         f"best {figures['best_fitness']:.5g} "
         f"(start {figures['start_fitness']:.5g})"
     )
@@ -171,7 +176,7 @@ _ROWS = (
     ("diverged", "diverged", ".1%"),
     ("behind at a hurdle", "behind", ".1%"),
     ("crashed or hung", "failed", ".1%"),
-    ("time without a fitness", "wasted_time", ".1%"),
+    ("wasted training time", "wasted_time", ".1%"),
     ("fitness of the start", "start_fitness", ".5g"),
     ("best fitness", "best_fitness", ".5g"),
 )
@@ -183,12 +188,11 @@ def _panel(figures: Figures, best_text: str) -> Panel:
         table.add_row(label, Text(format(figures[name], form), justify="right"))
     both = Table.grid(padding=(0, 4))
     both.add_row(table, Text(best_text))
-    told, target = int(figures["told"] or 0), int(figures["target"] or 1)
+    count, target = int(figures["individuals"] or 0), int(figures["target"] or 1)
     left = "?" if figures["left_s"] is None else duration(float(figures["left_s"]))
-    title = (
-        f"{told:,} of {target:,} told, {duration(float(figures['elapsed_s'] or 0))}, {left} left"
-    )
+    spent = duration(float(figures["elapsed_s"] or 0))
+    title = f"{count:,} of {target:,} individuals, {spent}, {left} left"
     rows = Table.grid()
-    rows.add_row(ProgressBar(total=target, completed=told))
+    rows.add_row(ProgressBar(total=target, completed=count))
     rows.add_row(both)
     return Panel(rows, title=title)

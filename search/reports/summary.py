@@ -12,15 +12,16 @@ from search.evaluation.jobs import Purpose
 from search.evaluation.seeds import RESCORING
 from search.evolution.counters import Statistics
 from search.reports.front import front_lines
+from search.reports.meta_validation import curve_lines
 from search.reports.progress import duration
 from search.selection.finalists import Finalist
-from search.selection.overfitting import summary as meta_summary
+from search.selection.overfitting import curves
 from search.storage.queries import completed_fitness, evaluations, hall_of_fame, outcomes_of
 from search.storage.store import Reader, Store
 
 
 def summary(
-    store: Store, config: Config, statistics: Statistics, finalists: Sequence[Finalist]
+    store: Store, config: Config, *, statistics: Statistics, finalists: Sequence[Finalist]
 ) -> Iterator[str]:
     """The lines of the summary."""
     yield from figures(store, statistics)
@@ -32,7 +33,7 @@ def summary(
     yield from leading(finalists)
     yield f"All others: python -m search.inspect {store.run_dir} leaders"
     yield ""
-    yield "Hall of fame (best fitness in the search for each number of live statements):"
+    yield "Hall of fame (the fittest of each number of live statements that no shorter one equals):"
     yield from fame(store, finalists)
     yield f"Their texts: python -m search.inspect {store.run_dir} show INDIVIDUAL"
     yield ""
@@ -41,19 +42,19 @@ def summary(
         yield from front_lines(store)
         yield f"Their best as text, simplified: python -m search.inspect {store.run_dir} front"
         yield ""
-    if meta := meta_summary(store, config.meta_validation):
+    if meta := curve_lines(curves(store, config.meta_validation), config.meta_validation):
         yield from [*meta, ""]
     run_dir = store.run_dir
     yield f"Everything is in {run_dir}; look around with: python -m search.inspect {run_dir}"
 
 
-def figures(store: Reader, s: Statistics):
+def figures(store: Reader, s: Statistics) -> Iterator[str]:
     """The figures of the search as sentences."""
     outcomes = s.outcomes
     distinct = sum(outcomes.values())
     yield (
-        f"{s.told:,} individuals, {s.evaluations:,} of them trained on workers: "
-        f"{s.told / max(s.evaluations, 1):.1f} times fewer"
+        f"{s.individuals:,} individuals, {s.evaluations:,} of them trained on workers: "
+        f"{s.individuals / max(s.evaluations, 1):.1f} times fewer"
     )
     yield (
         f"cache hits: functional {s.hit_rate('functional'):.1%}, canonical "
@@ -70,15 +71,15 @@ def figures(store: Reader, s: Statistics):
     )
     yield f"{distinct:,} distinct programs: {shares}"
     yield (
-        f"time on programs without a fitness: {s.wasted_share:.1%} of "
-        f"{duration(sum(s.training_s.values()))} of training "
+        f"wasted training time, on programs that got no fitness: {s.wasted_share:.1%} of "
+        f"{duration(sum(s.training_s.values()))} "
         f"({s.wasted_share_with_compilation:.1%} with {duration(sum(s.compile_s.values()))} of "
         "compilation, charged to whichever program came first)"
     )
     yield from audits(store)
 
 
-def audits(store: Reader):
+def audits(store: Reader) -> Iterator[str]:
     """What the programs that were rejected early would have reached."""
     audited = evaluations(store, Purpose.AUDIT)
     fitness = completed_fitness(store)
@@ -86,17 +87,17 @@ def audits(store: Reader):
         return
     settings = json.loads(store.meta("history") or "{}")
     evaluation = EvaluationSettings.model_validate_json(json.dumps(settings["evaluation"]))
-    reached = {number: score_of(own, evaluation).fitness for number, own in audited.items()}
+    reached = {number: score_of(of_one, evaluation).fitness for number, of_one in audited.items()}
     judged = outcomes_of(store, Purpose.AUDIT)
     top = sorted(fitness)[math.ceil(0.99 * (len(fitness) - 1))]
     groups = {"hurdles": (Outcome.HURDLE,), "the fingerprint": NOT_TRAINED}
     for name, wanted in groups.items():
-        own = [reached[number] for number, outcome in judged if Outcome[outcome] in wanted]
-        if own:
-            wrong = sum(f >= top for f in own)
+        group = [reached[number] for number, outcome in judged if Outcome[outcome] in wanted]
+        if group:
+            wrong = sum(f >= top for f in group)
             yield (
-                f"rejected by {name}: {len(own)} trained to the end to see; {wrong} "
-                f"({wrong / len(own):.1%}) would have been among the best 1 %"
+                f"rejected by {name}: {len(group)} trained to the end to check; {wrong} "
+                f"({wrong / len(group):.1%}) would have been among the best 1 %"
             )
 
 
@@ -104,7 +105,7 @@ TEXTS = 3  # leading programs that are printed
 
 
 def fame(store: Reader, finalists: Sequence[Finalist] = ()) -> Iterator[str]:
-    """The best program of each live length; with its interval if it was scored again."""
+    """The hall of fame; with its interval where a program was scored again."""
     again = {finalist.leader.number: finalist for finalist in finalists if finalist.fresh}
     for entry in hall_of_fame(store):
         line = f"  {entry.live:3d}  {entry.fitness:.6g}  individual {entry.number}"
@@ -121,9 +122,9 @@ def leading(finalists: Sequence[Finalist]) -> Iterator[str]:
         seeds = RESCORING.take(len(finalists[0].fresh))
         where = f"on fresh seeds {seeds[0]} to {seeds[-1]}, with 95 % intervals"
     yield f"Leading programs, by fitness {where}:"
-    for place, finalist in enumerate(finalists, start=1):
+    for rank, finalist in enumerate(finalists, start=1):
         leader = finalist.leader
-        line = f"  {place:2d}. individual {leader.number}, {leader.live} live: "
+        line = f"  {rank:2d}. individual {leader.number}, {leader.live} live: "
         if scored_again:
             low, high = finalist.gain_interval
             gain = sum(finalist.gain) / len(finalist.gain)
@@ -132,7 +133,7 @@ def leading(finalists: Sequence[Finalist]) -> Iterator[str]:
                 f"[{low:+.4g}, {high:+.4g}], in the search "
             )
         yield f"{line}{leader.fitness:.6g}"
-        if place <= TEXTS:
+        if rank <= TEXTS:
             yield from (f"      {line}" for line in leader.text.rstrip().splitlines())
 
 

@@ -54,18 +54,18 @@ def rescored(
 ) -> list[Finalist]:
     """The leading programs, the best on fresh seeds first; at least one.
 
-    before: only programs that were told before this individual; evaluate: runs jobs and stores
+    before: only programs that were committed before this individual; evaluate: runs jobs and stores
     their evaluations.
     """
     settings = config.rescore
     store.commit()
-    found = leaders(store, max(settings.programs, 1), before)
     start = warm_start(store)
+    best = leaders(store, max(settings.programs, 1), before) or [start]
     if not settings.programs:
-        return [Finalist(leader, (), ()) for leader in found or [start]]
+        return [Finalist(leader, (), ()) for leader in best]
     seeds = RESCORING.take(settings.seeds)
     jobs = []
-    for leader in dict.fromkeys((start, *found)):
+    for leader in dict.fromkeys((start, *best)):
         stored = set(_fresh(store, leader.number, config.evaluation))
         for seed in (seed for seed in seeds if seed not in stored):
             requests = (Request(leader.program, t, seed) for t in config.evaluation.tasks)
@@ -73,7 +73,7 @@ def rescored(
     evaluate(jobs)
     reference = _fresh(store, start.number, config.evaluation)
     finalists = []
-    for leader in found or [start]:
+    for leader in best:
         fresh = _fresh(store, leader.number, config.evaluation)
         gain = tuple(fresh[seed] - reference[seed] for seed in seeds)
         finalists.append(Finalist(leader, tuple(fresh[seed] for seed in seeds), gain))
@@ -86,4 +86,4 @@ def _fresh(store: Reader, number: int, settings: EvaluationSettings) -> dict[int
     by_seed: dict[int, list[Evaluation]] = {}
     for evaluation in stored.get(number, ()):
         by_seed.setdefault(evaluation.seed, []).append(evaluation)
-    return {seed: score_of(found, settings).fitness for seed, found in by_seed.items()}
+    return {seed: score_of(of_seed, settings).fitness for seed, of_seed in by_seed.items()}

@@ -6,7 +6,6 @@ import functools
 import itertools
 import json
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -63,6 +62,7 @@ class Setup:
 def ledger_of(
     store: Store,
     setup: Setup,
+    *,
     timeout_s: float,
     show: Callable[[Progress], None] = lambda _: None,
     stopping: Callable[[], int | None] = lambda: None,
@@ -74,29 +74,33 @@ def ledger_of(
     longest = max(timeout_s, setup.workers.timeout_s)
     workers = setup.workers.model_copy(update={"timeout_s": longest})
     settings, tasks_file = setup.task_settings, setup.tasks_file
-    own = setup.tasks_of_ones_own
+    registered = setup.tasks_of_ones_own
     make = functools.partial(
-        evaluation_function, setup.engine, settings=settings, tasks_file=tasks_file, tasks=own
+        evaluation_function,
+        setup.engine,
+        settings=settings,
+        tasks_file=tasks_file,
+        tasks=registered,
     )
     with closing(make_pool(make, workers)) as pool:
         from search.evaluation.evaluator import Evaluator  # JAX comes after Ray
 
         evaluator = Evaluator(
-            engine=setup.engine, settings=settings, tasks_file=tasks_file, registered=own
+            engine=setup.engine, settings=settings, tasks_file=tasks_file, registered=registered
         )
 
         def fingerprint(task: str) -> str:
             return f"{evaluator.task(task).fingerprint}-{evaluator.engine_of(task)}"
 
-        yield Ledger(pool, store, fingerprint, show, stopping)
+        yield Ledger(pool, store, fingerprint=fingerprint, show=show, stopping=stopping)
 
 
 def run_funnel(
     candidates: Sequence[NamedProgram],
     ledger: Ledger,
+    *,
     setup: Setup,
     settings: FunnelSettings,
-    *,
     searched: bool = True,
 ) -> FunnelResult:
     """Runs or continues a funnel; stages and trainings are kept in the ledger's store.
@@ -162,16 +166,24 @@ def rows_of(number: int, stage: StageResult) -> Iterator[StageRow | StageEntryRo
         )
 
 
-def candidates_of(store: Reader, settings: FunnelSettings) -> list[NamedProgram]:
-    """The best of different families of a search, the fittest first."""
-    found = [
+def candidates_of(
+    store: Reader,
+    settings: FunnelSettings,
+    *,
+    show: Callable[[Progress], None] = lambda _: None,
+) -> list[NamedProgram]:
+    """The best of different families of a search, the fittest first.
+
+    show: called before what takes more than a moment.
+    """
+    pool = [
         Candidate(leader.program, leader.fitness, f"individual {leader.number}")
         for leader in leaders(store, settings.pool)
     ]
-    if len(found) > MANY:
-        what = f"{settings.families} families among the {len(found):,} best programs"
-        print(f"Looking for {what}", file=sys.stderr, flush=True)
+    if len(pool) > MANY:
+        number = f"{settings.families} families among the {len(pool):,} best programs"
+        show(Progress(f"looking for {number}"))
     return [
         NamedProgram(f"{family.best.name} (of {family.members})", family.best.program)
-        for family in families(found, settings.families)
+        for family in families(pool, settings.families)
     ]

@@ -74,6 +74,7 @@ class Ledger:
         self,
         pool: Pool,
         store: Store,
+        *,
         fingerprint: Callable[[str], str],
         show: Callable[[Progress], None] = lambda _: None,
         stopping: Callable[[], int | None] = lambda: None,

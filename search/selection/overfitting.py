@@ -6,7 +6,7 @@ the same without it. When search fitness still rises while meta-validation fitne
 overfits to its proxy tasks (meta-overfitting; Chen et al. 2023, section 2 and Figure 3).
 
     meta = MetaValidation(store, ...)           in the driver; after a commit, submit meta.due()
-    curves(store, settings), onset(points), summary(store, settings)
+    curves(store, settings), onset(points)
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from search.storage.store import Reader
 class Point:
     """The best program of a repeat after so many children."""
 
-    child: int  # children of the repeat that had been told
+    child: int  # children of the repeat that were committed
     number: int  # of the individual
     search: float  # its fitness in the search
     meta: tuple[float, ...]  # [seeds] on meta-validation, mean over tasks; empty: not scored yet
@@ -84,7 +84,7 @@ def curves(store: Reader, settings: MetaValidationSettings) -> dict[int, list[Po
         return {}
     stored = evaluations(store, Purpose.META_VALIDATION)
     seeds = META_VALIDATION.take(settings.seeds)
-    found: dict[int, list[Point]] = {}
+    by_repeat: dict[int, list[Point]] = {}
     for repeat, child, number, search, _ in History(store, settings).reached():
         # A worker that failed left one row without task and seed: no fitness on any seed.
         fitness: dict[str, dict[int, float]] = {}
@@ -93,23 +93,5 @@ def curves(store: Reader, settings: MetaValidationSettings) -> dict[int, list[Po
             fitness.setdefault(e.task, {})[e.seed] = e.fitness if is_number else -math.inf
         by_task = [[by_seed.get(seed, -math.inf) for seed in seeds] for by_seed in fitness.values()]
         meta = tuple(mean_over_tasks(np.array(by_task)).tolist()) if by_task else ()
-        found.setdefault(repeat, []).append(Point(child, number, search, meta))
-    return found
-
-
-def summary(store: Reader, settings: MetaValidationSettings) -> list[str]:
-    """The curves and their onsets as lines of text; nothing if there are none."""
-    found = curves(store, settings)
-    lines = [f"Meta-validation at {settings.scale:g} times the compute:"] if found else []
-    for repeat, points in found.items():
-        begin = onset(points, settings.level)
-        said = "no meta-overfitting seen"
-        if begin is not None:
-            said = f"meta-overfitting begins at child {begin.child:,} (fall {begin.fall:.4g})"
-        lines.append(f"repeat {repeat}: {said}")
-        lines += [
-            f"  after {p.child:,} children: search {p.search:.5g}, meta-validation "
-            + (f"{p.mean:.5g}" if p.meta else "not scored")
-            for p in points
-        ]
-    return lines
+        by_repeat.setdefault(repeat, []).append(Point(child, number, search, meta))
+    return by_repeat

@@ -256,14 +256,16 @@ def undominated(programs: Iterable[Leader]) -> list[Leader]:
 
 
 def hall_of_fame(store: Reader) -> list[Leader]:
-    """The fittest program of each live length that occurs, the shortest first."""
+    """The fittest program of each live length, the shortest first; left out where a shorter one is
+    as fit."""
     fame: list[Leader] = []
     for leader in store.iterate(
         "SELECT first, live, fitness, text, states FROM distinct_programs WHERE fitness > -1e999"
         " ORDER BY live, fitness DESC, id"
     ):
-        if not fame or leader[1] > fame[-1].live:
-            fame.append(Leader(*leader))
+        entry = Leader(*leader)
+        if not fame or entry.fitness > fame[-1].fitness:
+            fame.append(entry)
     return fame
 
 

@@ -313,38 +313,40 @@ def test_views_and_the_summary_say_what_happened(config, tmp_path):
     done = finished(start(config, tmp_path / "run"))
     *_, last, summary, conclusion = map(json.loads, done.stdout.splitlines())
     assert [*summary, *conclusion] == ["summary", "conclusion"]
-    assert last["told"] == last["target"] == 502
+    assert last["individuals"] == last["target"] == 502
     assert 0 < last["functional_hits"] <= last["canonical_hits"] < 1
     for words in ("502 individuals", "cache hits", "redundant statements", "Leading programs",
                   "Hall of fame", "rejected by the fingerprint"):  # fmt: skip
         assert words in summary["summary"]
 
 
-@pytest.mark.parametrize("kind, words", [("plain", "8/10 told"), ("rich", "8 of 10 told")])
+@pytest.mark.parametrize(
+    "kind, words", [("plain", "8/10 individuals"), ("rich", "8 of 10 individuals")]
+)
 def test_views_for_people_draw_what_is_known(kind, words):
     file = io.StringIO()
-    statistics = Statistics(target=10, told=8, best=-0.5, best_text="def train(w, g, lr):")
+    statistics = Statistics(target=10, individuals=8, best=-0.5, best_text="def train(w, g, lr):")
     with View(kind, statistics, InProcess(toys.factory()), file) as view:
         view.show()
     assert words in file.getvalue() and "-0.5" in file.getvalue()
 
 
-def test_until_the_first_child_is_told_the_line_says_what_is_going_on():
+def test_until_the_first_child_is_committed_the_line_says_what_is_going_on():
     file = io.StringIO()
     with View("plain", Statistics(target=10), InProcess(toys.factory()), file) as view:
         view.show()
-    assert "0/10 told after 0 s: workers start" in file.getvalue()
+    assert "0/10 individuals after 0 s: workers start" in file.getvalue()
     assert "nan" not in file.getvalue() and "inf" not in file.getvalue()
 
 
 def test_plain_lines_carry_the_best_program_when_it_changes():
     file = io.StringIO()
-    statistics = Statistics(target=10, told=8, attempts=10, best_text="def train(w, g, lr):")
+    statistics = Statistics(target=10, individuals=8, attempts=10, best_text="def train(w, g, lr):")
     with View("plain", statistics, InProcess(toys.factory()), file) as view:
         view.show(now=True)
         view.show(now=True)
         statistics.best_text = "def train(w, g, m, lr):"
-    figures = "invalid 20%, diverged 0%, time without a fitness 0%"
+    figures = "invalid 20%, diverged 0%, wasted training time 0%"
     line, first, again, last, second = file.getvalue().splitlines()
     assert figures in line and figures in again and figures in last
     assert [first, second] == ["    def train(w, g, lr):", "    def train(w, g, m, lr):"]
@@ -363,7 +365,7 @@ def test_the_target_follows_repeats_that_end_early_and_several_starts(config, tm
     done = finished(start(config, tmp_path / "run", *options))
     assert done.returncode == 0, done.stderr
     last = [json.loads(line) for line in done.stdout.splitlines()][-3]
-    assert last["told"] == last["target"] < 2 * (2 * 250 + 3) and last["left_s"] == 0
+    assert last["individuals"] == last["target"] < 2 * (2 * 250 + 3) and last["left_s"] == 0
     assert last["best_program"].startswith("def train(")
 
 

@@ -143,8 +143,8 @@ def test_false_rejections_are_told_by_the_fitness_over_all_tasks_and_seeds(tmp_p
                     store.add(evaluation_row(number, Purpose.AUDIT, one))
         store.commit()
         hurdles, fingerprint = audits(store)
-    assert "hurdles: 3 trained to the end to see; 1 (33.3%) would" in hurdles
-    assert "the fingerprint: 1 trained to the end to see; 1 (100.0%) would" in fingerprint
+    assert "hurdles: 3 trained to the end to check; 1 (33.3%) would" in hurdles
+    assert "the fingerprint: 1 trained to the end to check; 1 (100.0%) would" in fingerprint
 
 
 def test_intervals_are_students():
@@ -155,15 +155,16 @@ def test_intervals_are_students():
     assert finalist.mean == 2.0 and finalist.gain_interval == t_interval((0.0, 1.0), LEVEL)
 
 
-def test_the_hall_of_fame_has_every_live_length_that_occurs(tmp_path):
+def test_the_hall_of_fame_has_no_program_that_a_shorter_one_equals(tmp_path):
     with Store(tmp_path) as store:
-        fitness = {0: (3, 0.5), 1: (3, 0.7), 2: (5, 0.6), 3: (9, 0.9), 4: (7, -math.inf)}
+        fitness = {0: (3, 0.5), 1: (3, 0.7), 2: (5, 0.7), 3: (9, 0.9), 4: (7, -math.inf)}
+        fitness |= {5: (4, 0.75), 6: (12, 0.9)}
         for number, (live, value) in fitness.items():
             store.add(toys.program_row(number, live=live, fitness=value))
             store.add(toys.individual_row(10 + number, program=number))
         store.commit()
         best = [(entry.live, entry.fitness, entry.number) for entry in hall_of_fame(store)]
-        assert best == [(3, 0.7, 11), (5, 0.6, 12), (9, 0.9, 13)]
+        assert best == [(3, 0.7, 11), (4, 0.75, 15), (9, 0.9, 13)]
         again = Finalist(Leader(13, 9, 0.9, "text"), (0.7, 0.8, 0.9), (0.0, 0.1, 0.2))
         lines = list(fame(store, [again]))
     assert lines[0] == "    3  0.7  individual 11"
@@ -171,7 +172,7 @@ def test_the_hall_of_fame_has_every_live_length_that_occurs(tmp_path):
 
 
 def test_time_is_wasted_on_programs_not_on_tasks(tmp_path):
-    """The task that a program completes before it fails on the next one is in vain, too."""
+    """The task that a program completes before it fails on the next one is wasted, too."""
     good = [replace(evaluation("a"), compile_seconds=4.0), evaluation("b")]
     bad = [evaluation("a"), evaluation("b", fitness=-math.inf, outcome=Outcome.DIVERGED)]
     counted = Statistics()

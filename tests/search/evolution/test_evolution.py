@@ -177,7 +177,7 @@ def run(path, factory=None, stop_after=None, seed=0, hurdles=None, key="function
     )
     with Store(path, config.store) as store:
         statistics = Statistics.of(store, evolution)
-        stopping = lambda: stop_after is not None and statistics.told >= stop_after
+        stopping = lambda: stop_after is not None and statistics.individuals >= stop_after
         pool = InProcess(factory or toys.factory(), config.workers)
         driver = Driver(config, store, pool, statistics, stopping=stopping)
         starts, born = [ADAMW], 0

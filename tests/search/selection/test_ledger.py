@@ -31,7 +31,7 @@ def test_a_training_that_failed_for_its_worker_is_asked_for_again_by_a_later_pro
     requests = [Request(LION, "t", seed) for seed in (0, 1)]
     for _ in range(2):
         with Store(tmp_path) as store:
-            ledger = Ledger(Failing(lambda: diverged), store, str)
+            ledger = Ledger(Failing(lambda: diverged), store, fingerprint=str)
             assert ledger(requests) == ledger(requests) == [-math.inf] * 2
     assert [job.seeds for job in asked] == [(0,), (1,), (1,)]
 
@@ -56,9 +56,9 @@ def test_what_earlier_processes_paid_for_counts_once_in_a_phase(tmp_path):
 
     requests = [Request(LION, "t@10", seed) for seed in range(4)]
     with Store(tmp_path) as store:
-        Ledger(InProcess(lambda: trained), store, str)(requests[:3])
+        Ledger(InProcess(lambda: trained), store, fingerprint=str)(requests[:3])
     with Store(tmp_path) as store:
-        ledger = Ledger(InProcess(lambda: trained), store, str)
+        ledger = Ledger(InProcess(lambda: trained), store, fingerprint=str)
         for phase in ("one", "two"):
             ledger.progress.begin(phase, Expected(4, 40.0))
             for _ in range(2):

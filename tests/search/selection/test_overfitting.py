@@ -17,7 +17,7 @@ from search.evaluation.jobs import Job, Purpose
 from search.evaluation.request import META, Request
 from search.evaluation.source import worker_factory
 from search.evolution.meta_validation import MetaValidation
-from search.selection.overfitting import Onset, Point, curves, onset, summary
+from search.selection.overfitting import Onset, Point, curves, onset
 from search.storage.conversion import evaluation_row
 from search.storage.queries import history_digest
 from search.storage.store import Reader, Store
@@ -132,11 +132,8 @@ def test_points_are_asked_for_once_and_again_after_a_kill(tmp_path):
         assert found[0][0].mean == pytest.approx(0.7001)
         assert found[0][1].meta == (-math.inf,) * 3 and found[0][2].meta == ()
         assert [point.number for point in found[1]] == [1, 1, 1]
-        lines = "\n".join(summary(store, SETTINGS))
-        assert "repeat 0: no meta-overfitting seen" in lines and "not scored" in lines
         assert MetaValidation(store, MetaValidationSettings(), TASKS).due() == []
         assert curves(store, MetaValidationSettings()) == {}
-        assert summary(store, MetaValidationSettings()) == []
 
 
 TOY_SEARCH = """\

@@ -1,0 +1,69 @@
+"""The funnel as text: who goes on, and why not."""
+
+import math
+
+from toys import Noisy
+
+from search.reports.funnel import goes_on, outcome, report, table
+from search.selection.results import FINALS, FunnelResult
+from tests.search.selection.test_stages import (
+    ADAMW,
+    BASELINE,
+    LION,
+    NO_TUNING,
+    funnel_of,
+    is_lion,
+    number_of,
+    numbered,
+    settings,
+)
+
+
+def worth(r) -> float:
+    """Lion is better than AdamW, the first of its copies fails, AdamW's copies are as good as it."""
+    fails = number_of(r.program) == 1 and r.split == "meta_validation" and r.seed % 3 == 0
+    return -math.inf if fails else 1.0 * is_lion(r.program)
+
+
+def done() -> FunnelResult:
+    lions = [("lion", LION), *((f"lion {i}", numbered(i)) for i in range(1, 4))]
+    adamws = [(f"adamw {i}", numbered(i, ADAMW)) for i in range(4, 7)]
+    candidates = [*lions, *adamws]
+    return funnel_of(candidates, BASELINE, Noisy(worth), ["t"], settings(keep=5, tuning=NO_TUNING))
+
+
+def test_it_is_said_why_a_program_goes_on_or_does_not():
+    funnel = done()
+    reasons = {
+        (stage.name, goes_on(stage, entry)) for stage in funnel.stages for entry in stage.entries
+    }
+    assert ("A", "yes: among the best, not tested") in reasons
+    assert ("A", "no: not among the best 5") in reasons
+    assert ("A", "no: no fitness on some seed") in reasons
+    assert ("B", "yes") in reasons and ("B", "no: p is above 0.05") in reasons
+    assert (FINALS, "yes") in reasons
+    # Not one that goes on by its p where no p was asked for.
+    assert not {("A", "yes"), ("A", "no: p is above 0.05")} & reasons
+
+
+def test_the_table_has_a_row_for_each_stage():
+    head, _, first, *_, last = table(done().stages).splitlines()
+    columns = ("stage", "tasks", "candidates", "promoted", "best", "minus hardest baseline", "p")
+    assert all(column in head for column in columns)
+    assert "5 (best, not tested)" in first and last.startswith(FINALS) and "t@100" in last
+
+
+def test_the_page_says_what_kind_of_update_each_candidate_makes():
+    page = report(done())
+    assert "| lion | a sign: every coordinate moves by the same amount, as in Lion |" in page
+    assert "| finals | lion |" in page and "as tuned for the last stage" in page
+
+
+def test_a_funnel_without_candidates():
+    nothing = FunnelResult((), ("individual 1 (of 9)",))
+    assert outcome(nothing) == [
+        "individual 1 (of 9) is a baseline with other constants: no candidate, but a starting "
+        "point of that baseline's tuning.",
+        "No program is shown to be better than the baselines: there is no candidate.",
+    ]
+    assert report(nothing).startswith("# Funnel")
