@@ -1,6 +1,6 @@
 """Gradients of random sizes: which rules notice."""
 
-import functools
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -8,11 +8,20 @@ import numpy as np
 import optax
 import pytest
 
-from proxy_tasks import DeviceData, TaskError, TaskSettings, Training, make_task, train
+from proxy_tasks import (
+    DeviceData,
+    Task,
+    TaskError,
+    TaskSettings,
+    Training,
+    make_task,
+    split_examples,
+    train,
+)
 from proxy_tasks.gradient_scale import gradient_scale
 
 WEIGHTS = {"a": np.zeros((2, 3)), "b": [np.zeros(4), np.zeros(())]}
-ADAM = optax.adam(0.01, eps=1e-30)  # without the guard, next to which small gradients vanish
+ADAM = optax.adam(0.03, eps=1e-30)  # without the guard, next to which small gradients vanish
 SGD = optax.sgd(0.1)
 
 
@@ -59,21 +68,34 @@ def test_the_optimizer_sees_the_gradient_times_the_scale():
         return updates, state
 
     optimizer = optax.GradientTransformationExtraArgs(lambda _: optax.EmptyState(), keep)
-    for size in (0.0, 2.0):
-        train(make_task("vision_mlp", steps=1, gradient_scale_by_array=size), optimizer)
+    tasks = [replace(plane(gradient_scale_by_array=size), steps=1) for size in (0.0, 2.0)]
+    for task in tasks:
+        train(task, optimizer)
     plain, scaled = steps
-    start = DeviceData(make_task("vision_mlp", steps=1, gradient_scale_by_array=2.0)).start(0)
-    factors = 2 * jax.tree.leaves(start.gradient_scale)
-    assert len(set(factors)) == 4
+    factors = 2 * jax.tree.leaves(DeviceData(tasks[1]).start(0).gradient_scale)
+    assert len(set(factors)) == 2
     for before, after, factor in zip(plain, scaled, factors, strict=True):
         np.testing.assert_array_equal(after, before * factor)
 
 
-@functools.cache
+def plane(**scales):
+    """Fit a plane, quick to compile: weights of one and of two axes."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 3)).astype(np.float32)
+    y = x @ np.float32([[1, -2], [0.5, 1], [0, 3]]) + 1
+    return Task(
+        init=lambda key: {"slope": jax.random.normal(key, (3, 2)), "offset": jnp.zeros(2)},
+        loss=lambda w, batch: jnp.mean((batch[0] @ w["slope"] + w["offset"] - batch[1]) ** 2),
+        data=split_examples((x, y)),
+        steps=60,
+        batch_size=8,
+        settings=TaskSettings(**scales),
+    )
+
+
 def fitness(optimizer, **scales):
     """[seeds], scored and trained on the loss itself, which is not scaled."""
-    task = make_task("vision_mlp", steps=60, **scales)
-    return np.array([result.fitness for result in train(task, optimizer, seeds=range(3))])
+    return np.array([result.fitness for result in train(plane(**scales), optimizer, range(3))])
 
 
 SCALES = ({"gradient_scale_by_seed": 3.0}, {"gradient_scale_by_array": 3.0})
@@ -81,10 +103,10 @@ SCALES = ({"gradient_scale_by_seed": 3.0}, {"gradient_scale_by_array": 3.0})
 
 @pytest.mark.parametrize("scales", SCALES, ids=["by seed", "by array"])
 @pytest.mark.parametrize(
-    "optimizer", [ADAM, optax.sign_sgd(0.003), optax.lion(0.003)], ids=["adam", "sign", "lion"]
+    "optimizer", [ADAM, optax.sign_sgd(0.03), optax.lion(0.03)], ids=["adam", "sign", "lion"]
 )
 def test_rules_that_divide_by_the_size_train_alike(optimizer, scales):
-    np.testing.assert_allclose(fitness(optimizer, **scales), fitness(optimizer), atol=0.02)
+    np.testing.assert_allclose(fitness(optimizer, **scales), fitness(optimizer), atol=1e-3)
 
 
 def by_norm(rate):
@@ -101,7 +123,7 @@ def test_rules_that_do_not_train_otherwise(optimizer, scales):
 
 
 def test_a_seed_gives_every_optimizer_the_same_scale_and_compiles_once():
-    task = make_task("vision_mlp", steps=3, gradient_scale_by_seed=2.0)
+    task = plane(gradient_scale_by_seed=2.0)
     training = Training(task, lambda rate: optax.sgd(rate))
     first = [training(np.float32(1e-4), seed).fitness for seed in (0, 1, 0)]
     assert training.compilations == 1
