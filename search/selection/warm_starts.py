@@ -36,7 +36,13 @@ def warm_starts(
     programs = [load(name) for name in settings.warm_start]
     if settings.tune_start is not None:
         known = {task: fingerprints.get(task, task) for task in evaluation.tasks}
-        ledger = Ledger(pool, store, lambda t: f"{known[t]}-{evaluation.engine}", show, stopping)
+        ledger = Ledger(
+            pool,
+            store,
+            fingerprint=lambda t: f"{known[t]}-{evaluation.engine}",
+            show=show,
+            stopping=stopping,
+        )
         expected = most_trainings(settings.tune_start) * len(programs)
         objective = Objective(ledger, evaluation.tasks, evaluation.weights)
         ledger.progress.begin("tuning of the warm start", objective.expected(expected))
