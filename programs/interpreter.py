@@ -280,7 +280,7 @@ def interpreted(code: Code, capacity: Capacity) -> optax.GradientTransformationE
 
         start = Registers(
             _write(_write(state.tensors, W, params), G, grads),
-            state.scalars.at[LR].set(jnp.asarray(lr, jnp.float32)),
+            jnp.asarray(state.scalars).at[LR].set(jnp.asarray(lr, jnp.float32)),
         )
         end = lax.fori_loop(0, code.count, run, start)
         change = lax.dynamic_index_in_dim(end.tensors, code.update, keepdims=False)

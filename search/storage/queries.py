@@ -34,8 +34,6 @@ from search.storage.schema import (
 )
 from search.storage.store import Reader
 
-# Whole rows.
-
 
 def _rows(store: Reader, table: Table, rest: str = "", values: tuple = ()) -> Iterator[Any]:
     """The rows of a table; rest: WHERE and ORDER BY."""

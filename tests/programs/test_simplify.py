@@ -52,7 +52,7 @@ def test_library_program_comes_out_no_longer_and_equal(name, simplified):
     assert parse(str(after)) == after
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "lion", "rmsprop", "signum", "program6"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "lion", "rmsprop", "signum"])
 def test_what_is_short_already_stays_what_it_is(name, simplified):
     before, after = simplified[name].original, simplified[name].program
     assert after == before, "the same text"

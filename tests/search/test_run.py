@@ -248,11 +248,20 @@ def test_ctrl_c_before_anything_runs_is_one_line(config, tmp_path, moment):
     if moment == "importing":
         wait_for(lambda: "numpy" in maps.read_text())
     else:
-        wait_for(lambda: any("spawn_main" in " ".join(c.cmdline()) for c in here.children()))
+        wait_for(lambda: any("inspection" in word for word in _words_of_children(here)))
     os.killpg(process.pid, signal.SIGINT)
     done = finished(process, 10)
     assert done.returncode == 130 and not (tmp_path / "run").exists()
     assert done.stdout + done.stderr == "Stopped; nothing was run.\n"
+
+
+def _words_of_children(process: psutil.Process) -> list[str]:
+    """Of their command lines; a child may be about to start or to end."""
+    words: list[str] = []
+    for child in process.children():
+        with contextlib.suppress(psutil.Error):
+            words += child.cmdline()
+    return words
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

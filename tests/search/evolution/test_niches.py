@@ -152,7 +152,7 @@ def run(path, changes, stop_after=None) -> str | None:
     )
     with Store(path, config.store) as store:
         statistics = Statistics.of(store, evolution)
-        stopping = lambda: stop_after is not None and statistics.told >= stop_after
+        stopping = lambda: stop_after is not None and statistics.individuals >= stop_after
         pool = InProcess(toys.stepper_factory, config.workers)
         driver = Driver(config, store, pool, statistics, stopping=stopping)
         starts, born = [ADAMW, SIGNUM], 0

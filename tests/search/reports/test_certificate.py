@@ -1,10 +1,9 @@
 """The certificate: every step with its reason, and the same text for the same run."""
 
 import json
-from dataclasses import replace
 
 from programs import parse
-from search.reports.certificate import as_data, certificate, exact_certificate, result_lines
+from search.reports.certificate import as_data, certificate, result_lines
 from tests.search.shortening.test_shorten import done  # noqa: F401 (a fixture)
 
 
@@ -28,17 +27,6 @@ def test_the_certificate_tells_the_whole_way(done):  # noqa: F811
 def test_every_removal_says_what_it_was_compared_with(done):  # noqa: F811
     page = certificate(done)
     assert "a, minus the start: +0 [+0, +0] (90 %, 12 seeds), p = 0 (H0: difference <= -0.0" in page
-
-
-def test_equal_runs_give_equal_texts(done):  # noqa: F811
-    """No time stands in them."""
-    slower = replace(
-        done,
-        exact=replace(done.exact, seconds=done.exact.seconds + 100),
-        again=replace(done.again, seconds=done.again.seconds + 100),
-    )
-    assert certificate(slower) == certificate(done) and as_data(slower) == as_data(done)
-    assert exact_certificate(slower.exact, "", slower) == exact_certificate(done.exact, "", done)
 
 
 def test_the_result_in_lines(done):  # noqa: F811
