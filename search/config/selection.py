@@ -16,11 +16,11 @@ FINALS = "finals"  # the name of the comparison after the last stage
 MAX_SCALE = 10_000.0  # the largest that the proxy tasks grow to
 
 Level = Annotated[float, Field(gt=0, lt=0.5)]
-"""Chance of an error."""
+"""One-sided significance level: the chance of a wrong decision."""
 
 
 class TuningSettings(SettingsModel):
-    """The budget of each program; the same for baselines and candidates."""
+    """How many constants are tried for a program; the same for baselines and candidates."""
 
     draws: int = Field(default=16, ge=1, le=1_000_000)
     """Constants tried with one seed each, the program's own among them; 1: no tuning."""
@@ -103,8 +103,9 @@ class FunnelSettings(SettingsModel):
     baselines: StringList = ("library:adamw",)
     """Programs to beat, each of them; tuned with the candidates' budget in each stage."""
     head_start: Annotated[TuningSettings, fill_head_start] = HEAD_START
-    """Of the baselines alone, to the search's tasks before the first stage: a candidate's constants
-    come out of a whole search, so a baseline's get one, too."""
+    """Extra tuning of the baselines alone, on the search's tasks, before the first stage. A
+    candidate's constants were already optimized by the whole search; this gives the baselines the
+    same advantage."""
     families: int = Field(default=20, ge=1)
     """Candidates taken from the search: the best of so many different families."""
     pool: int = Field(default=20_000, ge=1)
@@ -151,13 +152,12 @@ class AblationSettings(SettingsModel):
     tolerance: float | None = Field(default=None, gt=0)
     """Loss of fitness that is accepted, the same on each task; none: `tolerance_sd` decides."""
     tolerance_sd: float = Field(default=0.5, gt=0)
-    """The same as a share of the standard deviation of the start's fitness over seeds: half of the
-    luck of one seed."""
+    """The same in units of the standard deviation of the starting program's fitness over seeds."""
     level: Level = 0.05
     """Chance of accepting one removal that costs more than the tolerance."""
     retuning: Annotated[TuningSettings, fill_retuning] = RETUNING
-    """Of a removal that is not far worse, before it is given up: the start's constants were chosen
-    for a program with the part that is removed. 1 draw: none."""
+    """Tuning of a slightly worse removal before it is rejected: the constants were chosen for a
+    program that still had what is removed. 1 draw: none."""
 
 
 class ShrinkSettings(SettingsModel):

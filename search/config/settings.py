@@ -1,5 +1,8 @@
-"""What can be configured: one frozen model per part of the search; the defaults are the paper's
-values.
+"""What can be configured: one frozen model per part of the search.
+
+The defaults of evolution and mutation are the paper's values (Chen et al. 2023); what the paper
+does not state, such as `window`, `fingerprint`, `rescore` and all that follows a search, has
+defaults of this project.
 
 Units are in the names (`_s` seconds, `_gb` gigabytes) or in the line below a field. A search's
 history is a function of all that `history_settings` gives: not of `workers` and `store`, nor of
@@ -268,8 +271,8 @@ class Config(SettingsModel):
     funnel: FunnelSettings | None = FunnelSettings()
     """What the search's best must pass; none: the search ends with its summary."""
     tuning: Annotated[TuningSettings, fill_final_tuning] = FINAL_TUNING
-    """Of the final program to the search's tasks, before its ablation: a part can only show its use
-    where the program trains well."""
+    """How the final program's constants are tuned before ablation; a statement's effect can only be
+    measured in a program that trains well."""
     ablation: AblationSettings = AblationSettings()
     """How the final program is made shorter, after the funnel."""
 

@@ -1,0 +1,39 @@
+"""All commands under one name: `update-rule-search COMMAND ...`, or `python -m search ...`."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+COMMANDS = {
+    "run": ("search.run", "one search from one config, to its final program"),
+    "inspect": ("search.inspect", "look into a run, also while it is being made"),
+    "evaluate": ("search.evaluate", "score a program on proxy tasks"),
+    "funnel": ("search.funnel", "compare programs with tuned baselines at growing scale"),
+    "simplify": ("search.simplify", "make a program short, by proof and by measurement"),
+    "programs": ("programs", "show, check, compare, simplify and export programs"),
+    "tasks": ("proxy_tasks", "list the proxy tasks, or convert images for them"),
+}
+USAGE = "\n".join(
+    [
+        "usage: update-rule-search COMMAND ...   (COMMAND --help explains it)",
+        *(f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items()),
+    ]
+)
+
+
+def main() -> None:
+    """Runs a command as `python -m` would."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("-h", "--help"):
+        print(USAGE)
+    elif name not in COMMANDS:
+        print(f"error: no command '{name}'\n{USAGE}", file=sys.stderr)
+        sys.exit(2)
+    else:
+        del sys.argv[1]
+        runpy.run_module(COMMANDS[name][0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
