@@ -1,5 +1,5 @@
-# Lion with caution: the sign of its blend, averaged with the sign of the present gradient. Where the
-# two agree the step is Lion's, where they disagree the weight only decays.
+# Lion with caution: the sign of its blend, averaged with the sign of the present gradient. Where
+# the two agree the step is Lion's, where they disagree the weight only decays.
 # (After Liang et al. 2024, "Cautious Optimizers", who use a mask.)
 def train(w, g, m, lr):
     blend = interp(g, m, 0.9)
