@@ -36,6 +36,7 @@ from search.selection.overfitting import curves
 from search.storage import queries
 from search.storage.errors import StoreError
 from search.storage.identity import config_of
+from search.storage.leaders import leaders
 from search.storage.lineage import ancestors, individual
 from search.storage.store import Reader
 
@@ -47,7 +48,7 @@ def overview(store: Reader, _: argparse.Namespace) -> Iterator[str]:
     yield from figures(store, Statistics.counted(store))
     yield ""
     yield "Fittest programs in the search (not scored on fresh seeds):"
-    for leader in queries.leaders(store, 5):
+    for leader in leaders(store, 5):
         yield f"  {leader.fitness:.6g}  individual {leader.number}, {leader.live} live statements"
     yield "Best for each number of live statements:"
     yield from fame(store)
@@ -56,7 +57,7 @@ def overview(store: Reader, _: argparse.Namespace) -> Iterator[str]:
 
 
 def leading(store: Reader, options: argparse.Namespace) -> Iterator[str]:
-    for leader in queries.leaders(store, options.count):
+    for leader in leaders(store, options.count):
         yield f"# individual {leader.number}: fitness {leader.fitness:.6g}"
         yield leader.text
 

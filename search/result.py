@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from programs import Program
 from search.selection.finalists import Finalist
 from search.shortening.final import Conclusion
+from search.storage.leaders import Leader, hall_of_fame, leaders
 from search.storage.lineage import line
-from search.storage.queries import Birth, Leader, births, hall_of_fame, leaders
+from search.storage.queries import Birth, births
 from search.storage.queries import table as table_of
 from search.storage.schema import TABLES as SCHEMA
 from search.storage.store import Reader

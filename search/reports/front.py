@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from programs.simplify import simplify
-from search.storage.queries import Leader, front
+from search.storage.leaders import Leader, front
 from search.storage.store import Reader
 
 

@@ -16,7 +16,8 @@ from search.reports.meta_validation import curve_lines
 from search.reports.progress import duration
 from search.selection.finalists import Finalist
 from search.selection.overfitting import curves
-from search.storage.queries import completed_fitness, evaluations, hall_of_fame, outcomes_of
+from search.storage.leaders import hall_of_fame
+from search.storage.queries import completed_fitness, evaluations, outcomes_of
 from search.storage.store import Reader, Store
 
 

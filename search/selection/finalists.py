@@ -16,7 +16,8 @@ from search.evaluation.jobs import Job, Purpose
 from search.evaluation.request import Request
 from search.evaluation.seeds import RESCORING
 from search.selection.comparison import t_interval
-from search.storage.queries import Leader, evaluations, leaders, warm_start
+from search.storage.leaders import Leader, leaders, warm_start
+from search.storage.queries import evaluations
 from search.storage.store import Reader, Store
 
 LEVEL = 0.025  # chance that a bound of an interval is wrong: 95 % intervals

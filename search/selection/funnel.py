@@ -20,7 +20,7 @@ from search.selection.ledger import Ledger, Progress
 from search.selection.objective import Objective
 from search.selection.results import FunnelResult, NamedProgram, StageResult
 from search.selection.stages import run_stages
-from search.storage.queries import leaders
+from search.storage.leaders import leaders
 from search.storage.schema import STAGE_ENTRIES, STAGES, StageEntryRow, StageRow
 from search.storage.store import Reader, Store
 from search.workers.ray_pool import make_pool

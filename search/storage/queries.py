@@ -1,14 +1,15 @@
-"""All that is asked of a run's store: each question a function that returns typed rows."""
+"""What is asked of a run's store: each question a function that returns typed rows.
+
+The best programs are in leaders.py.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from programs import Program, parse
 from search.evaluation.fitness import Evaluation
 from search.evaluation.jobs import Purpose
 from search.storage.conversion import evaluation_of
@@ -191,90 +192,6 @@ def rejected_programs(store: Reader) -> list[FirstOfProgram]:
         " WHERE outcome NOT IN ('COMPLETED', 'DIVERGED', 'FAILED') ORDER BY id"
     )
     return list(map(FirstOfProgram._make, store.iterate(query)))
-
-
-# The best.
-
-
-@dataclass(frozen=True)
-class Leader:
-    """A distinct program of a search, with the fitness that the search gave it."""
-
-    number: int  # of the first individual with this program
-    live: int
-    fitness: float
-    text: str
-    states: int = 0  # that it needs
-
-    @property
-    def program(self) -> Program:
-        return parse(self.text)
-
-
-def leaders(store: Reader, count: int, before: int | None = None) -> list[Leader]:
-    """The fittest programs with different behaviour; of equal ones the shorter, then the older.
-
-    before: only programs that were told before this individual.
-    """
-    found: dict[bytes, Leader] = {}
-    texts: set[str] = set()  # a program may have been drawn at several rates
-    for behaviour, *row in store.iterate(
-        "SELECT coalesce(behavioural, functional), first, live, fitness, text, states FROM"
-        " distinct_programs WHERE fitness > -1e999 AND first < ? ORDER BY fitness DESC, live, id",
-        (math.inf if before is None else before,),
-    ):
-        if len(found) == count:
-            break
-        leader = Leader(*row)
-        if leader.text not in texts:
-            found.setdefault(behaviour, leader)
-            texts.add(leader.text)
-    return list(found.values())
-
-
-def front(store: Reader) -> list[Leader]:
-    """The programs that are better than all that need no more states and no more live statements:
-    by states, then by live statements."""
-    return undominated(
-        Leader(*row)
-        for row in store.iterate(
-            "SELECT first, live, fitness, text, states FROM distinct_programs"
-            " WHERE fitness > -1e999 ORDER BY states, live, fitness DESC, id"
-        )
-    )
-
-
-def undominated(programs: Iterable[Leader]) -> list[Leader]:
-    """programs: by states, then by live statements, then the best first."""
-    kept: list[Leader] = []
-    for one in programs:
-        if all(other.live > one.live or other.fitness < one.fitness for other in kept):
-            kept.append(one)
-    return kept
-
-
-def hall_of_fame(store: Reader) -> list[Leader]:
-    """The fittest program of each live length, the shortest first; left out where a shorter one is
-    as fit."""
-    fame: list[Leader] = []
-    for leader in store.iterate(
-        "SELECT first, live, fitness, text, states FROM distinct_programs WHERE fitness > -1e999"
-        " ORDER BY live, fitness DESC, id"
-    ):
-        entry = Leader(*leader)
-        if not fame or entry.fitness > fame[-1].fitness:
-            fame.append(entry)
-    return fame
-
-
-def warm_start(store: Reader) -> Leader:
-    """The best of the first round's warm starts."""
-    [row] = store.rows(
-        "SELECT number, programs.live, fitness, text, states FROM individuals JOIN programs"
-        " ON programs.id = program WHERE child = -1 AND repeat = 0"
-        " ORDER BY fitness DESC, number LIMIT 1"
-    )
-    return Leader(*row)
 
 
 # Counts.

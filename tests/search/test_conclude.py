@@ -25,7 +25,8 @@ from search.selection.families import structure
 from search.selection.finalists import Finalist
 from search.shortening import shorten as simplifying
 from search.stopping import Stopped
-from search.storage.queries import leaders, stage_entries, stages, trainings
+from search.storage.leaders import leaders
+from search.storage.queries import stage_entries, stages, trainings
 from search.storage.store import Reader, Store
 from tests.search.shortening.test_ablation import EVOLVED, WORTH
 

@@ -28,7 +28,8 @@ from search.reports.summary import audits, fame
 from search.selection.comparison import t_interval
 from search.selection.finalists import LEVEL, Finalist
 from search.storage.conversion import evaluation_row, imported_row, imported_score
-from search.storage.queries import Leader, evaluations, hall_of_fame
+from search.storage.leaders import Leader, hall_of_fame
+from search.storage.queries import evaluations
 from search.storage.store import Store
 
 

@@ -17,8 +17,9 @@ from search.evolution.driver import Driver
 from search.evolution.evolution import Evolution, Repeats
 from search.evolution.niches import Individual, Niches, individual_of, needed_states
 from search.stopping import Stopped
+from search.storage.leaders import Leader, front, undominated
 from search.storage.lineage import individual
-from search.storage.queries import Leader, front, history_digest, programs, undominated
+from search.storage.queries import history_digest, programs
 from search.storage.store import Store
 from search.workers.in_process import InProcess
 
