@@ -8,7 +8,7 @@ A program is first read into a graph of terms in normal form, each term once. It
 graph an automaton: all start at zero, so two states are equal for ever when their next values are
 the same up to states that are equal themselves. Terms are therefore labelled by partition
 refinement (Moore's algorithm): in round 0 all states look alike; in round k a state is labelled by
-its next value as of round k - 1. Two programs of at most MAX_STATES states each are told apart
+its next value as of round k - 1. Two programs of at most MAX_STATES states each are distinguished
 within 2 * MAX_STATES rounds or never.
 """
 

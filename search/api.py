@@ -20,7 +20,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from programs import Program, ProgramError, load, parse
+from programs import Program, load, parse
 from search.checks import doubts, mistakes
 from search.conclude import conclude
 from search.config.load import load as load_config
@@ -32,9 +32,9 @@ from search.config.selection import (
     ShrinkSettings,
     TuningSettings,
 )
-from search.config.settings import Config, Engine, WorkerSettings
+from search.config.settings import Config, Engine
 from search.evaluation.fitness import Evaluation
-from search.evaluation.request import Request, SettingsByTask, TaskFunction
+from search.evaluation.request import SettingsByTask, TaskFunction
 from search.evaluation.seeds import HEAD_START, SEARCH
 from search.evaluation.source import Fitness, ProxyTasks
 from search.evolution.counters import Statistics
@@ -163,21 +163,9 @@ def evaluate(
       show: called with each evaluation as it is made.
     """
     from search.evaluation.evaluator import Evaluator  # JAX takes a second to import
-    from search.evaluation.optimizers import PREFIX, Handmade, read_program
 
     evaluator = Evaluator(tasks, engine, settings=settings, tasks_file=tasks_file)
-    optimizer = read_program(program)
-    if isinstance(optimizer, Handmade) and engine == "interpreted":
-        raise ProgramError(
-            f"the engine 'interpreted' has no meaning for {PREFIX}{optimizer.name}: only programs "
-            "are interpreted; leave it out"
-        )
-    evaluations = []
-    for task in evaluator.tasks:
-        for seed in SEARCH.take(seeds):
-            evaluations.append(evaluator.run(Request(optimizer, task.name, seed)))
-            show(evaluations[-1])
-    return evaluations
+    return evaluator.evaluate(program, SEARCH.take(seeds), show)
 
 
 def tune(
@@ -199,7 +187,7 @@ def tune(
         [_program(program)],
         objective,
         settings=tuning,
-        first_seed=HEAD_START.first,
+        first_seed=HEAD_START.take(tuning.seeds).start,
         draw_seed=draw_seed,
     )
     return result
@@ -273,13 +261,6 @@ def config_of(run_dir: str | Path) -> Config:
     """The config of a search, from its run directory."""
     with Reader(run_dir, verified=False) as store:
         return identity.config_of(store)
-
-
-def in_process(setup: Setup) -> Setup:
-    """The same without Ray: one worker in this process."""
-    from dataclasses import replace
-
-    return replace(setup, workers=WorkerSettings(address="in_process"))
 
 
 def _program(program: Program | str) -> Program:

@@ -1,8 +1,4 @@
-"""Score a program on proxy tasks: python -m search.evaluate PROGRAM --task NAME
-
-An Evaluator lives as long as a worker and keeps every compiled training, so that after the first
-program of a size the next ones only run.
-"""
+"""Score a program on proxy tasks: python -m search.evaluate PROGRAM --task NAME"""
 
 from __future__ import annotations
 
@@ -21,15 +17,14 @@ import time
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from programs import Program, ProgramError
+from programs import ProgramError
 from proxy_tasks import TASKS, Task, TaskError
 from proxy_tasks.console import run_command
 from search.config.settings import Engine
 from search.console import Parser, count, report
-from search.evaluation.evaluator import Evaluator, evaluator_for
+from search.evaluation.evaluator import evaluator_for
 from search.evaluation.fitness import Evaluation, Outcome
-from search.evaluation.optimizers import OPTIMIZERS, PREFIX, Handmade, read_program
-from search.evaluation.request import Request
+from search.evaluation.optimizers import OPTIMIZERS, read_program
 from search.evaluation.seeds import SEARCH, TooManySeeds
 from search.evaluation.threads import single_threaded
 from search.selection.comparison import t_interval
@@ -56,15 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     single_threaded()
     try:
         program = read_program(options.program)
-        if isinstance(program, Handmade) and options.engine == "interpreted":
-            raise ProgramError(
-                f"--engine interpreted has no meaning for {PREFIX}{program.name}: only programs "
-                "are interpreted; leave it out"
-            )
         evaluator = evaluator_for(
             options.task, options.task_set, options.engine, options.tasks_file
         )
-        evaluations = _with_progress(evaluator, program, SEARCH.take(options.seeds))
+        show = _Progress(len(evaluator.tasks) * options.seeds)
+        evaluations = evaluator.evaluate(program, SEARCH.take(options.seeds), show)
     except (ProgramError, TaskError, TooManySeeds) as error:
         return report(error)
     by_task = [
@@ -101,25 +92,22 @@ def _parser() -> Parser:
     return parser
 
 
-def _with_progress(
-    evaluator: Evaluator, program: Program | Handmade, seeds: Sequence[int]
-) -> list[Evaluation]:
-    """All evaluations; says on stderr how far it is when it takes more than a few seconds."""
-    evaluations: list[Evaluation] = []
-    total, start = len(evaluator.tasks) * len(seeds), time.perf_counter()
-    requests = [Request(program, t.name, seed) for t in evaluator.tasks for seed in seeds]
-    for request in requests:
-        evaluation = evaluator.run(request)
-        evaluations.append(evaluation)
-        seconds = time.perf_counter() - start
-        if seconds > 3 and len(evaluations) < total:
+class _Progress:
+    """Says on stderr how far it is when it takes more than a few seconds."""
+
+    def __init__(self, total: int):
+        self.total, self.done, self.start = total, 0, time.perf_counter()
+
+    def __call__(self, evaluation: Evaluation) -> None:
+        self.done += 1
+        seconds = time.perf_counter() - self.start
+        if seconds > 3 and self.done < self.total:
             print(
-                f"{len(evaluations)} of {total} trainings, {seconds:.0f} s: {evaluation.task} seed "
+                f"{self.done} of {self.total} trainings, {seconds:.0f} s: {evaluation.task} seed "
                 f"{evaluation.seed}: {evaluation.fitness:.4f}, {evaluation.outcome.value}",
                 file=sys.stderr,
                 flush=True,
             )
-    return evaluations
 
 
 def _summary(task: Task, engine: str, evaluations: Sequence[Evaluation]) -> dict[str, Any]:

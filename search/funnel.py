@@ -24,7 +24,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from programs import load
+from search import api
 from search.checks import doubts, funnel_mistakes
 from search.config.load import dumps, loads
 from search.config.load import load as load_config
@@ -33,13 +33,11 @@ from search.config.settings import Config, EvaluationSettings
 from search.console import ERRORS, EXIT_CODES, Parser, report
 from search.evaluation.request import settings_of
 from search.evaluation.threads import single_threaded
-from search.reports.funnel import REPORT, outcome, table, write_report
-from search.reports.progress import Lines
-from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
-from search.selection.results import NamedProgram
+from search.reports.funnel import REPORT, outcome, table
+from search.selection.funnel import Setup
 from search.stopping import Stopping
 from search.storage.identity import config_of
-from search.storage.store import Reader, Store
+from search.storage.store import Reader
 
 
 def _parser() -> Parser:
@@ -69,24 +67,24 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
         config = _config(options)
         settings = config.funnel or FunnelSettings()
         run_dir = options.run or options.run_dir or Path("runs/funnel")
-        given = [NamedProgram(name, load(name)) for name in dict.fromkeys(options.program)]
         for doubt in doubts(config):
             print(f"warning: {doubt}", file=sys.stderr)
-        lines = Lines()
-        with Store(run_dir) as store:
-            candidates = given or candidates_of(store, settings, show=lines)
-            if not candidates:
-                raise ValueError(f"{run_dir}: no program of this search has a fitness")
-            setup, asked = Setup.of(config, options.tasks_file), stopping or (lambda: None)
-            limit = settings.timeout_s
-            with ledger_of(store, setup, timeout_s=limit, show=lines, stopping=asked) as ledger:
-                if stopping:
-                    stopping.defer()
-                running = True
-                done = run_funnel(
-                    candidates, ledger, setup=setup, settings=settings, searched=not given
-                )
-                write_report(run_dir, done)
+
+        def started() -> None:
+            nonlocal running
+            running = True
+            if stopping:
+                stopping.defer()
+
+        done = api.funnel(
+            list(dict.fromkeys(options.program)),
+            run_dir=run_dir,
+            setup=Setup.of(config, options.tasks_file),
+            settings=settings,
+            view="plain",
+            stopping=stopping or (lambda: None),
+            started=started,
+        )
         print("\n".join([table(done.stages), "", *outcome(done)]))
         for entry in done.confirmed:
             print(f"\n{entry.name}, as tuned for the last stage:\n{entry.program}")

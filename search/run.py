@@ -65,7 +65,9 @@ def main(
         )
     except Stopped as stopped:
         if is_begun(run_dir):
-            say(options.view, "stopped", "Stopped; nothing that was told is lost. To continue:")
+            say(
+                options.view, "stopped", "Stopped; nothing that was evaluated is lost. To continue:"
+            )
             say(options.view, "resume", resume)
         else:
             say(options.view, "stopped", "Stopped; nothing was run.")

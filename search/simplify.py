@@ -24,15 +24,13 @@ from typing import get_args
 from programs import ProgramError, load
 from proxy_tasks.console import run_command
 from proxy_tasks.errors import TaskError
+from search import api
 from search.checks import ablation_seeds, refused
 from search.config.selection import FINAL_TUNING, AblationSettings, ShrinkSettings
 from search.config.settings import Engine
 from search.console import Parser, count, positive, report, writable
 from search.evaluation.threads import single_threaded
 from search.reports.certificate import as_data, certificate, result_lines, step_line
-from search.selection.ledger import remembered
-from search.selection.objective import Objective
-from search.shortening.shorten import shorten
 
 
 def _parser() -> Parser:
@@ -79,17 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             tolerance_sd=options.tolerance_sd,
             level=options.level,
         )
-        for path, said in refused(ablation_seeds(rules)):
-            raise ValueError(f"--{path[-1]}: {said}".replace("_", "-"))
+        for path, message in refused(ablation_seeds(rules)):
+            raise ValueError(f"--{path[-1]}: {message}".replace("_", "-"))
         program = load(options.file)
-        from search.evaluation.evaluator import evaluator_for  # JAX, for the command line alone
+        from search.evaluation.evaluator import settings_for  # JAX, for the command line alone
 
-        evaluator = evaluator_for(
-            options.task, options.task_set, options.engine, options.tasks_file
-        )
-        done = shorten(
+        done = api.simplify(
             program,
-            Objective(remembered(evaluator), tuple(dict.fromkeys(options.task))),
+            options.task,
             ablation=rules,
             tuning=FINAL_TUNING.model_copy(update={"draws": options.tune})
             if options.tune
@@ -97,6 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             shrinking=ShrinkSettings(children=options.evolve, price=options.price)
             if options.evolve
             else None,
+            settings=settings_for(options.task, options.task_set, options.tasks_file),
+            engine=options.engine,
+            tasks_file=options.tasks_file,
             show=lambda step: print(step_line(step), file=sys.stderr, flush=True),
         )
         if options.out:

@@ -82,7 +82,7 @@ class StageSettings(SettingsModel):
         least = fewest_seeds(self.level)
         if self.beat and self.seeds < least:
             raise constraint_error(
-                f"with {self.seeds} seeds nothing can be told at level {self.level:g}; "
+                f"with {self.seeds} seeds nothing can be shown at level {self.level:g}; "
                 f"expected at least {least}",
                 *("seeds", "level", "beat"),
             )
@@ -133,7 +133,7 @@ class FunnelSettings(SettingsModel):
         least = fewest_seeds(self.finals.level, min(s.keep for s in self.stages))
         if self.finals.seeds < least:
             raise constraint_error(
-                f"finals: with {self.finals.seeds} seeds nothing can be told at level "
+                f"finals: with {self.finals.seeds} seeds nothing can be shown at level "
                 f"{self.finals.level:g}; expected at least {least}",
                 *("finals.seeds", "finals.level", "stages"),
             )

@@ -10,16 +10,14 @@ do not survive the forks by which Ray starts.
 from __future__ import annotations
 
 import itertools
-import math
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from programs import Program
+from programs import Program, ProgramError
 from programs.interpreter import Capacity, capacity_of, encode, interpreted
 from programs.transform import as_optax
 from proxy_tasks import (
-    TASKS,
     DeviceData,
     Hurdle,
     StopRules,
@@ -35,7 +33,7 @@ from proxy_tasks import (
 from search.config.settings import Engine
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job
-from search.evaluation.optimizers import Handmade, read_program
+from search.evaluation.optimizers import PREFIX, Handmade, read_program
 from search.evaluation.request import (
     META,
     SEARCH,
@@ -108,8 +106,7 @@ class Evaluator:
         if tasks_file is not None:
             load_tasks_file(tasks_file)
         for function in registered:
-            if function.__name__ not in TASKS:
-                register(function)
+            register(function)
         self.engine, self.hurdles = engine, tuple(hurdles)
         self._checked, self._unchecked = StopRules(curve=self.hurdles), StopRules(curve=())
         self.settings = settings or {}
@@ -148,34 +145,46 @@ class Evaluator:
 
     def each(self, job: Job) -> Iterator[Evaluation]:
         """A job's evaluations one by one, as they are made."""
-        best = -math.inf
         for _, requests in itertools.groupby(job.requests, lambda request: request.rate):
-            total, has_failed = 0.0, False
+            has_failed = False
             for request in requests:
                 evaluation = self.run(request)
                 yield evaluation
-                total += evaluation.fitness
                 has_failed |= evaluation.outcome is not Outcome.COMPLETED
                 if job.stop_at_failure and has_failed:
                     break
-            if not has_failed and (total < best or not job.all_rates):
+            if not has_failed and not job.all_rates:
                 return
-            best = max(best, total)
 
     def evaluate(
-        self, program: Program | Handmade | str, seeds: Sequence[int] = (0,)
+        self,
+        program: Program | Handmade | str,
+        seeds: Sequence[int] = (0,),
+        show: Callable[[Evaluation], None] = lambda _: None,
     ) -> list[Evaluation]:
         """One Evaluation for each of `tasks` and seed, in that order.
 
         Args:
           program: a program, its text, a file or library name, or an optax optimizer.
           seeds: of the initial weights and the order of the examples.
+          show: called with each evaluation as it is made.
 
         Raises:
-          ProgramError: the program cannot be read or is invalid.
+          ProgramError: the program cannot be read or is invalid, or only programs can be
+            interpreted and it is none.
         """
         program = read_program(program)
-        return [self.run(Request(program, t.name, seed)) for t in self.tasks for seed in seeds]
+        if isinstance(program, Handmade) and self.engine == "interpreted":
+            raise ProgramError(
+                f"the engine 'interpreted' has no meaning for {PREFIX}{program.name}: only "
+                "programs are interpreted; leave it out"
+            )
+        evaluations = []
+        for task in self.tasks:
+            for seed in seeds:
+                evaluations.append(self.run(Request(program, task.name, seed)))
+                show(evaluations[-1])
+        return evaluations
 
     def __call__(self, requests: Sequence[Request]) -> list[float]:
         """Fitness by request: an Evaluator is a Scorer."""
@@ -243,6 +252,14 @@ def evaluator_for(
     Raises:
       TaskError: no such task or setting.
     """
+    settings = settings_for(tasks, texts, tasks_file)
+    return Evaluator(tasks, engine, settings=settings)
+
+
+def settings_for(
+    tasks: Sequence[str], texts: Sequence[str], tasks_file: str | None = None
+) -> SettingsByTask:
+    """The settings that a command line gives to tasks; see `evaluator_for`."""
     if tasks_file is not None:
         load_tasks_file(tasks_file)
-    return Evaluator(tasks, engine, settings=parse_settings(texts, tasks))
+    return parse_settings(texts, tasks)

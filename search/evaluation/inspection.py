@@ -61,7 +61,7 @@ def inspect_tasks(
     with process:
         try:
             answer, complaint = process.communicate(question)
-        except BaseException:
+        except BaseException:  # Ctrl-C, too: the other process must not outlive this one
             process.kill()
             raise
     if process.returncode:

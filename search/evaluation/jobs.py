@@ -36,8 +36,7 @@ class Job:
     stop_at_failure: bool = False
     """Whether a training that does not complete ends those at the same rate."""
     all_rates: bool = False
-    """Whether the next rate is tried after one that completed, too, unless that was worse than the
-    one before."""
+    """Whether the next rate is tried after one that completed, too."""
 
     @property
     def program(self) -> Program:

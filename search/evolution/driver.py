@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from programs import Program, parse
 from programs.behaviour import Screening, behaviour
 from search.config.settings import Config
+from search.evaluation import seeds
 from search.evaluation.fitness import Evaluation, Outcome, Score, rejected, score_of
 from search.evaluation.jobs import Failing, Job, Purpose, Result
 from search.evaluation.request import SEARCH, Request, Thresholds
@@ -72,7 +73,7 @@ class Driver:
         self.config, self.store, self.pool = config, store, pool
         self.statistics, self._show, self._stopping = statistics, show, stopping
         self._hurdles = config.evaluation.hurdles
-        self._seeds = tuple(range(config.evaluation.seeds))
+        self._seeds = tuple(seeds.SEARCH.take(config.evaluation.seeds))
         self._waiting: deque[Waiting] = deque()
         self._evaluated: dict[int, Lookup] = {}  # by number, being evaluated
         self._fields: dict[tuple[int, int], Field] = {}  # by repeat and niche

@@ -131,15 +131,11 @@ def as_data(done: ShorteningResult) -> dict[str, Any]:
         "program": str(done.program),
         "tuned": str(done.again.program),
         "statements": [len(done.exact.original), len(done.program)],
-        "exact": _without_time(as_dict(done.exact)),
+        "exact": as_dict(done.exact),
         "tolerance": dict(done.ablation.tolerance),
         "ablation": [_change_data(change) for change in done.ablation.changes],
-        "exact_again": _without_time(as_dict(done.again)),
+        "exact_again": as_dict(done.again),
     }
-
-
-def _without_time(data: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in data.items() if key != "seconds"}
 
 
 def _change_data(change: Change) -> dict[str, Any]:

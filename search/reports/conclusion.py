@@ -76,10 +76,10 @@ def remarks(done: Conclusion) -> list[str]:
 def page(done: Conclusion) -> str:
     """The certificate: each step, the validation, and what the result is."""
     final = done.final
-    told = " ".join(remarks(done))
+    remark = " ".join(remarks(done))
     if final.route is Route.ABLATED and final.shortened is not None:
         steps = certificate(final.shortened)
     else:
-        steps = exact_certificate(final.exact, told, final.shortened)
+        steps = exact_certificate(final.exact, remark, final.shortened)
     validation = "\n".join(validation_markdown(final.validation))
-    return f"{steps}\n{validation}\n\n{heading(done.winner)} {told}\n"
+    return f"{steps}\n{validation}\n\n{heading(done.winner)} {remark}\n"

@@ -131,7 +131,7 @@ def _head_start(
         starting.programs,
         objective.scaled(1),
         settings=settings.head_start,
-        first_seed=HEAD_START.first,
+        first_seed=HEAD_START.take(settings.head_start.seeds).start,
         draw_seed=seed,
         others=[*others, *([] for _ in starting.candidates)],
     )

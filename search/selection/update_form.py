@@ -30,7 +30,10 @@ class UpdateForm(Enum):
         "momentum, normalised or clipped by its norm; it is not sign-like"
     )
     ARRAY_FACTOR = "the gradient, or a momentum of it, times one factor for each array, as in LARS"
-    ELEMENTWISE = "scaled coordinate by coordinate, as in AdamW"
+    OTHER = (
+        "neither a sign nor one factor times the gradient or a momentum of it: coordinates are "
+        "scaled differently, as in AdamW"
+    )
     UNCLEAR = "not finite, or zero, on random gradients"
 
 
@@ -47,7 +50,7 @@ def update_form(program: Program) -> UpdateForm:
     for form, parts in ((UpdateForm.ONE_FACTOR, whole), (UpdateForm.ARRAY_FACTOR, arrays)):
         if all(_spanned(weights[p], gradients[:, p], updates[:, p]) for p in parts):
             return form
-    return UpdateForm.ELEMENTWISE
+    return UpdateForm.OTHER
 
 
 def _spanned(weights: np.ndarray, gradients: np.ndarray, updates: np.ndarray) -> bool:

@@ -164,7 +164,8 @@ def _tried(
     verdict, measured = judge.verdict(after)
     if verdict in (Verdict.WORSE, Verdict.NOT_SHOWN) and retuning.draws > 1:
         note(Change(what, current, after, verdict, measured))
-        [tuned] = tune([after], objective, settings=retuning, first_seed=ABLATION_TUNING.first)
+        first = ABLATION_TUNING.take(retuning.seeds).start
+        [tuned] = tune([after], objective, settings=retuning, first_seed=first)
         what, after = f"{what}, its constants tuned again", tuned.program
         verdict, measured = judge.verdict(after)
     note(Change(what, current, after, verdict, measured))

@@ -81,7 +81,8 @@ def shorten(
     start, tuned = exact.program, None
     if tuning is not None:
         begin("tuning for the ablation")
-        [tuned] = tune([start], objective, settings=tuning, first_seed=ABLATION_TUNING.first)
+        first = ABLATION_TUNING.take(tuning.seeds).start
+        [tuned] = tune([start], objective, settings=tuning, first_seed=first)
         start = tuned.program
         show(tuned)
     proposal = None

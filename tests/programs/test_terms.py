@@ -16,7 +16,7 @@ EXACT = [row for row in FUNCTIONS.values() if row.exact]
 
 
 def same_bits(one, other) -> bool:
-    """Equal, signed zeros told apart; one NaN is as good as another."""
+    """Equal, signed zeros distinguished; one NaN is as good as another."""
     one, other = np.broadcast_arrays(np.asarray(one, "f"), np.asarray(other, "f"))
     equal = np.array_equal(one, other, equal_nan=True)
     number = ~np.isnan(one)

@@ -159,9 +159,8 @@ def test_evaluate_and_tune():
 
 
 def test_funnel_and_simplify(tmp_path):
-    setup = Setup(("vision_mlp",), task_settings=QUICK)
-    setup = api.in_process(setup)
-    assert setup.workers == WorkerSettings(address="in_process")
+    alone = WorkerSettings(address="in_process")
+    setup = Setup(("vision_mlp",), task_settings=QUICK, workers=alone)
     quick = TuningSettings(draws=1)
     stage = StageSettings(name="A", seeds=5, beat=False, keep=1, tuning=quick)
     settings = FunnelSettings(head_start=quick, stages=(stage,), finals={"seeds": 5})
@@ -176,3 +175,46 @@ def test_funnel_and_simplify(tmp_path):
         settings=QUICK,
     )
     assert len(short.program) < len(load("library:program4"))
+
+
+TASK = """
+import jax.numpy as jnp
+import numpy as np
+
+from proxy_tasks import Task, register, split_examples
+from search import api
+
+
+def {name}(steps: int = 4, batch_size: int = 2) -> Task:
+    def loss(weights, batch):
+        return jnp.mean((batch - weights) ** 2)
+
+    return Task(lambda _: jnp.zeros(2), loss, split_examples(np.ones((9, 2))), steps, batch_size)
+
+
+config = {{
+    "evolution": {{"children": 5, "population": 5, "repeats": 1, "rounds": 1}},
+    "evaluation": {{"tasks": ["{name}"]}},
+    "rescore": {{"programs": 0}},
+    "workers": {{"count": 1}},
+    "funnel": None,
+}}
+print(api.search(config, "run", tasks=[{name}]).best)
+"""
+
+
+def run_script(folder, name):
+    script = folder / "script.py"
+    script.write_text(TASK.format(name=name))
+    return subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=folder)
+
+
+def test_a_task_of_a_script_reaches_ray_workers(tmp_path):
+    done = run_script(tmp_path, "parabola")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("def train(w, g")
+
+
+def test_a_task_of_ones_own_may_not_be_called_as_another(tmp_path):
+    done = run_script(tmp_path, "vision_mlp")
+    assert done.returncode and "there is a task of that name already" in done.stderr

@@ -126,7 +126,7 @@ def test_every_mistake_in_one_go():
         ),
         (
             MINIMAL + b"funnel: {finals: {seeds: 2}}",
-            "t:2:26: funnel.finals.seeds: finals: with 2 seeds nothing can be told at level 0.05; "
+            "t:2:26: funnel.finals.seeds: finals: with 2 seeds nothing can be shown at level 0.05; "
             "expected at least 6",
         ),
         (
@@ -144,7 +144,7 @@ def test_every_mistake_in_one_go():
         ),
         (
             MINIMAL + b"funnel:\n  stages:\n    - {name: A, seeds: 2}",
-            "t:4:24: funnel.stages[0].seeds: with 2 seeds nothing can be told at level 0.05; "
+            "t:4:24: funnel.stages[0].seeds: with 2 seeds nothing can be shown at level 0.05; "
             "expected at least 5",
         ),
         (
@@ -239,7 +239,7 @@ error: c.yaml:5:25: evolution.tournament: tournament 9 is larger than population
 error: c.yaml:5:51: evolution.window: expected a whole number >= 1, got 0
 error: c.yaml:5:66: evolution.warm_start[0]: no library program 'adamv'; did you mean 'adam'?
 error: c.yaml:7:1: seed: given twice, first at c.yaml:6:1
-error: c.yaml:9:29: funnel.stages[0].seeds: with 2 seeds nothing can be told at level 0.05; expected at least 5
+error: c.yaml:9:29: funnel.stages[0].seeds: with 2 seeds nothing can be shown at level 0.05; expected at least 5
 error: c.yaml:9:32: funnel.stages[0].kep: unknown key; did you mean 'keep'?
 error: c.yaml:10:29: funnel.baselines[1]: no library program 'loin'; did you mean 'lion'?
 error: c.yaml:11:15: cache.runs[0]: nowhere: no search here (there is no search.db)

@@ -3,8 +3,8 @@
 import json
 
 from programs import parse
-from search.reports.certificate import as_data, certificate, result_lines
-from tests.search.shortening.test_shorten import done  # noqa: F401 (a fixture)
+from search.reports.certificate import as_data, certificate, exact_certificate, result_lines
+from tests.search.shortening.test_shorten import done, shortened  # noqa: F401 (a fixture)
 
 
 def test_the_certificate_tells_the_whole_way(done):  # noqa: F811
@@ -27,6 +27,13 @@ def test_the_certificate_tells_the_whole_way(done):  # noqa: F811
 def test_every_removal_says_what_it_was_compared_with(done):  # noqa: F811
     page = certificate(done)
     assert "a, minus the start: +0 [+0, +0] (90 %, 12 seeds), p = 0 (H0: difference <= -0.0" in page
+
+
+def test_equal_runs_give_equal_texts(done):  # noqa: F811
+    """No time stands in them, nor anything else that changes from run to run."""
+    again = shortened()
+    assert certificate(again) == certificate(done) and as_data(again) == as_data(done)
+    assert exact_certificate(again.exact, "", again) == exact_certificate(done.exact, "", done)
 
 
 def test_the_result_in_lines(done):  # noqa: F811

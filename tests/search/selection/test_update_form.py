@@ -14,7 +14,7 @@ FORMS = {
 
 @pytest.mark.parametrize("name", library())
 def test_the_library(name):
-    wanted = next((form for form, names in FORMS.items() if name in names), UpdateForm.ELEMENTWISE)
+    wanted = next((form for form, names in FORMS.items() if name in names), UpdateForm.OTHER)
     assert update_form(load(f"library:{name}")) is wanted
 
 

@@ -24,12 +24,17 @@ def planted(requests) -> list[float]:
     return [one(r) for r in requests]
 
 
-@pytest.fixture(scope="module")
-def done():
+def shortened():
+    """Program 8, made short on a toy."""
     tuning = TuningSettings(draws=4, keep=2, seeds=2)
     objective = Objective(planted, ("a", "b"))
     program8 = load("library:program8")
     return shorten(program8, objective, ablation=AblationSettings(), tuning=tuning)
+
+
+@pytest.fixture(scope="module")
+def done():
+    return shortened()
 
 
 def test_program8_becomes_lion_with_its_own_constants(done):
