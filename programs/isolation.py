@@ -9,8 +9,8 @@ rounding. Each is right for real numbers and another program for float32, where 
 So in the compiled engine every value, input and constant is replaced by itself with its bits
 exclusive-or'd with a zero that is data: nothing changes, and the compiler cannot know that. What is
 left is equal to the interpreter bit for bit, but for the order of sums and a last bit of `interp`.
-It costs up to 5 % of a training step on the proxy tasks (AdamW of 10 live statements: ratios 1.05 on
-vision_mlp, 1.05 on vision_vit, 0.98 on language_transformer, by scripts/bench evaluate), because the
+It costs up to 5 % of a training step on the proxy tasks (AdamW, 10 live statements: ratios 1.05 on
+vision_mlp and vision_vit, 0.98 on language_transformer, by scripts/bench evaluate), because the
 statements are fused into the same loops as before. A `jax.lax.optimization_barrier` around every
 value is as fast and stops XLA, but is gone when LLVM contracts products and sums.
 """

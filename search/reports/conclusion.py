@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from programs.describe import NO_SCHEDULE
+from programs.hyperparameters import reads_schedule
 from search.reports.certificate import certificate, exact_certificate
 from search.reports.funnel import REPORT, outcome, table
 from search.reports.measurements import confidence
@@ -63,6 +65,8 @@ def remarks(done: Conclusion) -> list[str]:
     else:
         lines = [f"It comes from {final.route.value} ({tasks})."]
     lines.append(f"Its update, by behaviour: {final.form.value}.")
+    if not reads_schedule(final.program):
+        lines.append(f"It {NO_SCHEDULE}.")
     if final.same_as in done.baselines:
         lines.append(
             f"It equals the baseline {final.same_as} except for its constants: any gain is due to "
