@@ -15,8 +15,9 @@ from programs import Program, Statement, analyse
 from programs.functions import COMMUTATIVE, FUNCTIONS
 from programs.kinds import Kind
 from programs.program import MAX_STATES
+from tests.programs.obfuscation_draft import Draft, neat
 
-Edit = Callable[["_Draft", random.Random], bool]
+Edit = Callable[[Draft, random.Random], bool]
 
 
 def obfuscate(
@@ -33,7 +34,7 @@ def obfuscate(
       edits: how many other edits to make.
       kinds: the kinds to draw from; all, if not given.
     """
-    draft = _Draft(program)
+    draft = Draft(program)
     made = []
     choices = sorted(kinds or KINDS)
     for _ in range(edits):
@@ -41,7 +42,7 @@ def obfuscate(
         if KINDS[kind](draft, rng):
             made.append(kind)
     for _ in range(redundant):
-        _redundant(draft, rng)
+        redundant(draft, rng)
     if kinds is None or "rename" in kinds:
         _rename(draft, rng)
     result = draft.program
@@ -49,91 +50,7 @@ def obfuscate(
     return result, made
 
 
-class _Draft:
-    """A program being edited."""
-
-    def __init__(self, program: Program):
-        self.program = program
-        self.count = 0
-
-    @property
-    def statements(self) -> tuple[Statement, ...]:
-        return self.program.statements
-
-    def fresh(self) -> str:
-        self.count += 1
-        return f"t_{self.count}"
-
-    def put(self, place: int, *new: Statement) -> None:
-        """Replaces the statement at a place."""
-        statements = self.statements
-        self.program = replace(
-            self.program, statements=statements[:place] + new + statements[place + 1 :]
-        )
-
-    def insert(self, place: int, *new: Statement) -> None:
-        statements = self.statements
-        self.program = replace(
-            self.program, statements=statements[:place] + new + statements[place:]
-        )
-
-    def kinds_before(self, place: int) -> dict[str, Kind]:
-        """The kind of each variable that is defined before a statement."""
-        kinds = {name: Kind.TENSOR for name in self.program.inputs} | {"lr": Kind.SCALAR}
-        analysis = analyse(self.program)
-        for statement, kind in zip(self.statements[:place], analysis.kinds):
-            kinds[statement.target] = kind
-        return kinds
-
-    def places(self, *functions: str) -> list[int]:
-        return [
-            i
-            for i, statement in enumerate(self.statements)
-            if not functions or statement.function in functions
-        ]
-
-    def varying(self) -> list[int]:
-        """The statements whose results are not constants."""
-        names, found = set(self.program.inputs), []
-        for i, statement in enumerate(self.statements):
-            if names.isdisjoint(statement.arguments):
-                names.discard(statement.target)
-            else:
-                names.add(statement.target)
-                found.append(i)
-        return found
-
-
-def _neat(number: float) -> float:
-    return float(f"{number:.12g}")
-
-
-def _redundant(draft: _Draft, rng: random.Random) -> None:
-    place = rng.randint(0, len(draft.statements))
-    kinds = draft.kinds_before(place)
-    row = rng.choice(list(FUNCTIONS.values()))
-    arguments: list[str | float] = []
-    for slot in range(row.arity):
-        names = [
-            n for n, k in kinds.items() if k is Kind.SCALAR or slot not in row.scalar_arguments
-        ]
-        arguments.append(rng.choice([*names, _neat(rng.gauss(0, 1))]))
-    unread = sorted(kinds.keys() - _read_from(draft, place))
-    target = rng.choice(unread) if unread and rng.random() < 0.3 else draft.fresh()
-    draft.insert(place, Statement(target, row.name, tuple(arguments)))
-
-
-def _read_from(draft: _Draft, place: int) -> set[str]:
-    """The variables whose values before a statement are still read, by it, a later one or no one
-    but the training loop."""
-    read = set(draft.program.outputs)
-    for statement in reversed(draft.statements[place:]):
-        read.discard(statement.target)
-        read.update(a for a in statement.arguments if isinstance(a, str))
-    return read
-
-
-def _split_factor(draft: _Draft, rng: random.Random) -> bool:
+def _split_factor(draft: Draft, rng: random.Random) -> bool:
     """x * c = (x * a) * (c / a)"""
     places = [
         (i, k)
@@ -145,7 +62,7 @@ def _split_factor(draft: _Draft, rng: random.Random) -> bool:
         return False
     i, k = rng.choice(places)
     old = draft.statements[i]
-    factor = _neat(rng.uniform(0.3, 3))
+    factor = neat(rng.uniform(0.3, 3))
     name = draft.fresh()
     c = old.arguments[k]
     assert isinstance(c, float)
@@ -154,7 +71,7 @@ def _split_factor(draft: _Draft, rng: random.Random) -> bool:
     return True
 
 
-def _split_constant(draft: _Draft, rng: random.Random) -> bool:
+def _split_constant(draft: Draft, rng: random.Random) -> bool:
     """A constant as the sum, difference or product of two, in a statement of its own.
 
     The parts of a sum are of the constant's size, so that float32 loses nothing of it.
@@ -171,8 +88,8 @@ def _split_constant(draft: _Draft, rng: random.Random) -> bool:
     old = draft.statements[i]
     c = old.arguments[k]
     assert isinstance(c, float)
-    ratio = _neat(rng.uniform(0.3, 3))
-    part = _neat(c * ratio)
+    ratio = neat(rng.uniform(0.3, 3))
+    part = neat(c * ratio)
     forms = [
         ("add", c - part),
         ("subtract", part - c),
@@ -186,7 +103,7 @@ def _split_constant(draft: _Draft, rng: random.Random) -> bool:
     return True
 
 
-def _compose_interp(draft: _Draft, rng: random.Random) -> bool:
+def _compose_interp(draft: Draft, rng: random.Random) -> bool:
     """interp(x, y, a) = interp(x, interp(x, y, a / b), b), and other forms of it."""
     places = [
         i for i in draft.places("interp") if isinstance(draft.statements[i].arguments[2], float)
@@ -200,7 +117,7 @@ def _compose_interp(draft: _Draft, rng: random.Random) -> bool:
     first, second = draft.fresh(), draft.fresh()
     form = rng.choice(("nested", "turned", "sum"))
     if form == "nested":
-        b = _neat(rng.uniform(0.6, 1.8))
+        b = neat(rng.uniform(0.6, 1.8))
         draft.put(
             i,
             Statement(first, "interp", (x, y, a / b)),
@@ -218,7 +135,7 @@ def _compose_interp(draft: _Draft, rng: random.Random) -> bool:
     return True
 
 
-def _commute(draft: _Draft, rng: random.Random) -> bool:
+def _commute(draft: Draft, rng: random.Random) -> bool:
     places = [
         i
         for i, statement in enumerate(draft.statements)
@@ -232,7 +149,7 @@ def _commute(draft: _Draft, rng: random.Random) -> bool:
 
 
 def _around(
-    draft: _Draft,
+    draft: Draft,
     rng: random.Random,
     forms: list[tuple[tuple, ...]],
     places: list[int] | None = None,
@@ -258,13 +175,13 @@ def _around(
     return True
 
 
-def _multiply_divide(draft: _Draft, rng: random.Random) -> bool:
+def _multiply_divide(draft: Draft, rng: random.Random) -> bool:
     """x = (x * k) / k, for a constant large or small, a power of two, or the schedule value.
 
     Not for an x that is a constant: x * k / (k + 1e-8) is another one then, and stays it.
     """
     sizes = [rng.uniform(0.3, 4), 2.0 ** rng.randint(-1, 6), 10 ** rng.uniform(-2.9, 3)]
-    k = _neat(rng.choice(sizes))
+    k = neat(rng.choice(sizes))
     forms: list[tuple[tuple, ...]] = [
         (("multiply", "_", k), ("divide", "_", k)),
         (("divide", "_", k), ("multiply", k, "_")),
@@ -274,7 +191,7 @@ def _multiply_divide(draft: _Draft, rng: random.Random) -> bool:
     return _around(draft, rng, forms, draft.varying())
 
 
-def _add_nothing(draft: _Draft, rng: random.Random) -> bool:
+def _add_nothing(draft: Draft, rng: random.Random) -> bool:
     """x = x + (y - y) and x = x + y * 0, for x itself or what it is computed from."""
     if not draft.statements:
         return False
@@ -298,7 +215,7 @@ def _add_nothing(draft: _Draft, rng: random.Random) -> bool:
     return True
 
 
-def _neutral(draft: _Draft, rng: random.Random) -> bool:
+def _neutral(draft: Draft, rng: random.Random) -> bool:
     """x + 0, x * 1, --x and the like."""
     forms: list[tuple[tuple, ...]] = [
         (("add", "_", 0.0),),
@@ -313,7 +230,7 @@ def _neutral(draft: _Draft, rng: random.Random) -> bool:
     return _around(draft, rng, forms)
 
 
-def _dead_state(draft: _Draft, rng: random.Random) -> bool:
+def _dead_state(draft: Draft, rng: random.Random) -> bool:
     """A state that no update depends on, fed by whatever there is."""
     if len(draft.program.states) >= MAX_STATES:
         return False
@@ -330,7 +247,7 @@ def _dead_state(draft: _Draft, rng: random.Random) -> bool:
     return True
 
 
-def _twin_state(draft: _Draft, rng: random.Random) -> bool:
+def _twin_state(draft: Draft, rng: random.Random) -> bool:
     """A second state with the same or a multiple of another's values, read in its place once."""
     states = draft.program.states
     if not states or len(states) >= MAX_STATES:
@@ -356,13 +273,13 @@ def _twin_state(draft: _Draft, rng: random.Random) -> bool:
     return True
 
 
-def _scale_state(draft: _Draft, rng: random.Random) -> bool:
+def _scale_state(draft: Draft, rng: random.Random) -> bool:
     """Keeps a multiple of a state in it."""
     states = draft.program.states
     if not states:
         return False
     state = rng.choice(states)
-    scale, old = _neat(rng.uniform(0.5, 4)), draft.fresh()
+    scale, old = neat(rng.uniform(0.5, 4)), draft.fresh()
     statements = []
     for statement in draft.statements:
         arguments = tuple(old if a == state else a for a in statement.arguments)
@@ -379,7 +296,7 @@ def _scale_state(draft: _Draft, rng: random.Random) -> bool:
     return True
 
 
-def _rename(draft: _Draft, rng: random.Random) -> bool:
+def _rename(draft: Draft, rng: random.Random) -> bool:
     """New names for everything that is not fixed."""
     fixed = {"w", "g", "lr", "update"}
     names = {*draft.program.states, *(s.target for s in draft.statements)} - fixed

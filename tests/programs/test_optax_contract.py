@@ -1,8 +1,6 @@
 """A program is an optax optimizer like any other: every library program and random ones through
 optax's wrappers, jit with donation, scan, vmap, flax and its checkpoints, with and without x64."""
 
-import warnings
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,11 +20,11 @@ FEW = ("lion", "adamw", "program8", "lamb")
 STEPS = 3
 
 
-def _params(seed=0, scale=1.0):
+def params_of(seed=0, scale=1.0):
     return dict(zip(("a", "b", "c"), map(jnp.asarray, trees(seed, scale))))
 
 
-GRADS = [_params(seed + 1, 0.3) for seed in range(STEPS)]
+GRADS = [params_of(seed + 1, 0.3) for seed in range(STEPS)]
 
 
 def _interpreted(program):
@@ -59,7 +57,7 @@ def _wrapped(make):
     }
 
 
-def _train(optimizer, params):
+def trained(optimizer, params):
     """Parameters after STEPS steps, state and parameters donated from the first step on."""
 
     def step(params, state, grads):
@@ -89,7 +87,7 @@ def _vmap(optimizer, params):
     return jax.tree.map(lambda p: p[1], both)
 
 
-def _assert_same(got, wanted, name=""):
+def assert_same(got, wanted, name=""):
     for path, leaf in jax.tree_util.tree_leaves_with_path(wanted):
         other = got
         for key in path:
@@ -99,15 +97,15 @@ def _assert_same(got, wanted, name=""):
 
 
 def _check_wrappers(make):
-    params = _params()
+    params = params_of()
     wrapped = _wrapped(make)
-    wanted = _train(wrapped.pop("bare"), params)
+    wanted = trained(wrapped.pop("bare"), params)
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(wanted)):
         wrapped.pop("apply_if_finite")
     for name, optimizer in wrapped.items():
-        _assert_same(_train(optimizer, params), wanted, name)
-    _assert_same(_scan(make(), params), wanted, "scan")
-    _assert_same(_vmap(make(), params), wanted, "vmap")
+        assert_same(trained(optimizer, params), wanted, name)
+    assert_same(_scan(make(), params), wanted, "scan")
+    assert_same(_vmap(make(), params), wanted, "vmap")
 
 
 @pytest.mark.parametrize("program", LIBRARY)
@@ -131,7 +129,7 @@ def test_wrappers_and_donation_of_the_other_engines(engine, name):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_state_made_by_jit_can_be_donated(engine):
-    optimizer, params = ENGINES[engine](load("library:adamw")), _params()
+    optimizer, params = ENGINES[engine](load("library:adamw")), params_of()
     state = jax.jit(optimizer.init)(params)
     step = jax.jit(lambda s, g: optimizer.update(g, s, params)[1], donate_argnums=0)
     step(state, GRADS[0])
@@ -154,18 +152,18 @@ def test_nnx_optimizer(program):
 
 
 def test_multi_steps_averages():
-    params, tx = _params(), as_optax("library:adamw")
+    params, tx = params_of(), as_optax("library:adamw")
     every = optax.MultiSteps(tx, 2)
     state = every.init(params)
     first, state = every.update(GRADS[0], state, params)
     second, state = every.update(GRADS[1], state, params)
     assert not any(leaf.any() for leaf in jax.tree.leaves(first))
     mean = jax.tree.map(lambda a, b: (a + b) / 2, *GRADS[:2])
-    _assert_same(second, tx.update(mean, tx.init(params), params)[0])
+    assert_same(second, tx.update(mean, tx.init(params), params)[0])
 
 
 def test_masked_arrays_are_left_alone():
-    params, tx = _params(), as_optax("library:lamb")
+    params, tx = params_of(), as_optax("library:lamb")
     masked = optax.masked(tx, {"a": True, "b": False, "c": False})
     updates, _ = masked.update(GRADS[0], masked.init(params), params)
     alone = {"a": params["a"]}
@@ -175,7 +173,7 @@ def test_masked_arrays_are_left_alone():
 
 
 def test_injected_hyperparameters():
-    params = _params()
+    params = params_of()
     inject = optax.inject_hyperparams(as_optax)
     optimizer = inject("library:lion", schedule=optax.linear_schedule(1.0, 0.0, 2), scale=0.5)
     state = optimizer.init(params)
@@ -217,17 +215,17 @@ def _first(optimizer, params):
     ],
 )
 def test_x64_changes_nothing(engine, name):
-    program, params = load(f"library:{name}"), _params()
+    program, params = load(f"library:{name}"), params_of()
     wanted, _ = _first(ENGINES[engine](program), params)
     with jax.enable_x64(True):
         updates, state = _first(ENGINES[engine](program), params)
-    _assert_same(updates, wanted)
+    assert_same(updates, wanted)
     assert not any(leaf.dtype == jnp.float64 for leaf in jax.tree.leaves(state))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_x64_with_jit_and_a_double_schedule(engine):
-    program, params = load("library:program8"), _params()
+    program, params = load("library:program8"), params_of()
     with jax.enable_x64(True):
         double = lambda count: jnp.float64(0.5) * count
         optimizers = {"compiled": as_optax(program, double), "exported": _exported(program, double)}
@@ -297,19 +295,19 @@ def test_a_state_of_renamed_parameters_is_refused(engine):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_flax_serialization(engine):
-    optimizer, params = ENGINES[engine](load("library:adamw")), _params()
+    optimizer, params = ENGINES[engine](load("library:adamw")), params_of()
     _, state = optimizer.update(GRADS[0], optimizer.init(params), params)
     stored = serialization.to_bytes(state)
     restored = serialization.from_bytes(optimizer.init(params), stored)
     jax.tree.map(np.testing.assert_array_equal, restored, state)
     wanted, _ = optimizer.update(GRADS[1], state, params)
     got, _ = optimizer.update(GRADS[1], restored, params)
-    _assert_same(got, wanted)
+    assert_same(got, wanted)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_orbax(engine, tmp_path):
-    optimizer, params = ENGINES[engine](load("library:adamw")), _params()
+    optimizer, params = ENGINES[engine](load("library:adamw")), params_of()
     _, state = optimizer.update(GRADS[0], optimizer.init(params), params)
     with orbax.checkpoint.StandardCheckpointer() as checkpointer:
         checkpointer.save(tmp_path / "state", state)
@@ -324,7 +322,7 @@ def test_orbax(engine, tmp_path):
 
 def test_updates_can_be_differentiated():
     """Through a step, as for meta-learning; by a difference quotient."""
-    optimizer, params = as_optax("library:adam"), _params()
+    optimizer, params = as_optax("library:adam"), params_of()
 
     def loss(x):
         grads = jax.tree.map(lambda g: g * x, GRADS[0])
@@ -336,78 +334,3 @@ def test_updates_can_be_differentiated():
     h = 1e-2
     assert slope != 0
     np.testing.assert_allclose(slope, (loss(1 + h) - loss(1 - h)) / (2 * h), rtol=0.05)
-
-
-# --- options ---------------------------------------------------------------------------------------
-
-
-def test_a_schedule_may_be_a_number():
-    params = {"w": jnp.ones(3)}
-    for schedule in (0.5, np.float32(0.5), jnp.float32(0.5), lambda count: 0.5):
-        optimizer = as_optax("library:sgd", schedule)
-        updates, _ = optimizer.update(params, optimizer.init(params), params)
-        np.testing.assert_allclose(updates["w"], -0.05, rtol=1e-6)
-    for wrong in ("0.5", jnp.ones(3), [1.0]):
-        with pytest.raises(ValueError, match="schedule: expected a number or a function of the"):
-            as_optax("library:sgd", wrong)
-
-
-def test_a_program_that_never_reads_the_schedule_value():
-    program = load("library:sgd")
-    program = type(program)(
-        (), (program.statements[1].__class__("update", "multiply", ("g", 0.1)),)
-    )
-    with pytest.warns(UserWarning, match="never reads the schedule value"):
-        as_optax(program, schedule=optax.constant_schedule(1.0))
-    params = {"w": jnp.ones(3)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        optimizer = as_optax(program, scale=optax.linear_schedule(1.0, 0.0, 4))
-    state = optimizer.init(params)
-    for step in range(2):
-        updates, state = optimizer.update(params, state, params)
-        np.testing.assert_allclose(updates["w"], -0.1 * (1 - step / 4), rtol=1e-6)
-
-
-def test_the_decay_mask_of_lion_is_that_of_optax():
-    params, mask = _params(), {"a": True, "b": False, "c": True}
-    twin = optax.lion(1e-4, b1=0.9, b2=0.99, weight_decay=0.1, mask=mask)
-    for given in (mask, lambda params: {name: name != "b" for name in params}):
-        _assert_same(
-            _train(as_optax("library:lion", decay_mask=given), params), _train(twin, params)
-        )
-    with pytest.raises(ValueError, match="no statement multiplies the weights by a scalar"):
-        as_optax("library:sgd", decay_mask=mask)
-    with pytest.raises(ValueError, match="decay_mask: not a tree of bools like the parameters"):
-        _train(as_optax("library:lion", decay_mask={"a": True}), params)
-
-
-@pytest.mark.parametrize("name", library())
-def test_every_constant_has_a_name_and_can_be_given(name):
-    from programs import live_across_steps
-    from programs.hyperparameters import hyperparameters
-
-    program = live_across_steps(load(f"library:{name}"))
-    found = hyperparameters(program)
-    assert len({h.name for h in found}) == len(found)
-    given = {h.name: jnp.float32(h.value) for h in found}
-    params = _params()
-    _assert_same(
-        _train(as_optax(program, constants=given), params), _train(as_optax(program), params)
-    )
-
-
-def test_constants_are_optax_lions():
-    params = _params()
-    constants = {"rate": optax.linear_schedule(3e-4, 0.0, 5), "beta1": 0.8, "decay": 0.5}
-    twin = optax.lion(constants["rate"], b1=0.8, b2=0.99, weight_decay=0.5)
-    _assert_same(
-        _train(as_optax("library:lion", constants=constants), params), _train(twin, params)
-    )
-    with pytest.raises(ValueError, match="the program has no 'beta3'; did you mean"):
-        as_optax("library:lion", constants={"beta3": 0.9})
-
-
-def test_state_dtype():
-    with pytest.raises(ValueError, match="state_dtype: expected a floating-point dtype, got int32"):
-        as_optax("library:lion", state_dtype=jnp.int32)

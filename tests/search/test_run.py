@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import random
@@ -18,16 +17,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-import toys
 
-from search.evolution.counters import Statistics
 from search.inspect import main as inspect
-from search.reports.progress import View
 from search.storage.errors import StoreError
 from search.storage.identity import resume_command
 from search.storage.queries import history_digest
 from search.storage.store import Reader, Store
-from search.workers.in_process import InProcess
 
 TOY = [sys.executable, str(Path(__file__).parent / "toys.py")]
 CONFIG = """\
@@ -327,38 +322,6 @@ def test_views_and_the_summary_say_what_happened(config, tmp_path):
     for words in ("502 individuals", "cache hits", "redundant statements", "Leading programs",
                   "Hall of fame", "rejected by the fingerprint"):  # fmt: skip
         assert words in summary["summary"]
-
-
-@pytest.mark.parametrize(
-    "kind, words", [("plain", "8/10 individuals"), ("rich", "8 of 10 individuals")]
-)
-def test_views_for_people_draw_what_is_known(kind, words):
-    file = io.StringIO()
-    statistics = Statistics(target=10, individuals=8, best=-0.5, best_text="def train(w, g, lr):")
-    with View(kind, statistics, InProcess(toys.factory()), file) as view:
-        view.show()
-    assert words in file.getvalue() and "-0.5" in file.getvalue()
-
-
-def test_until_the_first_child_is_committed_the_line_says_what_is_going_on():
-    file = io.StringIO()
-    with View("plain", Statistics(target=10), InProcess(toys.factory()), file) as view:
-        view.show()
-    assert "0/10 individuals after 0 s: workers start" in file.getvalue()
-    assert "nan" not in file.getvalue() and "inf" not in file.getvalue()
-
-
-def test_plain_lines_carry_the_best_program_when_it_changes():
-    file = io.StringIO()
-    statistics = Statistics(target=10, individuals=8, attempts=10, best_text="def train(w, g, lr):")
-    with View("plain", statistics, InProcess(toys.factory()), file) as view:
-        view.show(now=True)
-        view.show(now=True)
-        statistics.best_text = "def train(w, g, m, lr):"
-    figures = "invalid 20%, diverged 0%, wasted training time 0%"
-    line, first, again, last, second = file.getvalue().splitlines()
-    assert figures in line and figures in again and figures in last
-    assert [first, second] == ["    def train(w, g, lr):", "    def train(w, g, m, lr):"]
 
 
 def test_the_target_follows_repeats_that_end_early_and_several_starts(config, tmp_path):

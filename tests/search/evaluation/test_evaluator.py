@@ -1,36 +1,28 @@
 """The evaluator, hand-made optimizers and the command line."""
 
 import itertools
-import json
 import math
 import os
 import random
-import shlex
 import subprocess
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
-import scipy.stats
-from hypothesis import given
-from hypothesis import strategies as st
 
-from programs import Program, ProgramError, Statement, live_across_steps, load
+from programs import Program, Statement, live_across_steps, load
 from programs.behaviour import Screening, behaviour
 from programs.draws import child_rng
 from programs.interpreter import CAPACITIES, capacity_of
 from programs.mutate import mutate
-from proxy_tasks import make_task, train
-from search.evaluate import main
+from proxy_tasks import make_task
 from search.evaluation.evaluator import Evaluator, engine_for
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job, Purpose
-from search.evaluation.optimizers import OPTIMIZERS, parse_handmade, read_program
+from search.evaluation.optimizers import read_program
 from search.evaluation.request import Request
 from search.evaluation.threads import SINGLE_THREADED
 from tests.strategies import random_programs
@@ -49,9 +41,6 @@ def task():
 @pytest.fixture(scope="module")
 def evaluator(task):
     return Evaluator([task], "interpreted", hurdles=(0.5,))
-
-
-# --- the evaluator -------------------------------------------------------------------------------
 
 
 def test_engines_see_gradients_of_the_same_random_size():
@@ -296,174 +285,3 @@ def test_the_engine_follows_from_the_task_alone(task):
     assert engine_for(task) == "interpreted"
     assert engine_for(SimpleNamespace(steps=200, parameters=22_474)) == "interpreted"
     assert engine_for(SimpleNamespace(steps=30_000, parameters=360_000)) == "compiled"
-
-
-# --- optimizers made by hand ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer_takes_a_schedule(name):
-    optimizer = parse_handmade(f"optax:{name}(learning_rate=0.01)").optimizer(lambda step: 0.5)
-    params = {"a": jnp.ones((2, 3)), "b": jnp.float32(1)}
-    state = optimizer.init(params)
-    with jax.disable_jit():
-        updates, _ = optimizer.update(jax.tree.map(jnp.sin, params), state, params)
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(updates))
-
-
-def test_a_handmade_optimizer_is_optax_on_the_schedule(task, evaluator):
-    (got,) = evaluator.evaluate("optax:adam(learning_rate=2e-2, b1=0.8)")
-    optimizer = optax.adam(lambda step: 2e-2 * task.schedule(step), b1=0.8)
-    (expected,) = train(task, optimizer)
-    assert got.fitness == pytest.approx(expected.fitness, rel=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("optax:adamv(learning_rate=1)", "did you mean 'adam"),
-        ("optax:adam(rate=1)", "no setting 'rate'"),
-        ("optax:adam(learning_rat=1)", "did you mean 'learning_rate'"),
-        ("optax:adam", "learning_rate is missing"),
-        ("optax:adam(1e-3)", "given by name"),
-        ("optax:adam(learning_rate=1, learning_rate=2)", "given twice"),
-        ("optax:adam(learning_rate=1/0)", "finite number"),
-        ("optax:adam(learning_rate=1e999)", "finite number"),
-        ("optax:adam(learning_rate=__import__('os'))", "finite number"),
-        ("optax:adam(**{})", "no setting"),
-        ("optax:adam.__class__()", "expected optax:NAME"),
-        ("optax:(lambda: 0)()", "expected optax:NAME"),
-        ("optax:", "expected optax:NAME"),
-        ("optax:" + "(" * 5000, "expected optax:NAME"),
-    ],
-)
-def test_bad_optimizers(text, message):
-    with pytest.raises(ProgramError) as caught:
-        parse_handmade(text)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@given(st.text(max_size=60) | st.from_regex(r"(adam|lion|sgd)\([a-z_0-9=,. -]*\)?", fullmatch=True))
-def test_any_text_is_an_optimizer_or_a_clear_error(text):
-    try:
-        handmade = parse_handmade("optax:" + text)
-    except ProgramError as error:
-        assert "\n" not in str(error)
-    else:
-        assert handmade.name in OPTIMIZERS
-
-
-# --- the command line ----------------------------------------------------------------------------
-
-
-def test_json(capsys):
-    command = "--task vision_mlp --task-set steps=30 --seeds 4 --engine compiled --json"
-    assert main(["library:lion", *command.split()]) == 0
-    (result,) = json.loads(capsys.readouterr().out)
-    fitness = [row["fitness"] for row in result["seeds"]]
-    assert result["task"] == "vision_mlp" and len(fitness) == 4
-    low, high = scipy.stats.t.interval(
-        0.95, 3, loc=np.mean(fitness), scale=scipy.stats.sem(fitness)
-    )
-    np.testing.assert_allclose(result["interval"], [low, high])
-    assert result["mean"] == pytest.approx(np.mean(fitness))
-    assert result["compile_seconds"] > 0 and result["run_seconds"] > 0
-    assert result["engine"] == "compiled"
-
-
-def _json(capsys, *command):
-    assert main(["--engine", "compiled", "--task-set", "steps=30", "--json", *command]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def test_the_same_task_twice_gives_the_same_rows_twice(capsys):
-    names = ["--task", "vision_mlp", "--task", "vision_mlp@1"]
-    one, other = _json(capsys, "library:lion", *names, "--task-set", "shifts=0")
-    for result in (one, other):
-        assert [row["seed"] for row in result["seeds"]] == [0, 1, 2]
-    assert one["interval"] == other["interval"] and one["mean"] == other["mean"]
-
-
-def test_a_setting_of_one_task(capsys):
-    names = ["--task", "language_mlp", "--task", "vision_mlp"]
-    own = ["--task-set", "vision_mlp.steps=20", "--task-set", "language_mlp.text_limit=60000"]
-    results = _json(capsys, "library:lion", *names, "--seeds", "1", *own)
-    assert [result["seeds"][0]["steps"] for result in results] == [30, 20]
-
-
-@pytest.mark.parametrize("engine", ["auto", "interpreted", "compiled"])
-def test_which_engine_runs(task, engine):
-    made = Evaluator([task], engine)
-    assert made.engine_of(task.name, LION) == (
-        "compiled" if engine == "compiled" else "interpreted"
-    )
-    assert made.engine_of(task.name, parse_handmade("optax:sgd(learning_rate=1)")) == "compiled"
-
-
-def test_text(capsys, tmp_path):
-    file = tmp_path / "rule.py"
-    file.write_text(DIVERGES)
-    command = "--task vision_mlp --task-set steps=30 --seeds 2 --engine compiled"
-    assert main([str(file), *command.split()]) == 0
-    out = capsys.readouterr().out
-    assert "not every training completed" in out and Outcome.DIVERGED.value in out
-    assert out.count("seed ") == 2
-
-
-@pytest.mark.parametrize(
-    ("command", "message"),
-    [
-        ("library:lyon --task vision_mlp", "did you mean 'lion'"),
-        ("nothing.py --task vision_mlp", "cannot read 'nothing.py'"),
-        ("library:lion --task vision_mpl", "did you mean 'vision_mlp'"),
-        ("library:lion --task vision_mlp:big", "no preset 'big'"),
-        ("library:lion --task vision_mlp@0", "a number > 0"),
-        ("library:lion --task vision_mlp@x", "a number > 0 and <= 10000, got 'x'"),
-        ("library:lion --task vision_mlp --task-set stepz=3", "did you mean 'steps'"),
-        ("library:lion --task vision_mlp --task-set steps", "KEY=VALUE"),
-        ("library:lion --task vision_mlp --seeds 0", "1 to 10000"),
-        ("library:lion --task vision_mlp --engine fast", "invalid choice"),
-        ("library:lion --task vision_mlp --tasks-file missing.py", "no file"),
-        ("library:lion", "--task"),
-        (
-            "library:lion --task vision_mlp --task-set vision_mlp.steps=x",
-            "steps: expected a whole number",
-        ),
-        (
-            "library:lion --task vision_mlp --task-set vision_mpl.steps=9",
-            "no task 'vision_mpl' here; did you mean 'vision_mlp'?",
-        ),
-        ("'' --task vision_mlp", "expected FILE, library:NAME or optax:NAME(...), got ''"),
-        ("' ' --task vision_mlp", "expected FILE, library:NAME or optax:NAME(...), got ' '"),
-        (
-            "optax:sgd(learning_rate=1) --task vision_mlp --engine interpreted",
-            "--engine interpreted has no meaning for optax:sgd",
-        ),
-        ("optax:adamw(learning_rate=) --task vision_mlp", "expected optax:NAME"),
-    ],
-)
-def test_bad_input_is_one_line(command, message, capsys):
-    try:
-        code = main(shlex.split(command))
-    except SystemExit as error:
-        code = error.code
-    captured = capsys.readouterr()
-    assert code == 2
-    assert captured.out == ""
-    assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
-    assert message in captured.err
-
-
-def test_help_teaches(capsys):
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    out = capsys.readouterr().out
-    assert all(word in out for word in ("library:lion", "optax:adamw", "vision_mlp", "--task-set"))
-
-
-def test_programs_are_read_from_text_and_library():
-    assert read_program("library:lion") == LION
-    assert behaviour(read_program(DIVERGES)).screening in Screening
-    with pytest.raises(ProgramError):
-        read_program("def train(w, g, lr):\n  return update\n")
