@@ -87,13 +87,13 @@ def search(
       tasks, tasks_file: tasks of one's own, as functions or as a Python file that registers them.
       source: where fitness comes from, if not from proxy tasks.
       view: how progress is shown: `log`, or one of the command's views.
-      stopping: asked often; a number ends the search with Stopped.
-      started: called once the workers are there.
+      stopping: asked often; a number ends the search with Stopped. started: called once the workers
+        are there.
     """
     source = source or ProxyTasks(tasks_file, tasks)
     config = checked(config, source)
+    fingerprints = source.fingerprints(config)
     with Store(run_dir, config.store) as store:
-        fingerprints = source.fingerprints(config)
         warnings = identity.identify(store, config, fingerprints, resume)
         for warning in doubts(config) + warnings + take_over(store, config):
             say(view, "warning", f"warning: {warning}")
@@ -114,18 +114,13 @@ def search(
                 born = repeats.told
                 finalists = rescored(store, config, before=born, evaluate=driver.evaluate)
                 starts = [finalists[0].leader.program]
-        figures = summary(store, config, statistics=statistics, finalists=finalists)
-        say(view, "summary", "\n".join(figures))
+        lines = summary(store, config, statistics=statistics, finalists=finalists)
+        say(view, "summary", "\n".join(lines))
+        setup = Setup.of(config, tasks_file, tasks)
         conclusion = conclude(
-            config,
-            store,
-            finalists,
-            show=Lines(view),
-            stopping=stopping,
-            tasks_file=tasks_file,
-            tasks=tasks,
+            config, store, finalists, setup=setup, show=Lines(view), stopping=stopping
         )
-        lines = conclusion_lines(conclusion, store.run_dir) if config.funnel is not None else ()
+        lines = conclusion_lines(conclusion, store.run_dir) if config.funnel else iter(())
         say(view, "conclusion", "\n".join(lines))
     return SearchResult(Path(run_dir), tuple(finalists), conclusion)
 

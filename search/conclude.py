@@ -13,7 +13,6 @@ from pathlib import Path
 
 from programs.export import to_optax
 from search.config.settings import Config
-from search.evaluation.request import TaskFunction
 from search.reports.conclusion import CERTIFICATE, FINAL, FINAL_OPTAX, page
 from search.reports.funnel import write_report
 from search.selection.finalists import Finalist
@@ -30,15 +29,16 @@ def conclude(
     store: Store,
     finalists: Sequence[Finalist],
     *,
+    setup: Setup | None = None,
     show: Callable[[Progress], None] = lambda _: None,
     stopping: Callable[[], int | None] = lambda: None,
-    tasks_file: str | None = None,
-    tasks: Sequence[TaskFunction] = (),
 ) -> Conclusion | None:
     """Takes a search's best programs through the funnel and makes the winner short.
 
     The winner is the best that the funnel confirmed; if it confirmed none, the search's own best,
     and the text says so. What was trained is kept in the store, so a stopped conclusion goes on.
+
+    setup: tasks and workers; by default the config's.
 
     Returns:
       What came out; None if the config has no funnel, or no program has a fitness.
@@ -48,8 +48,7 @@ def conclude(
         candidates = candidates_of(store, config.funnel, show=show)
     if config.funnel is None or not candidates:
         return None
-    setup = Setup.of(config, tasks_file, tasks)
-    limit = config.funnel.timeout_s
+    setup, limit = setup or Setup.of(config), config.funnel.timeout_s
     with ledger_of(store, setup, timeout_s=limit, show=show, stopping=stopping) as ledger:
         funnel = run_funnel(candidates, ledger, setup=setup, settings=config.funnel)
         write_report(store.run_dir, funnel)

@@ -15,7 +15,7 @@ from programs import Program, Statement, analyse
 from programs.functions import COMMUTATIVE, FUNCTIONS
 from programs.kinds import Kind
 from programs.program import MAX_STATES
-from tests.programs.obfuscation_draft import Draft, neat
+from tests.programs.obfuscation_draft import Draft, add_redundant, neat
 
 Edit = Callable[[Draft, random.Random], bool]
 
@@ -42,7 +42,7 @@ def obfuscate(
         if KINDS[kind](draft, rng):
             made.append(kind)
     for _ in range(redundant):
-        redundant(draft, rng)
+        add_redundant(draft, rng)
     if kinds is None or "rename" in kinds:
         _rename(draft, rng)
     result = draft.program

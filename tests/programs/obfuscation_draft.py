@@ -69,7 +69,7 @@ def neat(number: float) -> float:
     return float(f"{number:.12g}")
 
 
-def redundant(draft: Draft, rng: random.Random) -> None:
+def add_redundant(draft: Draft, rng: random.Random) -> None:
     place = rng.randint(0, len(draft.statements))
     kinds = draft.kinds_before(place)
     row = rng.choice(list(FUNCTIONS.values()))

@@ -111,7 +111,7 @@ def test_text(capsys, tmp_path):
         ("' ' --task vision_mlp", "expected FILE, library:NAME or optax:NAME(...), got ' '"),
         (
             "optax:sgd(learning_rate=1) --task vision_mlp --engine interpreted",
-            "--engine interpreted has no meaning for optax:sgd",
+            "the engine 'interpreted' has no meaning for optax:sgd",
         ),
         ("optax:adamw(learning_rate=) --task vision_mlp", "expected optax:NAME"),
     ],

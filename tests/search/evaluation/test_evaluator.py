@@ -148,7 +148,7 @@ def test_stops_at_the_first_failure_on_request(evaluator):
         ({1.0: 0.3}, False, [1.0]),
         ({1.0: None, 0.5: 0.1, 0.25: 0.2}, False, [1.0, 0.5]),
         ({1.0: None, 0.5: None, 0.25: None}, False, [1.0, 0.5, 0.25]),
-        ({1.0: 0.3, 0.5: 0.2}, True, [1.0, 0.5]),  # worse, so nothing smaller is tried
+        ({1.0: 0.3, 0.5: 0.2, 0.25: 0.1}, True, [1.0, 0.5, 0.25]),
         ({1.0: 0.3, 0.5: None, 0.25: 0.4}, True, [1.0, 0.5, 0.25]),
         ({1.0: 0.1, 0.5: 0.2, 0.25: 0.3}, True, [1.0, 0.5, 0.25]),
     ],

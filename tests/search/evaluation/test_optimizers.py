@@ -27,7 +27,7 @@ def task():
 
 @pytest.fixture(scope="module")
 def evaluator(task):
-    return Evaluator([task], "interpreted", hurdles=(0.5,))
+    return Evaluator([task], hurdles=(0.5,))
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

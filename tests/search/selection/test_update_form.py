@@ -27,7 +27,7 @@ def test_the_library(name):
         ("m = interp(g, m, 0.9); x = norm(m); update = m / x", "ARRAY_FACTOR"),
         ("m = interp(g, m, 0.9); x = m * m; x = sqrt(x); update = m / x", "SIGN"),
         ("m = interp(g, m, 0.9); x = sign(m); d = w * 0.5; update = x + d", "SIGN"),
-        ("m = interp(g, m, 0.9); update = tanh(m)", "ELEMENTWISE"),
+        ("m = interp(g, m, 0.9); update = tanh(m)", "OTHER"),
         (
             "m = interp(g, m, 0.9); x = exp(m); x = x * 1e30; x = x * 1e30; update = x * g",
             "UNCLEAR",
