@@ -111,6 +111,12 @@ class FunnelSettings(SettingsModel):
     """Extra tuning of the baselines alone, on the search's tasks, before the first stage. A
     candidate's constants were already optimized by the whole search; this gives the baselines the
     same advantage."""
+    memory_margin: float | None = Field(default=None, gt=0)
+    """A program that needs fewer states than a baseline passes if it is worse by less than this:
+    what half of the optimizer's memory may cost, in units of fitness, to be stated before the
+    search. Candidates then compete with those of as many states alone: `families` and a stage's
+    `keep` count for each number of states, and each has a final program of its own. None: whatever
+    a program needs, it must be better."""
     families: int = Field(default=20, ge=1)
     """Candidates taken from the search: the best of so many different families."""
     pool: int = Field(default=20_000, ge=1)

@@ -30,6 +30,7 @@ from search.selection.results import (
     NamedProgram,
     StageEntry,
     StageResult,
+    states_of,
 )
 from search.selection.tuning import TuningResult, most_trainings, tune
 
@@ -64,6 +65,22 @@ class PromotionRule:
     beat: bool  # whether every baseline must be beaten
     keep: int  # at most so many
     family_wise: bool = False  # whether `level` holds for all candidates together (Holm)
+    memory_margin: float | None = None  # see FunnelSettings; `keep` is then for each of them
+
+    def margin(self, candidate: Program, baseline: Program) -> float:
+        """The mean difference that a candidate must exceed."""
+        if self.memory_margin is None or states_of(candidate) >= states_of(baseline):
+            return 0.0
+        return -self.memory_margin
+
+    def best(self, passing: Sequence[StageEntry]) -> set[str]:
+        """Names of those that go on."""
+        kept: list[StageEntry] = []
+        for entry in sorted(passing, key=lambda e: -e.mean):
+            rivals = [k for k in kept if self.memory_margin is None or k.states == entry.states]
+            if len(rivals) < self.keep:
+                kept.append(entry)
+        return {entry.name for entry in kept}
 
 
 def run_stages(
@@ -104,7 +121,9 @@ def run_stages(
         begin(f"stage {stage.name}", _of_stage(field, here, stage))
         field = _tuned(field, here, stage=stage, number=number, seed=seed)
         seeds = STAGE.take(stage.seeds, block=number)
-        rule = PromotionRule(stage.level, stage.beat, stage.keep)
+        rule = PromotionRule(
+            stage.level, stage.beat, stage.keep, memory_margin=settings.memory_margin
+        )
         stages.append(compared(field, here, name=stage.name, seeds=seeds, rule=rule))
         done(stages[-1])
         field = Field(field.baselines, stages[-1].going_on)
@@ -162,7 +181,13 @@ def _finals(
 ) -> StageResult:
     """The last word, on seeds that nothing was chosen by."""
     finals = settings.finals
-    rule = PromotionRule(finals.level, True, len(field.candidates), family_wise=True)
+    rule = PromotionRule(
+        finals.level,
+        True,
+        len(field.candidates),
+        family_wise=True,
+        memory_margin=settings.memory_margin,
+    )
     begin(FINALS, objective.expected(len(field.programs) * finals.seeds))
     return compared(field, objective, name=FINALS, seeds=FINAL_SEEDS.take(finals.seeds), rule=rule)
 
@@ -175,13 +200,13 @@ def compared(
     rows = iter(map(tuple, table))
     baselines = [StageEntry(*named, next(rows), None) for named in field.baselines]
     entries = [
-        _against_all(named, next(rows), baselines=baselines, level=rule.level)
+        _against_all(named, next(rows), baselines=baselines, rule=rule)
         for named in field.candidates
     ]
     adjusted = holm([e.p for e in entries]) if rule.family_wise else [e.p for e in entries]
     entries = [replace(entry, p=p) for entry, p in zip(entries, adjusted)]
     passing = [e for e in entries if math.isfinite(e.mean) and (e.p <= rule.level or not rule.beat)]
-    promoted = {e.name for e in sorted(passing, key=lambda e: -e.mean)[: rule.keep]}
+    promoted = rule.best(passing)
     entries = [replace(entry, promoted=entry.name in promoted) for entry in entries]
     return StageResult(
         name=name,
@@ -199,10 +224,18 @@ def _against_all(
     fitness: tuple[float, ...],
     *,
     baselines: Sequence[StageEntry],
-    level: float,
+    rule: PromotionRule,
 ) -> StageEntry:
     """A candidate's entry, with the baseline that it comes out worst against."""
-    against = [compare(fitness, baseline.fitness, level=level) for baseline in baselines]
+    against = [
+        compare(
+            fitness,
+            baseline.fitness,
+            level=rule.level,
+            margin=rule.margin(named.program, baseline.program),
+        )
+        for baseline in baselines
+    ]
     worst = worst_case(against)
     hardest = baselines[against.index(worst)]
     return StageEntry(*named, fitness, worst, hardest.name, worst.p)

@@ -124,7 +124,8 @@ class StageEntryRow(NamedTuple):
     difference: float | None  # mean fitness minus that baseline's, over paired seeds
     low: float | None  # its confidence interval
     high: float | None
-    p: float | None  # one-sided; in the finals adjusted for the number of finalists
+    margin: float | None  # that the difference must exceed; below 0: not much worse is enough
+    p: float | None  # one-sided, of "not above the margin"; in the finals adjusted for their number
 
 
 class ImportedRow(NamedTuple):
