@@ -46,7 +46,14 @@ class InvalidProgram(ProgramError):
     """A program that abstract execution rejects. The message is made only when it is read, because
     a search meets one such error for every few mutations."""
 
-    def __init__(self, fault: Fault, program: Program, index: int | None, name: str, detail=()):
+    def __init__(
+        self,
+        fault: Fault,
+        program: Program,
+        index: int | None,
+        name: str,
+        detail: tuple[Kind, ...] = (),
+    ):
         self.fault, self.program, self.index, self.name, self.detail = (
             fault,
             program,
@@ -116,7 +123,7 @@ def statement_value(statement: Statement, variables: dict[str, Abstract], bit: i
     needs = bit
     for argument in statement.arguments:
         if argument.__class__ is str:
-            kind, digest, mask = variables[argument]  # type: ignore[index]
+            kind, digest, mask = variables[argument]
             kinds += (kind,)
             data += digest
             needs |= mask

@@ -268,10 +268,10 @@ def _renamed(program: Program, taken: set[str]) -> Program:
             new += "_"
         names[name] = new
 
-    def rename(argument):
+    def rename(argument: str | float) -> str | float:
         return names[argument] if isinstance(argument, str) else argument
 
     statements = (
-        Statement(rename(s.target), s.function, tuple(map(rename, s.arguments))) for s in program
+        Statement(names[s.target], s.function, tuple(map(rename, s.arguments))) for s in program
     )
-    return Program(tuple(map(rename, program.states)), tuple(statements))
+    return Program(tuple(names[state] for state in program.states), tuple(statements))

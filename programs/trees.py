@@ -8,6 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+Leaves = list[tuple[tuple[Any, ...], Any]]  # with their paths
+
 
 def check_parameters(params: Any) -> None:
     """Warns of float64 parameters.
@@ -57,7 +59,7 @@ def check_like(params: Any, tree: Any, name: str) -> None:
             )
 
 
-def _difference(found: list, wanted: list) -> str:
+def _difference(found: Leaves, wanted: Leaves) -> str:
     here, there = ([jax.tree_util.keystr(path) for path, _ in leaves] for leaves in (found, wanted))
     missing = [path for path in there if path not in here]
     extra = [path for path in here if path not in there]

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from programs import ProgramError
 from programs import load as load_program
-from search.config.messages import KeyPath
 from search.config.selection import AblationSettings, FunnelSettings, TuningSettings
 from search.config.settings import Config
+from search.config.strict_yaml import KeyPath
 from search.evaluation import seeds
 from search.evaluation.seeds import SeedRange, TooManySeeds
 from search.shortening.ablation import ROUNDS

@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 
 from programs.execute import Tree, Value, interpret
-from programs.function import EPS_IS_LOST_FROM
-from programs.functions import EPS, FUNCTIONS
+from programs.function import EPS, EPS_IS_LOST_FROM
+from programs.functions import FUNCTIONS
 from programs.kinds import Kind
 from programs.program import OUTPUT, Program
 from programs.simplify.check_settings import GROUPS, SETTINGS, STEPS, Setting, inputs_of
@@ -225,7 +225,9 @@ def _residues(old: np.ndarray, new: np.ndarray, dtype: type) -> np.ndarray:
     """Where one of two is 0 and the other nothing beside the output's largest number."""
     with np.errstate(all="ignore"):
         largest = np.max(np.abs(old), where=np.isfinite(old), initial=0)
-        return ((old == 0) | (new == 0)) & (_distance(old, new) <= _RESIDUE[dtype] * largest)
+        small: np.ndarray = _distance(old, new) <= _RESIDUE[dtype] * largest
+        residues: np.ndarray = ((old == 0) | (new == 0)) & small
+        return residues
 
 
 def _relative(old: np.ndarray, new: np.ndarray) -> np.ndarray:
@@ -259,12 +261,14 @@ def _spread(before: Program, setting: Setting, guard: float, name: str, sample: 
 
 
 def _lost(old: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    return (spread >= np.abs(old) / 2) & (spread > 0)
+    lost: np.ndarray = (spread >= np.abs(old) / 2) & (spread > 0)
+    return lost
 
 
 def _distance(old: np.ndarray, new: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
-        return np.abs(old - new)
+        distance: np.ndarray = np.abs(old - new)
+    return distance
 
 
 def _in_float32(

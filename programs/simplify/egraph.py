@@ -161,7 +161,8 @@ def _conflict(egraph: Any, functions: Any) -> bool:
 
 
 def _commands(egraph: Any, text: str) -> list[Any]:
-    return egraph.run_program(*egraph.parse_program(text))
+    outputs: list[Any] = egraph.run_program(*egraph.parse_program(text))
+    return outputs
 
 
 def _run(egraph: Any, schedule: str) -> Any:

@@ -107,7 +107,9 @@ class _Graph:
         return cls(nodes, tie_break, users, update, nexts, states)
 
 
-def _unfoldable(node: Node, nodes: list[Node] | tuple[Node, ...]) -> tuple | None:
+def _unfoldable(
+    node: Node, nodes: list[Node] | tuple[Node, ...]
+) -> tuple[str | Fraction, ...] | None:
     """A call of constants alone that cannot be folded, as (function, constant, ...).
 
     Its result leaves float32's range, so that no program may compute it that did not do so before.

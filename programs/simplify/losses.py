@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from programs.functions import EPS
+from programs.function import EPS
 from programs.program import OUTPUT, Program
 from programs.simplify.check import outputs_of
 from programs.simplify.check_settings import SETTINGS, SIZES, Setting

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cache
 
 from programs.abstract import analyse, live_across_steps, remove_redundant
@@ -46,7 +47,7 @@ class _Session:
     program: Program
     terms: Terms
     work: Work
-    known: frozenset
+    known: frozenset[Fraction]
     steps: list[Step] = field(default_factory=list)
     stops: set[str] = field(default_factory=set)
     kept: dict[str, str] = field(default_factory=dict)

@@ -14,6 +14,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
+import optax
+
 from programs import Program, ProgramError
 from programs.interpreter import Capacity, capacity_of, encode, interpreted
 from programs.transform import as_optax
@@ -235,7 +237,7 @@ class Evaluator:
         )
 
 
-def _optax(program: Program | Handmade, task: Task):
+def _optax(program: Program | Handmade, task: Task) -> optax.GradientTransformation:
     return program.optimizer(task.schedule) if isinstance(program, Handmade) else as_optax(program)
 
 

@@ -37,7 +37,7 @@ class Handmade:
     learning_rate: float
     settings: tuple[tuple[str, float | bool], ...] = ()
 
-    def optimizer(self, schedule: Callable) -> optax.GradientTransformation:
+    def optimizer(self, schedule: optax.Schedule) -> optax.GradientTransformation:
         """The optimizer on a schedule whose peak is 1."""
         rate = self.learning_rate
         return OPTIMIZERS[self.name](lambda step: rate * schedule(step), **dict(self.settings))

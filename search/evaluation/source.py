@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from proxy_tasks.errors import TaskError
-from search.config.messages import KeyPath, nearest
+from search.config.messages import nearest
 from search.config.settings import Config, Engine, EvaluationSettings
+from search.config.strict_yaml import KeyPath
 from search.evaluation.inspection import Inspection, inspect_here, inspect_tasks
 from search.evaluation.jobs import Evaluate, Factory
 from search.evaluation.request import SettingsByTask, TaskFunction, scaled

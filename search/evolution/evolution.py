@@ -154,11 +154,11 @@ def breeding(settings: EvolutionSettings) -> Breeding:
     )
     shortest, longest = settings.random_length
 
-    def evolve(niches, rng):
+    def evolve(niches: Niches, rng: random.Random) -> tuple[Individual, Mutation]:
         parent = tournament(niches.draw(rng).individuals, settings.tournament, rng)
         return parent, mutate(parent.program, rng, options=options, analysis=parent.analysis)
 
-    def draw(niches, rng):
+    def draw(niches: Niches, rng: random.Random) -> tuple[None, Mutation]:
         length = shortest + uniform_index(rng, longest - shortest + 1)
         program = random_program(rng, length)
         return None, Mutation(program, analyse(program), "random", 1)
