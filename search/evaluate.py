@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         program = read_program(options.program)
         evaluator = evaluator_for(
-            options.task, options.task_set, options.engine, options.tasks_file
+            options.task, options.task_set, engine=options.engine, tasks_file=options.tasks_file
         )
         show = _Progress(len(evaluator.tasks) * options.seeds)
         evaluations = evaluator.evaluate(program, SEARCH.take(options.seeds), show)

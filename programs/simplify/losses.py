@@ -30,7 +30,9 @@ def given_up(before: Program, after: Program) -> tuple[str, ...]:
         difference = _share(new - old, old, both)
         if difference > _TOLD:
             text = f"{_percent(difference)} at {setting.name}"
-            (rounding if _rounds(before, setting, old, difference) else guards).append(text)
+            (
+                rounding if _rounds(before, setting, single=old, difference=difference) else guards
+            ).append(text)
         if (both & (old == 0) & (new != 0)).any():
             dead.append(setting.name)
     told = []
@@ -46,7 +48,7 @@ def given_up(before: Program, after: Program) -> tuple[str, ...]:
 
 
 def _update(program: Program, setting: Setting) -> np.ndarray:
-    return outputs_of(program, setting, np.float32)[OUTPUT].astype(np.float64)
+    return outputs_of(program, setting, dtype=np.float32)[OUTPUT].astype(np.float64)
 
 
 def _share(part: np.ndarray, whole: np.ndarray, where: np.ndarray) -> float:
@@ -57,7 +59,7 @@ def _share(part: np.ndarray, whole: np.ndarray, where: np.ndarray) -> float:
     return rest / size if size else float("inf") if rest else 0.0
 
 
-def _rounds(before: Program, setting: Setting, single: np.ndarray, difference: float) -> bool:
+def _rounds(before: Program, setting: Setting, *, single: np.ndarray, difference: float) -> bool:
     """Whether most of a difference is float32's rounding in the first program."""
     double = outputs_of(before, setting, guard=EPS)[OUTPUT]
     both = np.isfinite(single) & np.isfinite(double)

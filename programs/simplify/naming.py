@@ -42,7 +42,7 @@ def to_program(terms: Terms, readable: bool = False) -> Program:
         fewest digits that give the same float32.
     """
     names = _state_names(terms) if readable else list(terms.states)
-    writer = _Writer(schedule(terms), terms.states, names, readable)
+    writer = _Writer(schedule(terms), terms.states, names=names, readable=readable)
     return Program(tuple(names), tuple(writer.write()))
 
 
@@ -57,7 +57,9 @@ def shortest(value: Fraction | float) -> float:
 class _Writer:
     """Names the terms of a schedule in order."""
 
-    def __init__(self, plan: Schedule, states: Sequence[str], names: Sequence[str], readable: bool):
+    def __init__(
+        self, plan: Schedule, states: Sequence[str], *, names: Sequence[str], readable: bool
+    ):
         """names: what the states are called in the program."""
         self.plan, self.readable = plan, readable
         self.nodes = plan.nodes

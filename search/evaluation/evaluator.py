@@ -244,6 +244,7 @@ def _optax(program: Program | Handmade, task: Task) -> optax.GradientTransformat
 def evaluator_for(
     tasks: Sequence[str],
     texts: Sequence[str],
+    *,
     engine: Engine = "auto",
     tasks_file: str | None = None,
 ) -> Evaluator:

@@ -72,11 +72,13 @@ class ProxyTasks:
     def _inspect(self, config: Config) -> Inspection:
         later = [_scaled(task, scale) for _, task, scale in _later_tasks(config)]
         names = list(dict.fromkeys([*config.evaluation.tasks, *later]))
-        what = names, task_settings(config.evaluation), self._tasks_file
-        key = json.dumps(what)
+        settings, tasks_file = task_settings(config.evaluation), self._tasks_file
+        key = json.dumps((names, settings))
         if key not in self._inspections:
             self._inspections[key] = (
-                inspect_here(*what, self._tasks) if self._tasks else inspect_tasks(*what)
+                inspect_here(names, settings, tasks_file=tasks_file, tasks=self._tasks)
+                if self._tasks
+                else inspect_tasks(names, settings, tasks_file)
             )
         return self._inspections[key]
 

@@ -63,6 +63,7 @@ class Driver:
         self,
         config: Config,
         store: Store,
+        *,
         pool: Pool,
         statistics: Statistics,
         show: Callable[[], None] = lambda: None,
@@ -84,7 +85,7 @@ class Driver:
         self._programs = restored_programs(store)  # rows of programs by functional hash
         self._arrived = arrived(store)  # evaluations by number, not yet told
         for number, text in unaudited(store, config):
-            self.pool.submit(self._job(number, Purpose.AUDIT, parse(text)))
+            self.pool.submit(self._job(number, Purpose.AUDIT, program=parse(text)))
 
     def run(self, repeats: Repeats) -> None:
         """Runs a round to its end.
@@ -168,10 +169,10 @@ class Driver:
             return
         self._evaluated[child.number] = lookup
         if child.index < 0:
-            job = self._job(child.number, Purpose.SEARCH, lookup.live, rates=(1.0,))
+            job = self._job(child.number, Purpose.SEARCH, program=lookup.live, rates=(1.0,))
         else:
             least = self._thresholds(child, repeats)
-            job = self._job(child.number, Purpose.SEARCH, lookup.live, least)
+            job = self._job(child.number, Purpose.SEARCH, program=lookup.live, thresholds=least)
         self.pool.submit(job)
 
     def _thresholds(self, child: Child, repeats: Repeats) -> Thresholds:
@@ -190,6 +191,7 @@ class Driver:
         self,
         number: int,
         purpose: Purpose,
+        *,
         program: Program,
         thresholds: Thresholds = (),
         rates: Sequence[float] = (),
@@ -289,7 +291,7 @@ class Driver:
             )
             self.statistics.count_program(score, waiting.text)
             if lookup.is_new and may_be_audited(score.outcome, functional, self._hurdles):
-                self.pool.submit(self._job(child.number, Purpose.AUDIT, lookup.live))
+                self.pool.submit(self._job(child.number, Purpose.AUDIT, program=lookup.live))
         parent = child.parent
         self.store.add(
             IndividualRow(
@@ -306,4 +308,6 @@ class Driver:
                 edit=edit_between(parent.program if parent else None, mutation.program),
             )
         )
-        self.statistics.count_individual(waiting.reuse, mutation, live, score, child.index < 0)
+        self.statistics.count_individual(
+            waiting.reuse, mutation, live=live, score=score, is_start=child.index < 0
+        )

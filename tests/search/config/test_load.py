@@ -261,7 +261,10 @@ def test_nothing_is_said_of_what_only_defaults_would_break():
     check = lambda config: [(("evaluation", "tasks", 0), "no such task")]
     with pytest.raises(ConfigError) as error:
         loads(
-            b"evaluation: {tasks: 3}\nevolution: {tournament: 2000, population: x}", "t", (), check
+            b"evaluation: {tasks: 3}\nevolution: {tournament: 2000, population: x}",
+            "t",
+            overrides=(),
+            check=check,
         )
     assert [line.split(" expected")[0] for line in error.value.lines] == [
         "t:1:21: evaluation.tasks:",
