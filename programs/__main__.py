@@ -155,11 +155,11 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _mistake(error: ProgramError) -> dict[str, Any]:
-    place = {"file": error.file, "line": error.line, "column": error.column}
+    position = {"file": error.file, "line": error.line, "column": error.column}
     return {
         "valid": False,
         "error": error.message,
-        **{key: value or None for key, value in place.items()},
+        **{key: value or None for key, value in position.items()},
     }
 
 

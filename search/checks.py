@@ -22,7 +22,7 @@ MEMORY_GB = 1.0  # what a worker needs: JAX and a small task alone take 0.6
 
 
 def mistakes(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    """All that this file checks, by key path; what is said of tasks, their source knows."""
+    """All mistakes but those of tasks, by key path; those come from the source of fitness."""
     yield from wrong_files(config)
     yield from too_many_seeds(config)
     yield from wrong_workers(config)

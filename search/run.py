@@ -71,8 +71,7 @@ def main(
             say(options.view, "resume", resume)
         else:
             say(options.view, "stopped", "Stopped; nothing was run.")
-        number: int = stopped.args[0]
-        return 128 + number
+        return 128 + stopped.args[0]
     except ERRORS as error:
         code = report(error, running=stopping.is_running, go_on=f"To continue:\n{resume}")
         if isinstance(error, ClusterLost):

@@ -24,6 +24,7 @@ TO_BE_CHANGED = {  # by keyword some day
     "search/reports/progress.py": {"__init__"},
     "search/selection/warm_starts.py": {"warm_starts"},
     "search/storage/identity.py": {"identify", "resume_command"},
+    "search/workers/ray_cluster.py": {"_try"},
 }  # fmt: skip
 
 

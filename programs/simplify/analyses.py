@@ -139,7 +139,7 @@ def _formula(name: str) -> str:
 
 def _settled() -> Iterator[str]:
     """What is one number needs no more rewriting: 0 = 0 * c = 0 * (c * c) would never end. This is
-    said when all kinds and values are known: what is subsumed takes no part in finding them."""
+    done when all kinds and values are known: what is subsumed takes no part in finding them."""
     for name in (*_WORKED_OUT, *_COMPARING, "divide"):
         yield f"(rule ({_is(name)} (= n (val e))) ((subsume {_call(name)})) :ruleset settle)"
     # A tree of one number next to another tree is that number.

@@ -102,12 +102,12 @@ class _Writer:
     def _chain(self) -> set[int]:
         """The values that become the update, from the last one back along the first arguments."""
         chain: set[int] = set()
-        found = [i for i, name in self.plan.target.items() if name == OUTPUT]
-        end = self.plan.order.index(found[0])
-        while found:
-            i = found[0]
+        previous = [i for i, name in self.plan.target.items() if name == OUTPUT]
+        end = self.plan.order.index(previous[0])
+        while previous:
+            i = previous[0]
             chain.add(i)
-            found = [
+            previous = [
                 j
                 for j in self.nodes[i][1:2]
                 if is_call(self.nodes[j])

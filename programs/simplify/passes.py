@@ -108,7 +108,7 @@ class _Session:
 
     @contextmanager
     def attempt(self) -> Iterator[Callable[[], bool]]:
-        """Takes back all steps of the block unless they made the program better, all together.
+        """Undoes all steps of the block unless they made the program better, all together.
 
         Gives a function that says, after the block, whether they did. Rules that were disabled stay
         so, since their checks failed.
@@ -335,7 +335,7 @@ def _take(session: _Session, proposal: Proposal, name: str) -> bool:
 
 
 def _checked(session: _Session, first: Program) -> Check:
-    """The check of all steps from `first` on; the last ones are taken back until it passes."""
+    """The check of all steps from `first` on; the last ones are undone until it passes."""
     while session.program != first:
         applied = [step for step in session.steps if step.applied]
         exact = all(step.claim is Claim.EXACT for step in applied)
@@ -345,7 +345,7 @@ def _checked(session: _Session, first: Program) -> Check:
         if result.passed:
             return result
         last = applied[-1]
-        session.stops.add("the steps added up to too large a difference, and some were taken back")
+        session.stops.add("the steps added up to too large a difference, and some were undone")
         session.steps[session.steps.index(last)] = replace(last, applied=False, check=result)
         session.program, session.terms = last.before, from_program(last.before)
         session.kept = {s: s for s in session.program.states if s in session.kept}

@@ -35,7 +35,7 @@ from proxy_tasks import (
 from search.config.settings import Engine
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job
-from search.evaluation.optimizers import PREFIX, Handmade, read_program
+from search.evaluation.optimizers import PREFIX, HandDesigned, read_program
 from search.evaluation.request import (
     META,
     SEARCH,
@@ -73,7 +73,7 @@ class _Compiled(NamedTuple):
     """What one compilation serves: all seeds of a program."""
 
     task: str
-    program: Program | Handmade
+    program: Program | HandDesigned
     checked: bool  # at the hurdles
 
 
@@ -131,9 +131,9 @@ class Evaluator:
             self._tasks[name] = make_task(name, **settings_of(name, self.settings))
         return self._tasks[name]
 
-    def engine_of(self, name: str, program: Program | Handmade | None = None) -> Engine:
-        """The engine that scores a task; an optimizer made by hand is always compiled."""
-        if isinstance(program, Handmade):
+    def engine_of(self, name: str, program: Program | HandDesigned | None = None) -> Engine:
+        """The engine that scores a task; an optimizer designed by hand is always compiled."""
+        if isinstance(program, HandDesigned):
             return "compiled"
         return engine_for(self.task(name)) if self.engine == "auto" else self.engine
 
@@ -160,7 +160,7 @@ class Evaluator:
 
     def evaluate(
         self,
-        program: Program | Handmade | str,
+        program: Program | HandDesigned | str,
         seeds: Sequence[int] = (0,),
         show: Callable[[Evaluation], None] = lambda _: None,
     ) -> list[Evaluation]:
@@ -176,7 +176,7 @@ class Evaluator:
             interpreted and it is none.
         """
         program = read_program(program)
-        if isinstance(program, Handmade) and self.engine == "interpreted":
+        if isinstance(program, HandDesigned) and self.engine == "interpreted":
             raise ProgramError(
                 f"the engine 'interpreted' has no meaning for {PREFIX}{program.name}: only "
                 "programs are interpreted; leave it out"
@@ -199,7 +199,7 @@ class Evaluator:
         if name not in self._data:
             self._data[name] = DeviceData(task)
         data = self._data[name]
-        if isinstance(program, Handmade) or self.engine_of(name) == "compiled":
+        if isinstance(program, HandDesigned) or self.engine_of(name) == "compiled":
             compiled = _Compiled(name, program, checked)
             if compiled not in self._compiled:
                 self._compiled[compiled] = Training(
@@ -237,8 +237,10 @@ class Evaluator:
         )
 
 
-def _optax(program: Program | Handmade, task: Task) -> optax.GradientTransformation:
-    return program.optimizer(task.schedule) if isinstance(program, Handmade) else as_optax(program)
+def _optax(program: Program | HandDesigned, task: Task) -> optax.GradientTransformation:
+    return (
+        program.optimizer(task.schedule) if isinstance(program, HandDesigned) else as_optax(program)
+    )
 
 
 def evaluator_for(

@@ -107,8 +107,8 @@ def _of_settings(name: str, settings: SettingsByTask) -> dict[str, str]:
 
     if mistake():
         return {}
-    found = {key: mistake(**{key: value}) for key, value in settings_of(name, settings).items()}
-    return {key: message for key, message in found.items() if message}
+    messages = {key: mistake(**{key: value}) for key, value in settings_of(name, settings).items()}
+    return {key: message for key, message in messages.items() if message}
 
 
 def main() -> None:

@@ -47,8 +47,8 @@ class ProxyTasks:
         return worker_factory(config.evaluation, self._tasks_file, self._tasks)
 
     def fingerprints(self, config: Config) -> dict[str, str]:
-        found = self._inspect(config).fingerprints
-        return {name: found[name] for name in config.evaluation.tasks}
+        fingerprints = self._inspect(config).fingerprints
+        return {name: fingerprints[name] for name in config.evaluation.tasks}
 
     def mistakes(self, config: Config) -> Iterable[tuple[KeyPath, str]]:
         settings = config.evaluation

@@ -17,7 +17,7 @@ from search.evolution.rates import rescaled
 from search.storage import queries
 from search.storage.conversion import imported_score, outcome_of
 from search.storage.errors import StoreError
-from search.storage.lineage import ProgramText, rebuilt
+from search.storage.lineage import ProgramText, program_text_of
 from search.storage.store import Reader
 
 
@@ -82,7 +82,7 @@ def restore_round(repeats: Repeats, store: Reader, cache: Cache) -> None:
     recent: dict[tuple[int, int], deque[queries.Birth]] = defaultdict(deque)  # by repeat and niche
     last = None
     for row in queries.births(store, repeats=repeats.numbers):
-        texts[row.number] = rebuilt(texts, row)
+        texts[row.number] = program_text_of(texts, row)
         if row.child < 0:
             _tell_start(repeats, row, program=texts[row.number].program(), cache=cache)
             continue

@@ -73,9 +73,9 @@ def outcome_of(name: str) -> Outcome:
 
 def _array(text: str) -> list[Any]:
     try:
-        found = json.loads(text)
+        array = json.loads(text)
     except ValueError:
-        found = None
-    if not isinstance(found, list):
+        array = None
+    if not isinstance(array, list):
         raise StoreError(f"a stored array is '{text[:40]}'")
-    return found
+    return array

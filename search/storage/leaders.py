@@ -30,20 +30,20 @@ def leaders(store: Reader, count: int, before: int | None = None) -> list[Leader
 
     before: only programs that were told before this individual.
     """
-    found: dict[bytes, Leader] = {}
+    by_behaviour: dict[bytes, Leader] = {}
     texts: set[str] = set()  # a program may have been drawn at several rates
     for behaviour, *row in store.iterate(
         "SELECT coalesce(behavioural, functional), first, live, fitness, text, states FROM"
         " distinct_programs WHERE fitness > -1e999 AND first < ? ORDER BY fitness DESC, live, id",
         (math.inf if before is None else before,),
     ):
-        if len(found) == count:
+        if len(by_behaviour) == count:
             break
         leader = Leader(*row)
         if leader.text not in texts:
-            found.setdefault(behaviour, leader)
+            by_behaviour.setdefault(behaviour, leader)
             texts.add(leader.text)
-    return list(found.values())
+    return list(by_behaviour.values())
 
 
 def front(store: Reader) -> list[Leader]:

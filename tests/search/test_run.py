@@ -279,14 +279,12 @@ def test_a_signal_ends_the_wait_for_a_ray_that_does_not_answer(config, tmp_path,
 def test_the_resume_command_names_this_python(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "my env" / "python"))
-    command = resume_command("c.yaml", Path("runs/c"), overrides=["seed=1"])
+    command = resume_command("c.yaml", Path("runs/c"), ["seed=1"])
     assert command == (
         "'my env/python' -m search.run --config c.yaml --run-dir runs/c --set seed=1 --resume"
     )
     monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
-    assert resume_command("c.yaml", Path("c"), overrides=[]).startswith(
-        "/usr/bin/python3 -m search.run "
-    )
+    assert resume_command("c.yaml", Path("c"), []).startswith("/usr/bin/python3 -m search.run ")
 
 
 def test_what_keeps_a_search_from_starting_leaves_the_directory_free(config, tmp_path):

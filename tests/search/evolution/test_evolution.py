@@ -12,7 +12,7 @@ from programs.draws import child_rng
 from programs.mutate import mutate
 from search.config.settings import Config, EvolutionSettings, WorkerSettings
 from search.evaluation.fitness import Outcome, Score
-from search.evaluation.jobs import Failing, Job, Purpose
+from search.evaluation.jobs import Job, Purpose, TooManyFailures
 from search.evaluation.request import Request
 from search.evolution.counters import Statistics
 from search.evolution.driver import Driver
@@ -277,10 +277,10 @@ def failing_factory(spoilt):
 )
 def test_when_everything_fails_the_search_stops_and_charges_no_program(tmp_path, spoilt, message):
     whole = run(tmp_path / "whole", window=64)
-    with pytest.raises(Failing, match=message):
+    with pytest.raises(TooManyFailures, match=message):
         run(tmp_path / "parts", failing_factory(spoilt), window=64)
     assert run(tmp_path / "parts", window=64) == whole
-    with pytest.raises(Failing, match=message):
+    with pytest.raises(TooManyFailures, match=message):
         run(tmp_path / "narrow", failing_factory(spoilt), window=2)
 
 
