@@ -93,7 +93,7 @@ def positive(text: str) -> float:
 
 
 def writable(text: str) -> Path:
-    """A file that is written at the end: where it cannot be is told before the work."""
+    """A file that is written at the end; that it cannot be written is reported before the work."""
     path = Path(text)
     there = path if path.exists() else path.absolute().parent
     if path.is_dir() or not os.access(there, os.W_OK):

@@ -95,7 +95,7 @@ def _later_tasks(config: Config) -> Iterator[tuple[KeyPath, str, float]]:
 
 
 def _scaled(task: str, factor: float) -> str:
-    """The task's name at a scale, or as it is if it is no name, which is told of it itself."""
+    """The task's name at a scale; as it is if it is none, which is reported by itself."""
     try:
         return scaled(task, factor)
     except TaskError:

@@ -124,7 +124,7 @@ def test_audits_take_their_share_of_what_was_rejected_early():
         assert chosen == (pytest.approx(1000, abs=20) if early else 0)
 
 
-def test_false_rejections_are_told_by_the_fitness_over_all_tasks_and_seeds(tmp_path):
+def test_false_rejections_are_counted_by_the_fitness_over_all_tasks_and_seeds(tmp_path):
     """Two tasks of different scales: the worse of them alone says nothing."""
     config = Config(evaluation={"tasks": ("a", "b"), "seeds": 2, "weights": (1.0, 3.0)})
     with Store(tmp_path) as store:

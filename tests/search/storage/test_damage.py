@@ -127,7 +127,7 @@ def test_a_damaged_store_is_one_line_or_the_same_history(
         inspected = inspect([str(run_dir)])
         err = capsys.readouterr().err
         assert inspected == 0 or (inspected == 2 and err.count("\n") == 1), (how, err)
-        code = searched(config, run_dir, run_dir="--resume")
+        code = searched(config, run_dir, "--resume")
         err = capsys.readouterr().err
         assert code == inspected, (how, err)
         if code:
