@@ -57,7 +57,8 @@ class _NormalForms(TermBuilder):
         if function == "subtract":  # x - y = x + -y
             return self.apply("add", [x, self.apply("negative", [y])])
         if function == "negative" and label == "negative":  # --x = x
-            return self.nodes[x][1]
+            inner: int = self.nodes[x][1]
+            return inner
         if function == "abs" and label in _NONNEGATIVE:
             return x
         if function in _IDEMPOTENT and (x == y if len(arguments) == 2 else label == function):
@@ -97,7 +98,8 @@ class _NormalForms(TermBuilder):
         """The term of which this one is the negative, if it is one."""
         node = self.nodes[term]
         if node[0] == "negative":
-            return node[1]
+            inner: int = node[1]
+            return inner
         if node[0] == "constant" and node[1][3] & 0x80:  # the sign bit
             return self.node(("constant", node[1][:3] + bytes((node[1][3] ^ 0x80,))))
         return None

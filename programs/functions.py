@@ -55,7 +55,7 @@ def _constant(name: str, value: float) -> Function:
     )
 
 
-def _cosine_sim(tree, x, y):
+def _cosine_sim(tree: Any, x: Any, y: Any) -> Any:
     x, y = tree.cast(x, y)
     xp = tree.xp
     norms = xp.sqrt(tree.total(xp.square, x)) * xp.sqrt(tree.total(xp.square, y))

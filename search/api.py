@@ -106,7 +106,9 @@ def search(
             starts = warm_starts(
                 config, store, pool, fingerprints, show=Lines(view), stopping=stopping
             )
-            driver = Driver(config, store, pool, statistics, shown.show, stopping)
+            driver = Driver(
+                config, store, pool=pool, statistics=statistics, show=shown.show, stopping=stopping
+            )
             born = 0
             for number in range(config.evolution.rounds):
                 repeats = Repeats(config.evolution, config.seed, number, starts, born)

@@ -24,6 +24,8 @@ class Stopped(BaseException):
     As KeyboardInterrupt, it is no Exception, so that nobody takes it for a failure.
     """
 
+    args: tuple[int]
+
 
 class Stage(Enum):
     """What a signal does."""

@@ -52,8 +52,8 @@ def _individual(settings: EvolutionSettings, child: Child, score: Score) -> Indi
     return individual_of(
         settings,
         child.number,
-        program,
-        score,
+        program=program,
+        score=score,
         states=states,
         live=live,
         drawn=child.drawn,
@@ -65,7 +65,7 @@ class Evolution:
     """One repeat: `ask` for the next child, `tell` its score, in order of birth."""
 
     def __init__(
-        self, settings: EvolutionSettings, seed: int, repeat: int, starts: Sequence[Individual]
+        self, settings: EvolutionSettings, seed: int, *, repeat: int, starts: Sequence[Individual]
     ):
         """starts: the warm starts, scored; each population begins as copies of its own in turn."""
         self.settings, self.seed, self.repeat = settings, seed, repeat
@@ -154,11 +154,11 @@ def breeding(settings: EvolutionSettings) -> Breeding:
     )
     shortest, longest = settings.random_length
 
-    def evolve(niches, rng):
+    def evolve(niches: Niches, rng: random.Random) -> tuple[Individual, Mutation]:
         parent = tournament(niches.draw(rng).individuals, settings.tournament, rng)
         return parent, mutate(parent.program, rng, options=options, analysis=parent.analysis)
 
-    def draw(niches, rng):
+    def draw(niches: Niches, rng: random.Random) -> tuple[None, Mutation]:
         length = shortest + uniform_index(rng, longest - shortest + 1)
         program = random_program(rng, length)
         return None, Mutation(program, analyse(program), "random", 1)
@@ -278,4 +278,6 @@ class Repeats:
         starts = self._starts[repeat]
         starts.append(start)
         if len(starts) == self._starts_each:
-            self.evolutions[repeat] = Evolution(self.settings, self.seed, repeat, starts)
+            self.evolutions[repeat] = Evolution(
+                self.settings, self.seed, repeat=repeat, starts=starts
+            )

@@ -151,7 +151,7 @@ class Ledger:
 
 def remembered(score: Scorer) -> Scorer:
     """The same, without training anything twice in this process."""
-    known: dict[tuple, float] = {}
+    known: dict[tuple[str, str, int, str], float] = {}
 
     def scored(requests: Sequence[Request]) -> list[float]:
         keys = [(r.program_key, r.task, r.seed, r.split) for r in requests]

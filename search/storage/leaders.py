@@ -33,7 +33,7 @@ def leaders(
     before: only programs that were told before this individual; states: only those that need so
       many.
     """
-    found: dict[bytes, Leader] = {}
+    by_behaviour: dict[bytes, Leader] = {}
     texts: set[str] = set()  # a program may have been drawn at several rates
     for behaviour, *row in store.iterate(
         "SELECT coalesce(behavioural, functional), first, live, fitness, text, states FROM"
@@ -41,13 +41,13 @@ def leaders(
         " ORDER BY fitness DESC, live, id",
         (math.inf if before is None else before, states),
     ):
-        if len(found) == count:
+        if len(by_behaviour) == count:
             break
         leader = Leader(*row)
         if leader.text not in texts:
-            found.setdefault(behaviour, leader)
+            by_behaviour.setdefault(behaviour, leader)
             texts.add(leader.text)
-    return list(found.values())
+    return list(by_behaviour.values())
 
 
 def numbers_of_states(store: Reader) -> list[int]:

@@ -36,7 +36,9 @@ from search.storage.schema import (
 from search.storage.store import Reader
 
 
-def _rows(store: Reader, table: Table, rest: str = "", values: tuple = ()) -> Iterator[Any]:
+def _rows(
+    store: Reader, table: Table, rest: str = "", values: tuple[str | float, ...] = ()
+) -> Iterator[Any]:
     """The rows of a table; rest: WHERE and ORDER BY."""
     found = store.iterate(f"SELECT {table.columns} FROM {table.name} {rest}", values)
     return map(table.row._make, found)
@@ -44,6 +46,7 @@ def _rows(store: Reader, table: Table, rest: str = "", values: tuple = ()) -> It
 
 def last_number(store: Reader) -> int:
     """Number of the last individual; -1: there is none."""
+    number: int
     [(number,)] = store.rows("SELECT coalesce(max(number), -1) FROM individuals")
     return number
 
@@ -162,6 +165,7 @@ def births(
 
 def fitness_of(store: Reader, number: int) -> float:
     """The fitness of an individual's program."""
+    fitness: float
     [(fitness,)] = store.rows("SELECT fitness FROM history WHERE number = ?", (number,))
     return fitness
 

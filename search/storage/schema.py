@@ -184,7 +184,8 @@ class Table:
 
     @property
     def key_columns(self) -> tuple[str, ...]:
-        return self.row._fields[: self.key]
+        names: tuple[str, ...] = self.row._fields[: self.key]
+        return names
 
     @property
     def create(self) -> str:
@@ -207,7 +208,8 @@ _SQL_TYPES = {int: "INTEGER", float: "REAL", str: "TEXT", bytes: "BLOB"}
 
 
 def _python_type(hint: Any) -> type:
-    return get_args(hint)[0] if isinstance(hint, types.UnionType) else hint
+    python_type: type = get_args(hint)[0] if isinstance(hint, types.UnionType) else hint
+    return python_type
 
 
 def _sql_type(hint: Any) -> str:

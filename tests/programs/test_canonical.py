@@ -87,7 +87,7 @@ def test_states():
     assert canonical_hash(one) != canonical_hash(single)
 
 
-def test_states_that_differ_late_are_told_apart():
+def test_states_that_differ_late_are_distinguished():
     """A delay line of eight states against one of seven: equal for seven steps, then not."""
 
     def delay(length):
