@@ -21,21 +21,23 @@ def _report(name: str, merges: Merges) -> str:
     )
 
 
-def _check(count: int) -> None:
+def _check(count: int) -> Merges:
     everything, trainable = count_merges(mutated(count))
     print(f"\n{_report('all', everything)}\n{_report('trainable', trainable)}")
     for programs in everything.false:
         pytest.fail("one hash, several behaviours:\n" + "\n".join(map(str, programs)))
-    assert trainable.missed <= MISSED * trainable.possible
+    return trainable
 
 
 def test_mutated_programs():
-    _check(600)
+    """So few have too little to merge for a share of it."""
+    assert _check(300).possible > 50
 
 
 @pytest.mark.slow
 def test_thirteen_thousand_mutated_programs():
-    _check(13_000)
+    trainable = _check(13_000)
+    assert trainable.missed <= MISSED * trainable.possible
 
 
 # --- in the engines ------------------------------------------------------------------------------
@@ -93,10 +95,10 @@ def _check_engine(engine, pairs: list[tuple[Program, Program]], exact: bool, ste
 
 
 def test_merged_programs_are_equal_in_numpy_and_the_interpreter():
-    pairs = _pairs(400)
-    assert len(pairs) > 20
+    pairs = _pairs(500)
+    assert len(pairs) >= 20
     _check_engine(engines.numpy, pairs, True, 3)
-    _check_engine(engines.interpreter, pairs[:20], True, 2)
+    _check_engine(engines.interpreter, pairs[:3], True, 2)
 
 
 @pytest.mark.slow
