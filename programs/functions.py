@@ -65,12 +65,16 @@ def _constant(name: str, value: float) -> Function:
 
 def _maximum(xp, x, y):
     larger = xp.maximum(x, y)
-    return np.where((x == 0) & (y == 0), x + y, larger) if xp is np else larger
+    if xp is not np:
+        return larger
+    return np.where((x == 0) & (y == 0), np.where(np.signbit(x), y, x), larger)
 
 
 def _minimum(xp, x, y):
     smaller = xp.minimum(x, y)
-    return np.where((x == 0) & (y == 0), -(-x - y), smaller) if xp is np else smaller
+    if xp is not np:
+        return smaller
+    return np.where((x == 0) & (y == 0), np.where(np.signbit(x), x, y), smaller)
 
 
 def _sign(xp, x):

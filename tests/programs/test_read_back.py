@@ -29,8 +29,8 @@ def _search(children: int, population: int, options: MutationOptions) -> int:
 
 
 def test_programs_are_read_back():
-    assert _search(1_000, 50, MutationOptions()) > 20
-    assert _search(1_000, 5, MutationOptions(delete=0, max_length=60)) == 60
+    assert _search(500, 20, MutationOptions()) > 10
+    assert _search(300, 3, MutationOptions(delete=0, max_length=40)) == 40
 
 
 @pytest.mark.slow
