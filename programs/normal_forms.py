@@ -41,8 +41,6 @@ _ODD = with_property(ODD) - {"negative"}
 
 # f(0.0) and f(-0.0) are two numbers, not two zeros: 1 / x and x ** -1 are infinities of both signs.
 _TELLS_ZEROS = with_property(TELLS_ZEROS)
-# A length of numbers of these kinds or lower is the length of each.
-_LENGTHS = {"norm": Kind.PER_ARRAY, "global_norm": Kind.SCALAR}
 _SMALLEST_FACTOR = 2.0**-22  # the smallest normal number times this is a subnormal one, not 0
 # Finite for finite arguments.
 _BOUNDED = {"sign", "sin", "cos", "tanh", "arctan", "negative", "abs"}
@@ -141,8 +139,9 @@ class NormalForms(TermBuilder):
             for factor, other in (self.nodes[x][1:], self.nodes[x][:0:-1]):
                 if self._keeps_sign(self.nodes[factor]):
                     return self.apply("sign", [other])
-        if function in _LENGTHS and self._kind(x) <= _LENGTHS[function]:
-            return self.apply("sqrt", [self.apply("square", [x])])
+        # Not sqrt(square(x)), nor |x|: of one number XLA makes |x|, numpy the root of the square.
+        if function == "global_norm" and self._kind(x) is Kind.SCALAR:
+            return self.apply("norm", [x])
         if not self.signed_zeros and (function == "add" or function == "interp"):
             return self._sum_with_zero(function, arguments)
         if function == "multiply":

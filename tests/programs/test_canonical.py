@@ -49,6 +49,8 @@ OTHER = [
     ("a = exp(g); update = a * 0", "a = exp(g); update = a - a"),  # for infinities neither is 0
     ("a = g * -0.5; update = sign(a)", "update = sign(g)"),
     ("a = g * 1e-30; update = sign(a)", "update = sign(g)"),  # may be 0
+    ("a = norm(lr); update = g * a", "a = abs(lr); update = g * a"),  # in numpy, of 1e-30
+    ("a = norm(lr); update = g * a", "a = square(lr); a = sqrt(a); update = g * a"),  # in XLA
     ("a = interp(0.1, 0.3, 0.7); update = g * a", "update = g * 0.24"),  # fused or not
     ("update = g / w", "a = reciprocal(w); update = g * a"),  # the guard
     ("update = g / -2", "a = g / 2; update = -a"),  # the guard
