@@ -208,7 +208,7 @@ class CacheSettings(SettingsModel):
 
     key: Literal["functional", "canonical"] = "functional"
     """`functional` is the paper's hash; `canonical` also merges programs that are equal by
-    algebra."""
+    algebra, or by a state that stays zero."""
     runs: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     """Directories of earlier runs whose evaluations are taken over where tasks and seeds are the
     same."""
