@@ -18,6 +18,7 @@ from search.evaluation import seeds
 from search.evaluation.fitness import Evaluation, Outcome, Score, rejected, score_of
 from search.evaluation.jobs import Failing, Job, Purpose, Result
 from search.evaluation.request import SEARCH, Request, Thresholds
+from search.evolution.budget import Budget
 from search.evolution.cache import Lookup
 from search.evolution.counters import Statistics
 from search.evolution.evolution import Child, Repeats
@@ -67,8 +68,11 @@ class Driver:
         statistics: Statistics,
         show: Callable[[], None] = lambda: None,
         stopping: Callable[[], int | None] = lambda: None,
+        budget: Budget | None = None,
     ):
-        """show: called often, to draw progress; stopping: the signal that asks to stop, if any."""
+        """show: called often, to draw progress; stopping: the signal that asks to stop, if any;
+        budget: of the config's `stop`, if its time runs already."""
+        self.budget = budget or Budget(config.stop, store)
         self._meta = MetaValidation(store, config.meta_validation, config.evaluation.tasks)
         self.config, self.store, self.pool = config, store, pool
         self.statistics, self._show, self._stopping = statistics, show, stopping
@@ -114,11 +118,13 @@ class Driver:
         while self.pool.outstanding:
             self._collect(WAIT_S)
             self.step()
+        self.budget.save()
         self.store.commit()
 
     def step(self) -> None:
         """What is due between any two steps: commit, show, stop."""
         if self.store.commit_if_due():
+            self.budget.save()
             self._submit_points()
         self._show()
         for kind, text in self.pool.events:
@@ -135,6 +141,7 @@ class Driver:
 
     def _ask(self, repeats: Repeats) -> bool:
         for count in range(CHUNK):
+            self.budget.limit(repeats)
             child = repeats.ask()
             for individual in repeats.take_rescaled():
                 assert individual.drawn is not None
@@ -249,6 +256,7 @@ class Driver:
 
     def _settle(self, lookup: Lookup, evaluations: tuple[Evaluation, ...]) -> Score:
         score = lookup.entry.score = score_of(evaluations, self.config.evaluation)
+        lookup.entry.trainings = len(evaluations)
         return score
 
     def _tell(self, repeats: Repeats) -> bool:
@@ -260,6 +268,10 @@ class Driver:
                 waiting.child = rescaled(waiting.child, score.rate, waiting.lookup.functional)
                 waiting.text = waiting.text and str(at_rate(parse(waiting.text), score.rate))
             repeats.tell(waiting.child, score)
+            entry, number = waiting.lookup.entry, waiting.child.number
+            self.budget.told(
+                number, score.fitness, entry.trainings if entry.evaluated == number else 0
+            )
             self._log(waiting, score)
             told = True
         return told
