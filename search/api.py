@@ -57,6 +57,7 @@ from search.selection.tuning import TuningResult
 from search.selection.tuning import tune as tune_programs
 from search.selection.warm_starts import warm_starts
 from search.shortening.shorten import ShorteningResult, Step, shorten
+from search.stopping import at_once
 from search.storage import identity
 from search.storage.store import Reader, Store
 from search.workers.ray_pool import make_pool
@@ -111,20 +112,22 @@ def search(
             View(view, statistics, pool) as shown,
         ):
             started()
-            starts = warm_starts(
-                config, store, pool, fingerprints, show=Lines(view), stopping=stopping
-            )
-            driver = Driver(config, store, pool, statistics, shown.show, stopping, budget)
+            with at_once(stopping):
+                starts = warm_starts(
+                    config, store, pool, fingerprints, show=Lines(view), stopping=stopping
+                )
+                driver = Driver(config, store, pool, statistics, shown.show, stopping, budget)
             finalists, ending = _rounds(driver, starts)
         if ending:
             say(view, "ended_early", ending)
-        lines = summary(store, config, statistics=statistics, finalists=finalists)
+        with at_once(stopping):
+            lines = [*summary(store, config, statistics=statistics, finalists=finalists)]
         say(view, "summary", "\n".join(lines))
         setup = Setup.of(config, tasks_file, tasks)
         conclusion = conclude(
             config, store, finalists, setup=setup, show=Lines(view), stopping=stopping
         )
-        lines = conclusion_lines(conclusion, store.run_dir) if config.funnel else iter(())
+        lines = [*conclusion_lines(conclusion, store.run_dir)] if config.funnel else []
         say(view, "conclusion", "\n".join(lines))
     return SearchResult(
         Path(run_dir), tuple(finalists), conclusion, budget.used_up if ending else None
@@ -264,9 +267,10 @@ def funnel(
         limit = settings.timeout_s
         with ledger_of(store, setup, timeout_s=limit, show=show, stopping=stopping) as ledger:
             started()
-            result = run_funnel(
-                candidates, ledger, setup=setup, settings=settings, searched=not named
-            )
+            with at_once(stopping):
+                result = run_funnel(
+                    candidates, ledger, setup=setup, settings=settings, searched=not named
+                )
         write_report(store.run_dir, result)
     return result
 

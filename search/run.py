@@ -24,7 +24,7 @@ from search.reports.progress import KINDS, say
 from search.stopping import Stopped, Stopping
 from search.storage.errors import StoreError
 from search.storage.identity import is_begun, resume_command
-from search.workers.ray_cluster import ClusterLost
+from search.workers.ray_cluster import ClusterLost, is_stuck
 
 NOW = "stop.hours=0"  # concludes with what is there
 
@@ -72,15 +72,22 @@ def main(
         )
     except Stopped as stopped:
         _tell_stopped(options, run_dir)
-        return 128 + stopped.args[0]
+        return _ended(128 + stopped.args[0])
     except ERRORS as error:
         resume = resume_command(run_dir, tasks_file=options.tasks_file)
         go_on = f"To continue:\n{resume}" if is_begun(run_dir) else ""
         code = report(error, running=stopping.is_running, go_on=go_on)
-        if isinstance(error, ClusterLost):
-            os._exit(code)  # Ray's exit hooks would wait for what is gone; the store is closed
-        return code
+        return _ended(code, lost=isinstance(error, ClusterLost))
     return 0
+
+
+def _ended(code: int, *, lost: bool = False) -> int:
+    """The exit code; where Ray is lost or stuck the process ends here, for Ray's exit hooks would
+    wait for what is gone. The store is closed."""
+    if lost or is_stuck():
+        sys.stdout.flush()
+        os._exit(code)
+    return code
 
 
 def _run_dir(options: argparse.Namespace, parser: Parser) -> Path:

@@ -33,7 +33,7 @@ from search.evolution.resume import (
     restored_programs,
     unaudited,
 )
-from search.stopping import Stopped
+from search.stopping import Stopped, at_once
 from search.storage.conversion import evaluation_row
 from search.storage.lineage import edit_between
 from search.storage.schema import IndividualRow, ProgramRow
@@ -96,7 +96,8 @@ class Driver:
         Raises:
           Stopped: asked to stop. Failing: a warm start or too many programs in a row fail.
         """
-        restore_round(repeats, self.store, self.cache)
+        with at_once(self._stopping):
+            restore_round(repeats, self.store, self.cache)
         while not repeats.finished or self.pool.outstanding:
             moved = self._ask(repeats)
             moved |= self._tell(repeats)
