@@ -7,6 +7,7 @@ import contextlib
 import logging
 import math
 import os
+import queue
 import signal
 import socket
 import threading
@@ -22,7 +23,6 @@ from search.stopping import SIGNALS
 STARTING_S = 4.0  # what Ray's start gets to end by itself, once it is given up
 SHUTTING_DOWN_S = 8.0  # longest wait for Ray's end after a signal
 TICK_S = 0.02  # longest time without our handlers
-THREAD = "a call of Ray's"
 
 
 class WorkerError(RuntimeError):
@@ -101,19 +101,20 @@ class _Call:
     """
 
     def __init__(self, call: Callable[[], Any]):
-        self._coming: Future[Any] = Future()
+        self._call, self._coming, self._ended = call, Future[Any](), threading.Event()
         self._handlers = {}
         if threading.current_thread() is threading.main_thread():
             found = {number: signal.getsignal(number) for number in SIGNALS}
             self._handlers = {n: handler for n, handler in found.items() if handler is not None}
-        self._ended = threading.Event()  # a join that a signal interrupts takes the thread for dead
-        threading.Thread(target=self._run, args=(call,), daemon=True, name=THREAD).start()
+        _Thread.free().make(self)
 
-    def _run(self, call: Callable[[], Any]) -> None:
+    def run(self) -> None:
         try:
-            self._coming.set_result(call())
+            self._coming.set_result(self._call())
         except BaseException as error:
             self._coming.set_exception(error)
+
+    def end(self) -> None:
         self._ended.set()
 
     def result(self) -> Any:
@@ -134,9 +135,43 @@ class _Call:
             signal.signal(number, handler)
 
 
+class _Thread:
+    """Makes Ray's calls, one after the other, as long as this process lives: with the thread that
+    started them Ray's processes would end (Linux's PR_SET_PDEATHSIG)."""
+
+    _latest: _Thread | None = None
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
+        self.is_busy = False
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def make(self, call: _Call) -> None:
+        self.is_busy = True
+        self._calls.put(call)
+
+    def _work(self) -> None:
+        while True:
+            call = self._calls.get()
+            call.run()
+            self.is_busy = False
+            call.end()
+
+    @classmethod
+    def free(cls) -> _Thread:
+        """The one there is, unless its last call was given up and has not ended."""
+        if cls._latest is None or cls._latest.is_busy:
+            cls._latest = cls()
+        return cls._latest
+
+    @classmethod
+    def stuck(cls) -> bool:
+        return cls._latest is not None and cls._latest.is_busy
+
+
 def is_stuck() -> bool:
     """Whether a call of Ray's was given up that has not ended; Python's exit would wait for it."""
-    return any(thread.name == THREAD for thread in threading.enumerate())
+    return _Thread.stuck()
 
 
 def _look_for(address: str) -> None:
