@@ -73,7 +73,8 @@ class Reader:
     def iterate(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
         """The rows of a query, one by one."""
         with sqlite_errors(self.path, "it cannot be read"):
-            yield from self._connection.execute(query, values)
+            for row in self._connection.execute(query, values):  # `yield from` would close it
+                yield row
 
     def meta(self, key: MetaKey) -> str | None:
         rows = self.rows(f"SELECT value FROM {META.name} WHERE key = ?", (key,))
