@@ -73,7 +73,7 @@ class Reader:
     def iterate(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
         """The rows of a query, one by one."""
         with sqlite_errors(self.path, "it cannot be read"):
-            for row in self._connection.execute(query, values):  # `yield from` would close it
+            for row in self._connection.execute(query, values):  # noqa: UP028 (`yield from` would close the cursor)
                 yield row
 
     def meta(self, key: MetaKey) -> str | None:
