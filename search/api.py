@@ -117,9 +117,9 @@ def search(
                     config, store, pool, fingerprints, show=Lines(view), stopping=stopping
                 )
                 driver = Driver(config, store, pool, statistics, shown.show, stopping, budget)
-            finalists, ending = _rounds(driver, starts)
-        if ending:
-            say(view, "ended_early", ending)
+            finalists, used_up = _rounds(driver, starts)
+        if used_up:
+            say(view, "ended_early", ended_early(used_up, budget, statistics))
         with at_once(stopping):
             lines = [*summary(store, config, statistics=statistics, finalists=finalists)]
         say(view, "summary", "\n".join(lines))
@@ -129,14 +129,12 @@ def search(
         )
         lines = [*conclusion_lines(conclusion, store.run_dir)] if config.funnel else []
         say(view, "conclusion", "\n".join(lines))
-    return SearchResult(
-        Path(run_dir), tuple(finalists), conclusion, budget.used_up if ending else None
-    )
+    return SearchResult(Path(run_dir), tuple(finalists), conclusion, used_up)
 
 
-def _rounds(driver: Driver, starts: Sequence[Program]) -> tuple[list[Finalist], str]:
+def _rounds(driver: Driver, starts: Sequence[Program]) -> tuple[list[Finalist], str | None]:
     """Runs the rounds as far as the budgets of `stop` go: the leading programs on fresh seeds, and
-    what ended it early, if anything did."""
+    which budget ended it early, if one did."""
     config, store, born = driver.config, driver.store, 0
     for number in range(config.evolution.rounds):
         repeats = Repeats(config.evolution, config.seed, number, starts, born)
@@ -147,8 +145,7 @@ def _rounds(driver: Driver, starts: Sequence[Program]) -> tuple[list[Finalist], 
         if not driver.budget.allows_round(born):
             break
     is_last = number == config.evolution.rounds - 1
-    cut = driver.budget.used_up is not None and (repeats.is_cut or not is_last)
-    return finalists, ended_early(driver.budget, driver.statistics) if cut else ""
+    return finalists, driver.budget.used_up if repeats.is_cut or not is_last else None
 
 
 def resolved(

@@ -7,15 +7,14 @@ from search.evolution.counters import Statistics
 from search.reports.progress import duration
 
 
-def ended_early(budget: Budget, statistics: Statistics) -> str:
+def ended_early(name: str, budget: Budget, statistics: Statistics) -> str:
     """Which budget of `stop` was used up by what, and what follows."""
-    name = budget.used_up
     what = {
         "hours": f"after {duration(budget.seconds)} of search",
         "trainings": f"after {budget.trainings:,} trainings",
         "fitness": f"at fitness {statistics.best:.6g}",
-    }[str(name)]
-    setting = f"stop.{name}: {getattr(budget.settings, str(name)):,.6g}"
+    }[name]
+    setting = f"stop.{name}: {getattr(budget.settings, name):,.6g}"
     return (
         f"Stopped {what} ({setting}), with {statistics.individuals:,} individuals; concluding with "
         f"what is there. To search on later, resume it with a larger stop.{name}, or null."
