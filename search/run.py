@@ -116,4 +116,6 @@ def _tell_stopped(options: argparse.Namespace, run_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(stopping=STOPPING))
+    code = main(stopping=STOPPING)
+    STOPPING.end()
+    sys.exit(code)

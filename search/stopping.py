@@ -70,6 +70,13 @@ class Stopping:
         """From now on the loop asks."""
         self.stage, self._is_running = Stage.DEFERRED, True
 
+    def end(self) -> None:
+        """From now on signals are ignored: all is done, and while Python ends they would kill it
+        with another exit code."""
+        for number in SIGNALS:
+            if signal.getsignal(number) == self._receive:
+                signal.signal(number, signal.SIG_IGN)
+
     @contextlib.contextmanager
     def staged(self, stage: Stage) -> Iterator[None]:
         """What a signal does meanwhile; one that came before raises Stopped where it now may."""

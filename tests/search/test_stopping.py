@@ -131,3 +131,21 @@ def test_a_function_of_the_callers_is_asked_before_what_takes_its_time():
         pass
     with pytest.raises(Stopped), at_once(lambda: 2):
         raise AssertionError
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_python_ends_leaves_the_exit_code(number):
+    body = """
+import atexit, sys
+stopping.end()
+class Late:
+    def __del__(self):
+        print('ready', flush=True)
+        time.sleep(60)
+sys.modules['late'] = Late()
+"""
+    process = _run(PROLOGUE + body.replace("time.sleep(60)", "input()"), stdin=-1)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    process.stdin.close()
+    assert process.wait(60) == 0
