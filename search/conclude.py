@@ -23,6 +23,7 @@ from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
 from search.selection.ledger import Progress
 from search.selection.objective import Objective
 from search.shortening.final import Check, Conclusion, Delivered, finish, winners
+from search.stopping import at_once
 from search.storage.files import write_file
 from search.storage.store import Store
 
@@ -48,11 +49,15 @@ def conclude(
     """
     candidates = []
     if config.funnel is not None:
-        candidates = candidates_of(store, config.funnel, show=show)
+        with at_once(stopping):
+            candidates = candidates_of(store, config.funnel, show=show)
     if config.funnel is None or not candidates:
         return None
     setup, limit = setup or Setup.of(config), config.funnel.timeout_s
-    with ledger_of(store, setup, timeout_s=limit, show=show, stopping=stopping) as ledger:
+    with (
+        ledger_of(store, setup, timeout_s=limit, show=show, stopping=stopping) as ledger,
+        at_once(stopping),
+    ):
         funnel = run_funnel(candidates, ledger, setup=setup, settings=config.funnel)
         write_report(store.run_dir, funnel)
         objective = Objective(ledger, setup.tasks, setup.weights)
@@ -74,7 +79,8 @@ def conclude(
             )
             delivered.append(Delivered(winner, final))
     done = Conclusion(funnel, tuple(delivered), config.funnel.baselines)
-    _write(store.run_dir, done)
+    with at_once(stopping):
+        _write(store.run_dir, done)
     return done
 
 

@@ -128,4 +128,6 @@ def _evaluation(options: argparse.Namespace) -> EvaluationSettings:
 
 
 if __name__ == "__main__":
-    sys.exit(main(stopping=STOPPING))
+    code = main(stopping=STOPPING)
+    STOPPING.end()
+    sys.exit(code)

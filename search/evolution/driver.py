@@ -18,6 +18,7 @@ from search.evaluation import seeds
 from search.evaluation.fitness import Evaluation, Outcome, Score, rejected, score_of
 from search.evaluation.jobs import Job, Purpose, Result, TooManyFailures
 from search.evaluation.request import SEARCH, Request, Thresholds
+from search.evolution.budget import Budget
 from search.evolution.cache import Lookup
 from search.evolution.counters import Statistics
 from search.evolution.evolution import Child, Repeats
@@ -32,7 +33,7 @@ from search.evolution.resume import (
     restored_programs,
     unaudited,
 )
-from search.stopping import Stopped
+from search.stopping import Stopped, at_once
 from search.storage.conversion import evaluation_row
 from search.storage.lineage import edit_between
 from search.storage.schema import IndividualRow, ProgramRow
@@ -68,8 +69,11 @@ class Driver:
         statistics: Statistics,
         show: Callable[[], None] = lambda: None,
         stopping: Callable[[], int | None] = lambda: None,
+        budget: Budget | None = None,
     ):
-        """show: called often, to draw progress; stopping: the signal that asks to stop, if any."""
+        """show: called often, to draw progress; stopping: the signal that asks to stop, if any;
+        budget: of the config's `stop`, if its time runs already."""
+        self.budget = budget or Budget(config.stop, store)
         self._meta = MetaValidation(store, config.meta_validation, config.evaluation.tasks)
         self.config, self.store, self.pool = config, store, pool
         self.statistics, self._show, self._stopping = statistics, show, stopping
@@ -93,7 +97,8 @@ class Driver:
         Raises:
           Stopped: asked to stop. TooManyFailures: a warm start or too many programs in a row fail.
         """
-        restore_round(repeats, self.store, self.cache)
+        with at_once(self._stopping):
+            restore_round(repeats, self.store, self.cache)
         while not repeats.finished or self.pool.outstanding:
             moved = self._ask(repeats)
             moved |= self._tell(repeats)
@@ -115,11 +120,13 @@ class Driver:
         while self.pool.outstanding:
             self._collect(WAIT_S)
             self.step()
+        self.budget.save()
         self.store.commit()
 
     def step(self) -> None:
         """What is due between any two steps: commit, show, stop."""
         if self.store.commit_if_due():
+            self.budget.save()
             self._submit_points()
         self._show()
         for kind, text in self.pool.events:
@@ -136,6 +143,7 @@ class Driver:
 
     def _ask(self, repeats: Repeats) -> bool:
         for count in range(CHUNK):
+            self.budget.limit(repeats)
             child = repeats.ask()
             for individual in repeats.take_rescaled():
                 assert individual.drawn is not None
@@ -253,6 +261,7 @@ class Driver:
 
     def _settle(self, lookup: Lookup, evaluations: tuple[Evaluation, ...]) -> Score:
         score = lookup.entry.score = score_of(evaluations, self.config.evaluation)
+        lookup.entry.trainings = len(evaluations)
         return score
 
     def _tell(self, repeats: Repeats) -> bool:
@@ -264,6 +273,10 @@ class Driver:
                 waiting.child = rescaled(waiting.child, score.rate, waiting.lookup.functional)
                 waiting.text = waiting.text and str(at_rate(parse(waiting.text), score.rate))
             repeats.tell(waiting.child, score)
+            entry, number = waiting.lookup.entry, waiting.child.number
+            self.budget.told(
+                number, score.fitness, entry.trainings if entry.evaluated == number else 0
+            )
             self._log(waiting, score)
             told = True
         return told

@@ -20,6 +20,7 @@ from search.selection.ledger import Ledger, Progress
 from search.selection.objective import Objective
 from search.selection.results import FunnelResult, NamedProgram, StageResult, states_of
 from search.selection.stages import run_stages
+from search.stopping import at_once
 from search.storage.leaders import Leader, leaders, numbers_of_states
 from search.storage.schema import STAGE_ENTRIES, STAGES, StageEntryRow, StageRow
 from search.storage.store import Reader, Store
@@ -82,12 +83,18 @@ def ledger_of(
         tasks_file=tasks_file,
         tasks=registered,
     )
-    with closing(make_pool(make, workers)) as pool:
-        from search.evaluation.evaluator import Evaluator  # JAX comes after Ray
+    with at_once(stopping):
+        started = make_pool(make, workers)
+    with closing(started) as pool:
+        with at_once(stopping):
+            from search.evaluation.evaluator import Evaluator  # JAX comes after Ray
 
-        evaluator = Evaluator(
-            engine=setup.engine, settings=settings, tasks_file=tasks_file, registered=registered
-        )
+            evaluator = Evaluator(
+                engine=setup.engine,
+                settings=settings,
+                tasks_file=tasks_file,
+                registered=registered,
+            )
 
         def fingerprint(task: str) -> str:
             return f"{evaluator.task(task).fingerprint}-{evaluator.engine_of(task)}"

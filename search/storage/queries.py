@@ -121,6 +121,15 @@ def has_results(store: Reader) -> bool:
     return store.rows(query) == [(1,)]
 
 
+def training_counts(store: Reader) -> Iterator[tuple[int, int]]:
+    """Number and trainings in the search of each individual that was trained, in order of birth."""
+    query = (
+        "SELECT individual, count(*) FROM evaluations WHERE purpose = ? AND individual <="
+        " (SELECT max(number) FROM individuals) GROUP BY individual ORDER BY individual"
+    )
+    return store.iterate(query, (Purpose.SEARCH.value,))
+
+
 # Individuals with their programs.
 
 
@@ -168,6 +177,14 @@ def fitness_of(store: Reader, number: int) -> float:
     fitness: float
     [(fitness,)] = store.rows("SELECT fitness FROM history WHERE number = ?", (number,))
     return fitness
+
+
+def first_as_fit(store: Reader, fitness: float) -> int | None:
+    """Number of the first individual with this fitness or a better one."""
+    query = "SELECT min(first) FROM distinct_programs WHERE fitness >= ?"
+    number: int | None
+    [(number,)] = store.rows(query, (fitness,))
+    return number
 
 
 def outcomes_of(store: Reader, purpose: Purpose) -> list[tuple[int, str]]:

@@ -23,6 +23,8 @@ MetaKey = Literal[
     "tasks",  # fingerprints of tasks, settings and data by name, JSON
     "versions",  # of the packages that a fitness depends on, JSON
     "imported_runs",  # run directories whose scores are in `imported`, JSON
+    "searched_s",  # seconds of the search over all its processes
+    "cut",  # where time was up: the hours, and the number from which on nothing is born, JSON
 ]
 
 

@@ -104,7 +104,10 @@ def test_broad_draws_cover_the_ranges_that_are_stated():
             assert min(shares) >= low * 0.999 and max(shares) <= high * 1.001
             middle = math.sqrt(low * high)
             assert 45 <= sum(share < middle for share in shares) <= 55
-    assert broad_draws(parse("def train(w, g, lr):\n  update = g * lr\n  return update\n"), 4, seed=1) == []
+    assert (
+        broad_draws(parse("def train(w, g, lr):\n  update = g * lr\n  return update\n"), 4, seed=1)
+        == []
+    )
 
 
 def test_broad_draws_are_part_of_the_budget():
