@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from programs import ProgramError
 from programs import load as load_program
+from programs.function_draws import named, of_trees, weights_of
 from search.config.messages import KeyPath
 from search.config.selection import AblationSettings, FunnelSettings, TuningSettings
 from search.config.settings import Config
@@ -23,9 +24,34 @@ MEMORY_GB = 1.0  # what a worker needs: JAX and a small task alone take 0.6
 
 def mistakes(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """All that this file checks, by key path; what is said of tasks, their source knows."""
+    yield from wrong_functions(config)
     yield from wrong_files(config)
     yield from too_many_seeds(config)
     yield from wrong_workers(config)
+
+
+def wrong_functions(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Functions that are none, or of which the search could make no program."""
+    functions, path = config.evolution.functions, ("evolution", "functions")
+    if functions is None:
+        return
+    unknown = False
+    for name in functions:
+        try:
+            named(name)
+        except ProgramError as error:
+            yield (*path, name), str(error)
+            unknown = True
+    if unknown:
+        return
+    try:
+        weights = weights_of(functions)
+    except ProgramError as error:
+        yield path, str(error)
+        return
+    if config.evolution.mode == "random" and not of_trees(weights):
+        message = "the mode random needs at least one that can give a whole tree, as an update is"
+        yield path, f"{message}, got {', '.join(weights)}"
 
 
 def funnel_mistakes(config: Config) -> Iterator[tuple[KeyPath, str]]:
@@ -112,6 +138,8 @@ def _without_effect(config: Config) -> Iterator[str]:
     is_random = evolution.mode == "random"
     if is_random and evolution.niches is not None:
         yield "evolution.niches: a random program has no parent, so shares have no effect"
+    if evolution.mode == "tune" and evolution.functions is not None:
+        yield "evolution.functions: the mode tune inserts nothing"
     if is_random and (evolution.price.state or evolution.price.statement):
         yield "evolution.price: a random program has no parent, so there are no tournaments"
     if len(evaluation.rates) == 1 and evaluation.rates_when == "always":

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from programs import Program, analyse
 from programs.draws import child_rng, uniform_index
+from programs.function_draws import weights_of
 from programs.mutate import Mutation, MutationOptions, mutate, random_program
 from search.config.settings import EvolutionSettings
 from search.evaluation.fitness import Score
@@ -145,12 +146,14 @@ Breeding = Callable[[Niches, random.Random], tuple[Individual | None, Mutation]]
 
 def breeding(settings: EvolutionSettings) -> Breeding:
     """How a mode makes a child from the populations."""
+    functions = None if settings.functions is None else weights_of(settings.functions)
     options = MutationOptions(
         insert=settings.mutations.insert,
         delete=settings.mutations.delete,
         modify=settings.mutations.modify,
         max_length=settings.mutations.max_length,
         mode="constants" if settings.mode == "tune" else "all",
+        functions=functions,
     )
     shortest, longest = settings.random_length
 
@@ -160,7 +163,7 @@ def breeding(settings: EvolutionSettings) -> Breeding:
 
     def draw(niches, rng):
         length = shortest + uniform_index(rng, longest - shortest + 1)
-        program = random_program(rng, length)
+        program = random_program(rng, length, functions=functions)
         return None, Mutation(program, analyse(program), "random", 1)
 
     return draw if settings.mode == "random" else evolve
