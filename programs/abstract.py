@@ -257,10 +257,21 @@ def _output_fault(program: Program, name: str, value: Abstract | None) -> Invali
     return InvalidProgram(Fault.OUTPUT_KIND, program, None, name, (value[0],))
 
 
-def remove_redundant(program: Program, analysis: Analysis | None = None) -> Program:
-    """The program without the statements on which no output depends (the paper's step 1)."""
+def remove_redundant(
+    program: Program, analysis: Analysis | None = None, *, keep_frozen: bool = False
+) -> Program:
+    """The program without the statements on which no output depends (the paper's step 1).
+
+    keep_frozen: with those that are frozen all the same, and what they read.
+    """
     analysis = analysis or analyse(program)
-    return replace(program, statements=tuple(program.statements[i] for i in analysis.live))
+    mask = analysis.needs
+    if keep_frozen:
+        for statement, (_, _, needs) in zip(program.statements, analysis.values):
+            mask |= needs if statement.frozen else 0
+    mask >>= _STATEMENT
+    kept = tuple(s for i, s in enumerate(program.statements) if mask >> i & 1)
+    return replace(program, statements=kept)
 
 
 def reaching(analysis: Analysis) -> tuple[tuple[int, ...], tuple[int, ...]]:

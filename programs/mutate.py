@@ -2,14 +2,15 @@
 
 Draws and constants are such that the same generator gives the same child on any machine: see
 draws.py; constants are rounded to six significant digits. A mutation that leaves no valid program
-is drawn again from the same parent.
+is drawn again from the same parent. Frozen statements are neither deleted nor modified; statements
+are inserted before, between and behind them.
 """
 
 from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -194,9 +195,10 @@ def _insert(
 
 def _delete(program: Program, rng: random.Random, analysis: Analysis) -> Analysis | None:
     """Without a random statement."""
-    if not len(program):
+    free = _free(program)
+    if not free:
         return None
-    index = uniform_index(rng, len(program))
+    index = free[uniform_index(rng, len(free))]
     return _replace(program, analysis, _variables(program, analysis, index), index, index + 1)
 
 
@@ -204,9 +206,10 @@ def _modify(
     program: Program, rng: random.Random, options: MutationOptions, analysis: Analysis
 ) -> Analysis | None:
     """Another argument at a random place of a random statement."""
-    if not len(program):
+    free = _free(program)
+    if not free:
         return None
-    index = uniform_index(rng, len(program))
+    index = free[uniform_index(rng, len(free))]
     statement = program.statements[index]
     if not statement.arguments:
         return None
@@ -222,9 +225,16 @@ def _modify(
     return _with_argument(program, analysis, index, argument, new)
 
 
+def _free(program: Program) -> Sequence[int]:
+    """The indices of the statements that may be deleted or modified."""
+    if not program.frozen:
+        return range(len(program))
+    return [i for i, statement in enumerate(program.statements) if not statement.frozen]
+
+
 def _rescale(program: Program, rng: random.Random, analysis: Analysis) -> Analysis:
     """One of its constants times 2^a."""
-    constants = program.constants()
+    constants = program.free_constants()
     if not constants:
         raise ProgramError("there is no constant to tune in this program")
     constant = constants[uniform_index(rng, len(constants))]

@@ -6,6 +6,8 @@
                | variable = -variable
     argument  := variable | number
 
+A statement that ends in the comment `# keep` is frozen: mutation leaves it as it is.
+
 A program computes one training step's update from the weight `w`, the gradient `g`, its states
 (zero before the first step) and the schedule value `lr`; the training loop then does w = w - update
 (Chen et al. 2023, section 3.1). Everything here is frozen and hashable.
@@ -27,6 +29,7 @@ MAX_STATEMENTS = 1_000
 # of at most this magnitude 0.
 INFINITE_FROM, ZERO_UP_TO = (2 - 2**-24) * 2.0**127, 2.0**-150
 OUTPUT = "update"
+KEEP = "# keep"  # ends the text of a frozen statement
 
 
 class ProgramError(ValueError):
@@ -47,13 +50,20 @@ class ProgramError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One assignment: target = function(*arguments)."""
+    """One assignment: target = function(*arguments).
+
+    frozen: mutation does not change it. It says nothing of what is computed.
+    """
 
     target: str
     function: str  # a key of FUNCTIONS
     arguments: tuple[Argument, ...]
+    frozen: bool = False
 
     def __str__(self) -> str:
+        return f"{self._assignment()}  {KEEP}" if self.frozen else self._assignment()
+
+    def _assignment(self) -> str:
         row = FUNCTIONS[self.function]
         shown = [a if isinstance(a, str) else repr(a) for a in self.arguments]
         if row.symbol:
@@ -103,6 +113,21 @@ class Program:
             for j, argument in enumerate(statement.arguments)
             if not isinstance(argument, str)
         )
+
+    @property
+    def frozen(self) -> tuple[Statement, ...]:
+        """Its frozen statements, in order."""
+        return tuple(statement for statement in self.statements if statement.frozen)
+
+    def free_constants(self) -> tuple[Constant, ...]:
+        """Those of its constants that do not stand in a frozen statement."""
+        return tuple(c for c in self.constants() if not self.statements[c.statement].frozen)
+
+    def unfrozen(self) -> Program:
+        """The same without frozen statements: each may be changed."""
+        if not self.frozen:
+            return self
+        return replace(self, statements=tuple(replace(s, frozen=False) for s in self.statements))
 
     def with_constant(self, constant: Constant, value: float) -> Program:
         """The same with another value of one of `constants()`."""

@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from programs import ProgramError
+from programs import Program, ProgramError, live_across_steps
 from programs import load as load_program
 from programs.function_draws import named, of_trees, weights_of
+from programs.program import KEEP
 from search.config.messages import KeyPath
 from search.config.selection import AblationSettings, FunnelSettings, TuningSettings
-from search.config.settings import Config
+from search.config.settings import Config, EvolutionSettings
 from search.evaluation import seeds
 from search.evaluation.seeds import SeedRange, TooManySeeds
 from search.shortening.ablation import ROUNDS
@@ -82,12 +83,29 @@ def wrong_warm_starts(config: Config) -> Iterator[tuple[KeyPath, str]]:
         except ProgramError as error:
             yield path, str(error)
             continue
-        if evolution.mode == "tune" and not program.constants():
+        if evolution.mode == "tune" and not program.free_constants():
             yield path, f"{name} has no constant for the mode tune to change"
+        for message in wrong_marks(config.evolution, program):
+            yield path, f"{name}: {message}"
         longest, length = evolution.mutations.max_length, len(program)
         if longest is not None and length > longest:
             message = f"{name} has {length} statements already; expected at least {length}"
             yield ("evolution", "mutations", "max_length"), message
+
+
+def wrong_marks(settings: EvolutionSettings, start: Program) -> Iterator[str]:
+    """Why a search could not keep a start's frozen statements and go on."""
+    frozen, weights, count = start.frozen, settings.mutations, len(start)
+    if not frozen or settings.mode != "evolution":
+        return
+    if not weights.insert:
+        yield f"without insertions nothing may end in '{KEEP}': the search could come to an end"
+    elif len(frozen) == count == weights.max_length:
+        yield f"each of its {count} statements ends in '{KEEP}', and max_length allows no more"
+    if settings.tune_start is not None:
+        used = live_across_steps(start).statements
+        for statement in (s for s in frozen if s not in used):
+            yield f"'{statement}' reaches no update, so tune_start would drop it"
 
 
 def wrong_baselines(config: Config) -> Iterator[tuple[KeyPath, str]]:

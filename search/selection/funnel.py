@@ -177,7 +177,7 @@ def candidates_of(
     show: called before what takes more than a moment.
     """
     pool = [
-        Candidate(leader.program, leader.fitness, f"individual {leader.number}")
+        Candidate(leader.program.unfrozen(), leader.fitness, f"individual {leader.number}")
         for leader in leaders(store, settings.pool)
     ]
     if len(pool) > MANY:

@@ -40,6 +40,7 @@ def tune(
     first_seed: int = 0,
     draw_seed: int = 0,
     others: Sequence[Sequence[Program]] | None = None,
+    keep_frozen: bool = False,
 ) -> list[TuningResult]:
     """Tunes each program on its own with the same budget; deterministic.
 
@@ -48,7 +49,11 @@ def tune(
         at once.
       first_seed: of the trainings. draw_seed: of the draws of constants.
       others: for each program, the same with other constants, as further starting points.
+      keep_frozen: leave the constants of frozen statements as they are.
     """
+    if not keep_frozen:
+        programs = [program.unfrozen() for program in programs]
+        others = others and [[program.unfrozen() for program in few] for few in others]
     programs = [live_across_steps(program) for program in programs]
     if settings.draws == 1:
         return [TuningResult(program, math.nan, program, 0) for program in programs]
@@ -121,7 +126,7 @@ def _draws(
     """
     new: list[Program] = [] if known else list(dict.fromkeys(starts))
     centre = _best(known) if known else starts[0]
-    for _ in range(ATTEMPTS * count if centre.constants() else 0):
+    for _ in range(ATTEMPTS * count if centre.free_constants() else 0):
         if len(new) >= count:
             break
         draw = redrawn(centre, spreads[uniform_index(rng, len(spreads))], rng)
@@ -140,7 +145,7 @@ def _is_valid(program: Program) -> bool:
 
 def redrawn(program: Program, spread: float, rng: random.Random) -> Program:
     """The program with some of its constants changed, at least one."""
-    constants = program.constants()
+    constants = program.free_constants()
     changed = [constant for constant in constants if rng.random() < CHANGE]
     if not changed:
         changed = [constants[uniform_index(rng, len(constants))]]

@@ -53,6 +53,7 @@ def warm_starts(
             settings=settings.tune_start,
             first_seed=first,
             draw_seed=config.seed,
+            keep_frozen=True,
         )
         programs = [result.program for result in tuned]
     if settings.orientation == "as_written":
@@ -64,10 +65,12 @@ def warm_starts(
 
 
 def with_reversed_averages(program: Program) -> Program:
-    """The same with `interp(x, y, a)` written as `interp(y, x, 1 - a)` where a is a constant."""
+    """The same with `interp(x, y, a)` written as `interp(y, x, 1 - a)`, where a is a constant and
+    the statement is not frozen."""
     statements = []
     for statement in program.statements:
-        if statement.function == "interp" and not isinstance(statement.arguments[2], str):
+        is_average = statement.function == "interp" and not statement.frozen
+        if is_average and not isinstance(statement.arguments[2], str):
             x, y, weight = statement.arguments
             statement = replace(statement, arguments=(y, x, float(f"{1 - float(weight):.8g}")))
         statements.append(statement)

@@ -32,7 +32,7 @@ class Winner:
         if funnel.confirmed:
             return cls(funnel.confirmed[0].name, funnel.confirmed[0].program, True)
         leader = finalists[0].leader
-        return cls(f"individual {leader.number}", leader.program, False)
+        return cls(f"individual {leader.number}", leader.program.unfrozen(), False)
 
 
 class Route(Enum):
