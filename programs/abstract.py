@@ -21,7 +21,7 @@ from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
 
-from programs.functions import FUNCTIONS
+from programs.functions import FUNCTIONS, derived
 from programs.kinds import Kind
 from programs.program import MAX_STATES, Program, ProgramError, Statement
 from programs.suggest import did_you_mean
@@ -93,9 +93,15 @@ _INPUTS = {
     "lr": input_value(_LR, b"input lr", Kind.SCALAR),
 }
 _STATES = [input_value(_STATE + i, b"state %d" % i) for i in range(MAX_STATES)]
-_CODE = {name: name.encode() + b"(" for name in FUNCTIONS}
-_KINDS = {name: row.kinds for name, row in FUNCTIONS.items()}
+_CODE: dict[str, bytes] = {}
+_KINDS: dict[str, dict[tuple[Kind, ...], Kind]] = {}
 _PACK = struct.Struct("<d8s").pack
+
+
+@derived
+def _derive() -> None:
+    _CODE.update((name, name.encode() + b"(") for name in FUNCTIONS)
+    _KINDS.update((name, row.kinds) for name, row in FUNCTIONS.items())
 
 
 def inputs_of(program: Program) -> dict[str, Abstract]:

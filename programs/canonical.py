@@ -20,7 +20,7 @@ from hashlib import blake2b
 from programs.abstract import Analysis, analyse, reaching
 from programs.execute import interpret
 from programs.function import COMMUTATIVE, EVEN, IDEMPOTENT, NONNEGATIVE, ODD
-from programs.functions import FUNCTIONS
+from programs.functions import FUNCTIONS, derived
 from programs.program import MAX_STATES, Program
 from programs.terms import FLOAT32, Node, TermBuilder, is_call, reachable
 
@@ -31,8 +31,18 @@ def _with(fact: str) -> frozenset[str]:
     return frozenset(name for name, row in FUNCTIONS.items() if fact in row.properties)
 
 
-_COMMUTATIVE, _EVEN, _IDEMPOTENT = _with(COMMUTATIVE), _with(EVEN), _with(IDEMPOTENT)
-_NONNEGATIVE, _ODD = _with(NONNEGATIVE), _with(ODD) - {"negative"}
+_COMMUTATIVE: frozenset[str]
+_EVEN: frozenset[str]
+_IDEMPOTENT: frozenset[str]
+_NONNEGATIVE: frozenset[str]
+_ODD: frozenset[str]
+
+
+@derived
+def _derive() -> None:
+    global _COMMUTATIVE, _EVEN, _IDEMPOTENT, _NONNEGATIVE, _ODD
+    _COMMUTATIVE, _EVEN, _IDEMPOTENT = _with(COMMUTATIVE), _with(EVEN), _with(IDEMPOTENT)
+    _NONNEGATIVE, _ODD = _with(NONNEGATIVE), _with(ODD) - {"negative"}
 
 
 class _NormalForms(TermBuilder):

@@ -20,7 +20,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from programs import Program, load, parse
+from programs import Program, load, load_functions_file, parse
 from search.checks import doubts, mistakes
 from search.conclude import conclude
 from search.config.load import load as load_config
@@ -63,6 +63,11 @@ ConfigLike = Config | str | Path | Mapping[str, Any]
 Stopping = Callable[[], int | None]  # the signal that asks to stop, if any
 
 
+def _load(functions_file: str | None) -> None:
+    if functions_file is not None:
+        load_functions_file(functions_file)
+
+
 def _nothing(*_: object) -> None:
     """Shows nothing, and asks nobody to stop."""
 
@@ -74,6 +79,7 @@ def search(
     resume: bool = False,
     tasks: Sequence[TaskFunction] = (),
     tasks_file: str | None = None,
+    functions_file: str | None = None,
     source: Fitness | None = None,
     view: str = "log",
     stopping: Stopping = _nothing,
@@ -85,11 +91,13 @@ def search(
       config: a Config, a YAML file, or the same as nested dictionaries.
       run_dir: where all of it is kept; a killed search goes on from there with `resume`.
       tasks, tasks_file: tasks of one's own, as functions or as a Python file that registers them.
+      functions_file: Python file that registers functions of one's own (`programs.register`).
       source: where fitness comes from, if not from proxy tasks.
       view: how progress is shown: `log`, or one of the command's views.
       stopping: asked often; a number ends the search with Stopped. started: called once the workers
         are there.
     """
+    _load(functions_file)
     source = source or ProxyTasks(tasks_file, tasks)
     config = checked(config, source)
     fingerprints = source.fingerprints(config)
@@ -148,6 +156,7 @@ def evaluate(
     settings: SettingsByTask | None = None,
     engine: Engine = "auto",
     tasks_file: str | None = None,
+    functions_file: str | None = None,
     show: Callable[[Evaluation], None] = _nothing,
 ) -> list[Evaluation]:
     """Trains tasks with a program as the optimizer: one Evaluation for each task and seed.
@@ -159,6 +168,7 @@ def evaluate(
     """
     from search.evaluation.evaluator import Evaluator  # JAX takes a second to import
 
+    _load(functions_file)
     evaluator = Evaluator(tasks, engine, settings=settings, tasks_file=tasks_file)
     return evaluator.evaluate(program, SEARCH.take(seeds), show)
 
@@ -171,11 +181,13 @@ def tune(
     settings: SettingsByTask | None = None,
     engine: Engine = "auto",
     tasks_file: str | None = None,
+    functions_file: str | None = None,
     draw_seed: int = 0,
 ) -> TuningResult:
     """The program with the constants that train the tasks best, of those that were drawn."""
     from search.evaluation.evaluator import Evaluator
 
+    _load(functions_file)
     evaluator = Evaluator(tasks, engine, settings=settings, tasks_file=tasks_file)
     objective = Objective(remembered(evaluator), tuple(tasks))
     [result] = tune_programs(
@@ -194,6 +206,7 @@ def funnel(
     run_dir: str | Path,
     setup: Setup | None = None,
     settings: FunnelSettings | None = None,
+    functions_file: str | None = None,
     view: str = "log",
     stopping: Stopping = _nothing,
     started: Callable[[], None] = _nothing,
@@ -204,6 +217,7 @@ def funnel(
       programs: the candidates; none: the best families of the search in `run_dir`.
       setup, settings: tasks and workers, and the stages; by default those of that search.
     """
+    _load(functions_file)
     named = [NamedProgram(_name(p, i), _program(p)) for i, p in enumerate(programs, start=1)]
     if setup is None or settings is None:
         config = config_of(run_dir)
@@ -233,6 +247,7 @@ def simplify(
     settings: SettingsByTask | None = None,
     engine: Engine = "auto",
     tasks_file: str | None = None,
+    functions_file: str | None = None,
     show: Callable[[Step], None] = _nothing,
 ) -> ShorteningResult:
     """A program made short by proof and by measurement on tasks (see search/shortening).
@@ -241,6 +256,7 @@ def simplify(
     """
     from search.evaluation.evaluator import Evaluator
 
+    _load(functions_file)
     evaluator = Evaluator(tasks, engine, settings=settings, tasks_file=tasks_file)
     return shorten(
         _program(program),

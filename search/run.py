@@ -15,6 +15,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from programs import load_functions_file
 from search.api import checked, search
 from search.config.settings import Config
 from search.console import ERRORS, EXIT_CODES, Parser, report
@@ -34,6 +35,7 @@ def _parser() -> Parser:
     parser.add_argument("--run-dir", type=Path, help="default: runs/ and the config's name")
     parser.add_overrides()
     parser.add_tasks_file()
+    parser.add_functions_file()
     parser.add_argument("--resume", action="store_true", help="continue the search in --run-dir")
     parser.add_argument("--view", choices=KINDS, default="auto", help="how to show progress")
     return parser
@@ -50,9 +52,12 @@ def main(
     single_threaded()
     source = source or ProxyTasks(options.tasks_file)
     run_dir = options.run_dir or Path("runs") / Path(options.config).stem
-    resume = resume_command(options.config, run_dir, options.set, options.tasks_file)
+    files = options.tasks_file, options.functions_file
+    resume = resume_command(options.config, run_dir, options.set, *files)
     stopping.prepare()
     try:
+        if options.functions_file:
+            load_functions_file(options.functions_file)
         search(
             _config(options, run_dir, source),
             run_dir,

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from programs import Program, ProgramError
+from programs.functions import version
 from programs.interpreter import Capacity, capacity_of, encode, interpreted
 from programs.transform import as_optax
 from proxy_tasks import (
@@ -65,6 +66,7 @@ class _Interpreted(NamedTuple):
     task: str
     capacity: Capacity
     checked: bool  # at the hurdles
+    functions: int  # version of the table
 
 
 class _Compiled(NamedTuple):
@@ -73,6 +75,7 @@ class _Compiled(NamedTuple):
     task: str
     program: Program | Handmade
     checked: bool  # at the hurdles
+    functions: int  # version of the table
 
 
 class Evaluator:
@@ -198,7 +201,7 @@ class Evaluator:
             self._data[name] = DeviceData(task)
         data = self._data[name]
         if isinstance(program, Handmade) or self.engine_of(name) == "compiled":
-            compiled = _Compiled(name, program, checked)
+            compiled = _Compiled(name, program, checked, version())
             if compiled not in self._compiled:
                 self._compiled[compiled] = Training(
                     task, lambda _: _optax(program, task), stop, data=data
@@ -208,7 +211,7 @@ class Evaluator:
             self._compiled.move_to_end(compiled)
             return self._compiled[compiled], ()
         capacity = capacity_of(program)
-        key = _Interpreted(name, capacity, checked)
+        key = _Interpreted(name, capacity, checked, version())
         if key not in self._interpreted:
             self._interpreted[key] = Training(
                 task, lambda code: interpreted(code, capacity), stop, data=data

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
-from programs import load
+from programs import load, user_functions
 from search.config.selection import FunnelSettings
 from search.config.settings import Config, Engine, WorkerSettings
 from search.evaluation.request import SettingsByTask, TaskFunction
@@ -81,6 +81,7 @@ def ledger_of(
         settings=settings,
         tasks_file=tasks_file,
         tasks=registered,
+        functions=user_functions.registered(),
     )
     with closing(make_pool(make, workers)) as pool:
         from search.evaluation.evaluator import Evaluator  # JAX comes after Ray
@@ -90,7 +91,8 @@ def ledger_of(
         )
 
         def fingerprint(task: str) -> str:
-            return f"{evaluator.task(task).fingerprint}-{evaluator.engine_of(task)}"
+            own = user_functions.fingerprint()
+            return f"{evaluator.task(task).fingerprint}-{evaluator.engine_of(task)}{own}"
 
         yield Ledger(pool, store, fingerprint=fingerprint, show=show, stopping=stopping)
 

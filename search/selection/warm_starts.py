@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from programs import Program, load
+from programs.user_functions import fingerprint
 from search.config.settings import Config
 from search.evaluation.seeds import START_TUNING
 from search.selection.ledger import Ledger, Progress
@@ -39,7 +40,7 @@ def warm_starts(
         ledger = Ledger(
             pool,
             store,
-            fingerprint=lambda t: f"{known[t]}-{evaluation.engine}",
+            fingerprint=lambda t: f"{known[t]}-{evaluation.engine}{fingerprint()}",
             show=show,
             stopping=stopping,
         )

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from programs import user_functions
 from search.config.load import dumps, loads
 from search.config.settings import Config
 from search.storage.errors import StoreError
@@ -49,6 +50,7 @@ def identify(store: Store, config: Config, fingerprints: dict[str, str], resume:
     described: dict[MetaKey, str] = {
         "history": json.dumps(config.history_settings()),
         "tasks": json.dumps(fingerprints),
+        "functions": json.dumps(user_functions.fingerprints()),
         "versions": json.dumps(versions()),
     }
     if not has_results(store):
@@ -63,6 +65,7 @@ def identify(store: Store, config: Config, fingerprints: dict[str, str], resume:
     if not resume:
         raise StoreError(f"{store.run_dir}: already holds a search; continue it with --resume, "
                          "or choose another --run-dir")  # fmt: skip
+    check_functions(store)
     keys: tuple[MetaKey, ...] = ("history", "tasks")
     for key in keys:
         before = json.loads(store.meta(key) or "{}")
@@ -74,6 +77,22 @@ def identify(store: Store, config: Config, fingerprints: dict[str, str], resume:
     changed = changed_versions(store)
     store.commit()
     return changed
+
+
+def check_functions(store: Reader) -> None:
+    """Raises StoreError unless the functions of the user's own are those of the run."""
+    before = json.loads(store.meta("functions") or "{}")
+    now = user_functions.fingerprints()
+    if before == now:
+        return
+    said = []
+    if missing := [name for name in before if name not in now]:
+        said.append(f"it uses {', '.join(missing)}: give the --functions-file that it began with")
+    if more := [name for name in now if name not in before]:
+        said.append(f"it began without {', '.join(more)}")
+    if other := [name for name in now if before.get(name, now[name]) != now[name]]:
+        said.append(f"{', '.join(other)}: the file is another than it began with")
+    raise StoreError(f"{store.path.parent}: functions of one's own: {'; '.join(said)}")
 
 
 def changed_versions(store: Reader) -> list[str]:
@@ -112,13 +131,18 @@ def config_of(store: Reader) -> Config:
 
 
 def resume_command(
-    config_path: str, run_dir: Path, overrides: list[str], tasks_file: str | None = None
+    config_path: str,
+    run_dir: Path,
+    overrides: list[str],
+    tasks_file: str | None = None,
+    functions_file: str | None = None,
 ) -> str:
     """The command that continues a run."""
     sets = "".join(f" --set {shlex.quote(override)}" for override in overrides)
     paths = f"--config {shlex.quote(config_path)} --run-dir {shlex.quote(str(run_dir))}"
-    tasks = f" --tasks-file {shlex.quote(tasks_file)}" if tasks_file else ""
-    return f"{shlex.quote(_python())} -m search.run {paths}{sets}{tasks} --resume"
+    files = f" --tasks-file {shlex.quote(tasks_file)}" if tasks_file else ""
+    files += f" --functions-file {shlex.quote(functions_file)}" if functions_file else ""
+    return f"{shlex.quote(_python())} -m search.run {paths}{sets}{files} --resume"
 
 
 def _python() -> str:
