@@ -15,11 +15,12 @@ A program computes one training step's update from the weight `w`, the gradient 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from programs.functions import FUNCTIONS
+from programs.functions import ALIASES, FUNCTIONS
 
 Argument = str | float  # a variable's name, or a finite constant
 
@@ -78,6 +79,12 @@ class Statement:
         return replace(self, arguments=(*arguments[:index], argument, *arguments[index + 1 :]))
 
 
+def state_names() -> Iterator[str]:
+    """What states are called that nobody named: m, v, s3, s4, ..."""
+    yield from ("m", "v")
+    yield from (f"s{i}" for i in itertools.count(3))
+
+
 class Constant(NamedTuple):
     """A constant of a program, and where it stands: numbers of the statement and argument."""
 
@@ -128,6 +135,15 @@ class Program:
         if not self.frozen:
             return self
         return replace(self, statements=tuple(replace(s, frozen=False) for s in self.statements))
+
+    def with_states(self, count: int) -> Program:
+        """The same with as many further states as make it `count`: each is 0 for ever, until
+        a statement assigns it."""
+        states = list(self.states)
+        taken = {*self.inputs, *(s.target for s in self.statements), *ALIASES}
+        names = (name for name in state_names() if name not in taken)
+        states += itertools.islice(names, max(0, count - len(states)))
+        return replace(self, states=tuple(states))
 
     def with_constant(self, constant: Constant, value: float) -> Program:
         """The same with another value of one of `constants()`."""

@@ -75,7 +75,7 @@ def _check_names(row: Function) -> None:
         what = f"function '{name}': "
         if not isinstance(name, str) or not _NAME.match(name) or keyword.iskeyword(name):
             raise ProgramError(f"{what}expected a name of a-z, 0-9 and _ that begins with a letter")
-        if name in _VARIABLES or re.fullmatch(r"v\d+", name):
+        if name in _VARIABLES or re.fullmatch(r"[vs]\d+", name):
             raise ProgramError(f"{what}programs call a variable so; choose another name")
         taken = ALIASES.get(name)
         if taken in BUILT_IN or (taken is not None and taken != row.name):

@@ -85,6 +85,11 @@ def wrong_warm_starts(config: Config) -> Iterator[tuple[KeyPath, str]]:
             continue
         if evolution.mode == "tune" and not program.free_constants():
             yield path, f"{name} has no constant for the mode tune to change"
+        most = evolution.max_states
+        if most is not None and len(program.states) > most:
+            count = len(program.states)
+            message = f"{name} has {count} states already; expected at least {count}"
+            yield ("evolution", "max_states"), message
         for message in wrong_marks(config.evolution, program):
             yield path, f"{name}: {message}"
         longest, length = evolution.mutations.max_length, len(program)
@@ -158,6 +163,8 @@ def _without_effect(config: Config) -> Iterator[str]:
         yield "evolution.niches: a random program has no parent, so shares have no effect"
     if evolution.mode == "tune" and evolution.functions is not None:
         yield "evolution.functions: the mode tune inserts nothing"
+    if evolution.mode == "tune" and evolution.max_states is not None:
+        yield "evolution.max_states: the mode tune assigns no further state"
     if is_random and (evolution.price.state or evolution.price.statement):
         yield "evolution.price: a random program has no parent, so there are no tournaments"
     if len(evaluation.rates) == 1 and evaluation.rates_when == "always":

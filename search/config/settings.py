@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from programs.function_draws import MAX_WEIGHT
-from programs.program import MAX_STATEMENTS
+from programs.program import MAX_STATEMENTS, MAX_STATES
 from search.config.model import SettingsModel, StringList, as_tuple, constraint_error
 from search.config.selection import (
     FINAL_TUNING,
@@ -125,6 +125,10 @@ class EvolutionSettings(SettingsModel):
     rounds: int = Field(default=2, ge=1)
     """Rounds of `repeats` searches; every round after the first starts from the best program so
     far."""
+    max_states: int | None = Field(default=None, ge=0, le=MAX_STATES)
+    """States that each program of the search may use: a warm start with fewer gets further ones,
+    which are 0 until a mutation assigns them; none: those that it has, and two in random
+    programs."""
     flat_children: int | None = Field(default=None, ge=1)
     """End a repeat early when its best fitness has not risen for this many children; none:
     never."""

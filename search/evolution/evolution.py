@@ -7,6 +7,7 @@ search depends on its settings alone: not on how many workers there are, nor on 
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from programs import Program, analyse
 from programs.draws import child_rng, uniform_index
 from programs.function_draws import weights_of
 from programs.mutate import Mutation, MutationOptions, mutate, random_program
+from programs.program import state_names
 from search.config.settings import EvolutionSettings
 from search.evaluation.fitness import Score
 from search.evolution.niches import (
@@ -25,6 +27,8 @@ from search.evolution.niches import (
     individual_of,
     needed_states,
 )
+
+RANDOM_STATES = 2  # of random programs, as of the paper's warm start
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,8 @@ def breeding(settings: EvolutionSettings) -> Breeding:
         mode="constants" if settings.mode == "tune" else "all",
         functions=functions,
     )
+    count = RANDOM_STATES if settings.max_states is None else settings.max_states
+    states = tuple(itertools.islice(state_names(), count))
     shortest, longest = settings.random_length
 
     def evolve(niches, rng):
@@ -163,7 +169,7 @@ def breeding(settings: EvolutionSettings) -> Breeding:
 
     def draw(niches, rng):
         length = shortest + uniform_index(rng, longest - shortest + 1)
-        program = random_program(rng, length, functions=functions)
+        program = random_program(rng, length, states, functions=functions)
         return None, Mutation(program, analyse(program), "random", 1)
 
     return draw if settings.mode == "random" else evolve

@@ -57,6 +57,8 @@ def warm_starts(
             keep_frozen=True,
         )
         programs = [result.program for result in tuned]
+    if settings.max_states is not None:
+        programs = [program.with_states(settings.max_states) for program in programs]
     if settings.orientation == "as_written":
         return programs
     turned = [with_reversed_averages(program) for program in programs]

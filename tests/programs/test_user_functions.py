@@ -133,6 +133,7 @@ WRONG = [
     ({"aliases": ("neg",)}, "function 'neg': there is a function of that name already"),
     ({"name": "m"}, "programs call a variable so"),
     ({"name": "v12"}, "programs call a variable so"),
+    ({"name": "s3"}, "programs call a variable so"),
     ({"name": "My Function"}, "expected a name of a-z"),
     ({"arity": 0}, "expected 1, 2 or 3 arguments, got 0"),
     ({"source": ""}, "source: expected its meaning as JAX source"),

@@ -1,4 +1,4 @@
-"""What bounds a search, and is off unless asked for: functions, frozen statements."""
+"""What bounds a search, and is off unless asked for: functions, frozen statements, states."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import toys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from programs import parse
+from programs import live_across_steps, parse
+from programs.canonical import canonical_hash
 from search import api
 from search.checks import doubts, mistakes
 from search.config.load import ConfigError, dumps, loads
@@ -164,3 +165,46 @@ def test_a_program_of_frozen_statements_alone(tmp_path):
             api.search(config, tmp_path / "run", source=Function(toys.stepper_factory))
         assert message in str(error.value)
     api.search(_searching(tmp_path), tmp_path / "run", source=Function(toys.stepper_factory))
+
+
+@pytest.mark.parametrize("mode", ["evolution", "random"])
+def test_programs_grow_into_further_states(mode, tmp_path):
+    (tmp_path / "start.py").write_text(
+        "def train(w, g, s, lr):\n  s = interp(g, s, 0.9)\n  v = s * 1e-4\n"
+        "  update = v * lr\n  return update, s\n"
+    )
+    config = _searching(tmp_path, children=300, rounds=1, max_states=4, mode=mode)
+    source = Function(toys.stepper_factory)
+    result = api.search(config, tmp_path / "run", source=source)
+    programs = [result.lineage(row.number)[-1].program for row in list(result.history())[2::9]]
+    expected = ("m", "v", "s3", "s4") if mode == "random" else ("s", "m", "s3", "s4")
+    assert {program.states for program in programs} == {expected}
+    used = [len(live_across_steps(program).states) for program in programs]
+    assert max(used) > 1
+    again = api.search(config, tmp_path / "run", source=source, resume=True)
+    assert [row.fitness for row in again.history()] == [row.fitness for row in result.history()]
+
+
+@settings(max_examples=60, deadline=None)
+@given(programs(), st.integers(0, 8))
+def test_further_states_change_nothing(program, count):
+    more = program.with_states(count)
+    assert len(more.states) == max(count, len(program.states))
+    assert more.states[: len(program.states)] == program.states
+    assert parse(str(more)) == more
+    assert live_across_steps(more) == live_across_steps(program)
+    assert canonical_hash(more) == canonical_hash(program)
+
+
+def test_states_that_cannot_be_bounded():
+    with pytest.raises(ConfigError) as error:
+        _config("max_states: 1")
+    [line] = error.value.lines
+    assert line.endswith(
+        "evolution.max_states: library:adamw has 2 states already; expected at least 2"
+    )
+    with pytest.raises(ConfigError, match="expected a whole number >= 0 and <= 8 or null, got 9"):
+        _config("max_states: 9")
+    assert doubts(_config("max_states: 3, mode: tune")) == [
+        "evolution.max_states: the mode tune assigns no further state"
+    ]

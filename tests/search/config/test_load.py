@@ -166,13 +166,13 @@ def test_every_mistake_in_one_go():
         (
             MINIMAL + b"evolution: {operators: [sign]}",
             "t:2:13: evolution.operators: unknown key; valid keys: mode, warm_start, children, "
-            "population, tournament, window, repeats, rounds, flat_children, random_length, "
-            "mutations, functions, tune_start, orientation, niches, price",
+            "population, tournament, window, repeats, rounds, max_states, flat_children, "
+            "random_length, mutations, functions, tune_start, orientation, niches, price",
         ),
         (
             MINIMAL + b"evolution: {max_evaluations: 3}",
             "t:2:13: evolution.max_evaluations: unknown key; valid keys: mode, warm_start, "
-            "children, population, tournament, window, repeats, rounds, flat_children, "
+            "children, population, tournament, window, repeats, rounds, max_states, flat_children, "
             "random_length, mutations, functions, tune_start, orientation, niches, price",
         ),
         (
