@@ -12,12 +12,15 @@ from programs.abstract import (
     reaching,
     remove_redundant,
 )
+from programs.function import Function
 from programs.parse import library, load, parse
 from programs.program import Constant, Program, ProgramError, Statement
+from programs.user_functions import load_functions_file, register, unregister
 
 __all__ = [
     "Analysis",
     "Constant",
+    "Function",
     "InvalidProgram",
     "Program",
     "ProgramError",
@@ -26,7 +29,10 @@ __all__ = [
     "library",
     "live_across_steps",
     "load",
+    "load_functions_file",
     "parse",
     "reaching",
+    "register",
     "remove_redundant",
+    "unregister",
 ]

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from programs import Program, ProgramError, library, load, parse
+from programs import Program, ProgramError, library, load, load_functions_file, parse
 from programs.describe import SAMENESS, annotate, describe, differences, headline, sameness
 from programs.parse import LIBRARY, MAX_BYTES
 
@@ -34,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     arguments = _parser().parse_args(argv)
     try:
+        if arguments.functions_file:
+            load_functions_file(arguments.functions_file)
         code: int = arguments.run(arguments)
         sys.stdout.flush()
         return code
@@ -64,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         for file in files:
             sub.add_argument(file, metavar=file.upper(), help=FILE)
+        sub.add_argument(
+            "--functions-file", metavar="FILE", help="Python file with functions of your own"
+        )
         sub.add_argument("--json", action="store_true", help="print JSON")
         return sub
 

@@ -21,7 +21,7 @@ from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
 
-from programs.functions import FUNCTIONS
+from programs.functions import FUNCTIONS, derived
 from programs.kinds import Kind
 from programs.program import MAX_STATES, Program, ProgramError, Statement
 from programs.suggest import did_you_mean
@@ -101,9 +101,15 @@ _INPUTS = {
     "lr": input_value(_LR, b"input lr", Kind.SCALAR),
 }
 _STATES = [input_value(_STATE + i, b"state %d" % i) for i in range(MAX_STATES)]
-_CODE = {name: name.encode() + b"(" for name in FUNCTIONS}
-_KINDS = {name: row.kinds for name, row in FUNCTIONS.items()}
+_CODE: dict[str, bytes] = {}
+_KINDS: dict[str, dict[tuple[Kind, ...], Kind]] = {}
 _PACK = struct.Struct("<d8s").pack
+
+
+@derived
+def _derive() -> None:
+    _CODE.update((name, name.encode() + b"(") for name in FUNCTIONS)
+    _KINDS.update((name, row.kinds) for name, row in FUNCTIONS.items())
 
 
 def inputs_of(program: Program) -> dict[str, Abstract]:
@@ -267,10 +273,21 @@ def _output_fault(program: Program, name: str, value: Abstract | None) -> Invali
     return InvalidProgram(Fault.OUTPUT_KIND, program, index=None, name=name, detail=(value[0],))
 
 
-def remove_redundant(program: Program, analysis: Analysis | None = None) -> Program:
-    """The program without the statements on which no output depends (the paper's step 1)."""
+def remove_redundant(
+    program: Program, analysis: Analysis | None = None, *, keep_frozen: bool = False
+) -> Program:
+    """The program without the statements on which no output depends (the paper's step 1).
+
+    keep_frozen: with those that are frozen all the same, and what they read.
+    """
     analysis = analysis or analyse(program)
-    return replace(program, statements=tuple(program.statements[i] for i in analysis.live))
+    mask = analysis.needs
+    if keep_frozen:
+        for statement, (_, _, needs) in zip(program.statements, analysis.values):
+            mask |= needs if statement.frozen else 0
+    mask >>= _STATEMENT
+    kept = tuple(s for i, s in enumerate(program.statements) if mask >> i & 1)
+    return replace(program, statements=kept)
 
 
 def reaching(analysis: Analysis) -> tuple[tuple[int, ...], tuple[int, ...]]:

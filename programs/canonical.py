@@ -31,7 +31,7 @@ from hashlib import blake2b
 from programs.abstract import Analysis, analyse, reaching
 from programs.execute import interpret
 from programs.function import COMMUTATIVE
-from programs.functions import FUNCTIONS, with_property
+from programs.functions import FUNCTIONS, derived, with_property
 from programs.normal_forms import (
     ZERO_TENSOR,
     NormalForms,
@@ -43,9 +43,16 @@ from programs.normal_forms import (
 from programs.program import MAX_STATES, Program
 from programs.terms import Node, reachable
 
-_COMMUTATIVE = with_property(COMMUTATIVE)
-_START = {name: name.encode() + b"(" for name in FUNCTIONS}
+_COMMUTATIVE: frozenset[str]
+_START: dict[str, bytes]
 ROUNDS = 2 * MAX_STATES
+
+
+@derived
+def _derive() -> None:
+    global _COMMUTATIVE, _START
+    _COMMUTATIVE = with_property(COMMUTATIVE)
+    _START = {name: name.encode() + b"(" for name in FUNCTIONS}
 
 
 def canonical_hash(program: Program, analysis: Analysis | None = None) -> bytes:

@@ -6,8 +6,11 @@ to version; the generator's other methods have no such promise.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import math
 import random
+from collections.abc import Sequence
 from hashlib import blake2b
 
 
@@ -20,6 +23,12 @@ def child_rng(seed: int, repeat: int, child: int) -> random.Random:
 def uniform_index(rng: random.Random, count: int) -> int:
     """One of 0 to count - 1."""
     return int(rng.random() * count)
+
+
+def weighted_index(rng: random.Random, weights: Sequence[float]) -> int:
+    """One of the indices of `weights`, each as likely as its weight, which is above 0."""
+    limits = list(itertools.accumulate(weights))
+    return bisect.bisect_right(limits, rng.random() * limits[-1], hi=len(limits) - 1)
 
 
 def standard_normal(rng: random.Random) -> float:

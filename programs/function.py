@@ -27,6 +27,10 @@ TELLS_ZEROS = "tells zeros"  # f(0) and f(-0) differ by more than the sign of a 
 KindRule = Callable[..., Kind]
 
 
+def _highest(*kinds: Kind) -> Kind:
+    return max(kinds, default=Kind.SCALAR)
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """A function with the constant `value` as one of its arguments is another of its arguments.
@@ -54,7 +58,7 @@ class Function:
       arity: number of arguments.
       meaning: elementwise rows: (xp, *arrays) -> array; whole-tree rows: (tree, *values) -> value.
       whole_tree: whether the meaning looks at a whole tree rather than at single numbers.
-      kind_rule: kinds of the arguments -> kind of the result.
+      kind_rule: kinds of the arguments -> kind of the result; by default the highest.
       scalar_arguments: argument positions that take nothing but a scalar.
       source: the meaning as JAX source over argument names {0}, {1}, ..., for exports; by default
         jnp.<name>(...). Whole-tree rows use the helpers `total` and `scaled` of export.py.
@@ -71,7 +75,7 @@ class Function:
     arity: int
     meaning: Callable[..., Any] = field(repr=False)
     whole_tree: bool = False
-    kind_rule: KindRule = field(default=max, repr=False)
+    kind_rule: KindRule = field(default=_highest, repr=False)
     scalar_arguments: tuple[int, ...] = ()
     source: str = ""
     exact: Callable[..., Fraction] | None = field(default=None, repr=False)

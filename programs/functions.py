@@ -321,6 +321,45 @@ _ROWS = (
 
 FUNCTIONS: dict[str, Function] = {row.name: row for row in _ROWS}
 ALIASES: dict[str, str] = {alias: row.name for row in _ROWS for alias in (row.name, *row.aliases)}
+BUILT_IN = frozenset(FUNCTIONS)  # names of the language's own; users may add others
+
+_changes = [0]
+_derived: list[Callable[[], None]] = []
+
+
+def version() -> int:
+    """Another number after each function that comes or goes: what is compiled knows those of its
+    time alone."""
+    return _changes[0]
+
+
+def _changed() -> None:
+    _changes[0] += 1
+    for update in _derived:
+        update()
+
+
+def derived(update: Callable[[], None]) -> Callable[[], None]:
+    """Runs `update` now, and again when a user's function comes or goes: for what another module
+    makes of this table once for all."""
+    _derived.append(update)
+    update()
+    return update
+
+
+def add(row: Function) -> None:
+    """Adds a row, or replaces that of its name; see user_functions.py, which checks it."""
+    FUNCTIONS[row.name] = row
+    ALIASES.update(dict.fromkeys((row.name, *row.aliases), row.name))
+    _changed()
+
+
+def remove(name: str) -> None:
+    """Removes a row that was added."""
+    row = FUNCTIONS.pop(name)
+    for alias in (row.name, *row.aliases):
+        del ALIASES[alias]
+    _changed()
 
 
 def with_property(fact: str) -> frozenset[str]:

@@ -27,7 +27,7 @@ import numpy as np
 import optax
 from jax import lax
 
-from programs.functions import FUNCTIONS
+from programs.functions import BUILT_IN, FUNCTIONS, derived
 from programs.kinds import Kind
 from programs.program import Program, ProgramError
 from programs.registers import (
@@ -97,18 +97,26 @@ class Registers(NamedTuple):
 
 
 def _forms() -> tuple[Form, ...]:
-    forms = {
-        form_of(row.name, kinds): None
-        for row in FUNCTIONS.values()
-        for kinds in row.kinds
-        if row.arity
-    }
-    return (*forms, COPY_FORM)
+    """Those of users' functions come last."""
+    forms: dict[Form, None] = {}
+    for row in FUNCTIONS.values():
+        if row.name not in BUILT_IN:
+            forms.setdefault(COPY_FORM)
+        forms |= {form_of(row.name, kinds): None for kinds in row.kinds if row.arity}
+    return tuple(forms | {COPY_FORM: None})
 
 
-FORMS = _forms()
-_OPCODES = {form: opcode for opcode, form in enumerate(FORMS)}
-_COLUMNS = 3 + max(row.arity for row in FUNCTIONS.values())
+FORMS: tuple[Form, ...]
+_OPCODES: dict[Form, int]
+_COLUMNS: int
+
+
+@derived
+def _derive() -> None:
+    global FORMS, _OPCODES, _COLUMNS
+    FORMS = _forms()
+    _OPCODES = {form: opcode for opcode, form in enumerate(FORMS)}
+    _COLUMNS = 3 + max(row.arity for row in FUNCTIONS.values())
 
 
 def capacity_of(program: Program) -> Capacity:

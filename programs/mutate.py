@@ -2,14 +2,15 @@
 
 Draws and constants are such that the same generator gives the same child on any machine: see
 draws.py; constants are rounded to six significant digits. A mutation that leaves no valid program
-is drawn again from the same parent.
+is drawn again from the same parent. Frozen statements are neither deleted nor modified; statements
+are inserted before, between and behind them.
 """
 
 from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +25,7 @@ from programs.abstract import (
 )
 from programs.draws import standard_normal, uniform_index
 from programs.function import Function
+from programs.function_draws import FunctionWeights, check_weights, draw_function, of_trees
 from programs.functions import FUNCTIONS
 from programs.kinds import Kind
 from programs.program import (
@@ -38,8 +40,6 @@ from programs.program import (
 
 MAX_CONSTANT = 1e10  # a constant's magnitude, as in the authors' release
 MAX_ATTEMPTS = 10_000  # draws from one parent before giving up
-
-_FUNCTIONS = tuple(FUNCTIONS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ class MutationOptions:
         MAX_STATEMENTS, the longest program that can be read again.
       mode: "all"; or "constants", to tune the constants that it has and change nothing else (the
         paper's hyperparameter baseline).
+      functions: names of the functions that an insertion draws, with their relative weights. None:
+        every function of the language, all alike.
     """
 
     insert: float = 1.0
@@ -67,11 +69,13 @@ class MutationOptions:
     rescale: float = 0.5
     max_length: int | None = None
     mode: Literal["all", "constants"] = "all"
+    functions: FunctionWeights | None = None
 
     def __post_init__(self) -> None:
         weights = (self.insert, self.delete, self.modify)
         if min(weights) < 0 or not sum(weights) > 0 or not 0 <= self.rescale <= 1:
             raise ValueError(f"weights must be >= 0, not all 0, and rescale in [0, 1]: {self}")
+        check_weights(self.functions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ def mutate(
         child: Analysis | None
         try:
             if kind == "insert":
-                child = _insert(program, rng, analysis)
+                child = _insert(program, rng, options=options, analysis=analysis)
             elif kind == "delete":
                 child = _delete(program, rng, analysis)
             elif kind == "modify":
@@ -129,13 +133,22 @@ def mutate(
 
 
 def random_program(
-    rng: random.Random, length: int, states: tuple[str, ...] = ("m", "v")
+    rng: random.Random,
+    length: int,
+    states: tuple[str, ...] = ("m", "v"),
+    *,
+    functions: FunctionWeights | None = None,
 ) -> Program:
     """A valid program of `length` random statements, for random search.
 
     Statements are drawn one after the other as `mutate` draws the one that it inserts. One of them,
     at an index drawn evenly, is drawn until it gives a whole tree, and assigns it to the update.
+
+    functions: see MutationOptions; one of them at least gives whole trees.
     """
+    check_weights(functions)
+    for_update = None if functions is None else of_trees(functions)
+    check_weights(for_update)
     if not 1 <= length <= MAX_STATEMENTS:
         raise ProgramError(f"a program has 1 to {MAX_STATEMENTS} statements, not {length}")
     program = Program(states, ())
@@ -143,9 +156,10 @@ def random_program(
     index = uniform_index(rng, length)
     statements: list[Statement] = []
     for i in range(length):
-        function, arguments, kind = _draw_call(rng, variables)
+        drawn_from = for_update if i == index else functions
+        function, arguments, kind = _draw_call(rng, variables, drawn_from)
         while i == index and kind is not Kind.TENSOR:
-            function, arguments, kind = _draw_call(rng, variables)
+            function, arguments, kind = _draw_call(rng, variables, drawn_from)
         target = OUTPUT if i == index else _draw_target(rng, kind, variables, variables)
         statements.append(Statement(target, function.name, arguments))
         variables[target] = statement_value(statements[-1], variables, 0)
@@ -165,11 +179,13 @@ def _draw_kind(program: Program, rng: random.Random, options: MutationOptions) -
     return "delete" if draw < insert + options.delete else "modify"
 
 
-def _insert(program: Program, rng: random.Random, analysis: Analysis) -> Analysis:
+def _insert(
+    program: Program, rng: random.Random, *, options: MutationOptions, analysis: Analysis
+) -> Analysis:
     """A random statement at a random place."""
     index = uniform_index(rng, len(program) + 1)
     variables = _variables(program, analysis, index)
-    function, arguments, kind = _draw_call(rng, variables)
+    function, arguments, kind = _draw_call(rng, variables, options.functions)
     taken = {statement.target for statement in program.statements}
     target = _draw_target(rng, kind, variables, taken)
     return _replace(
@@ -179,9 +195,10 @@ def _insert(program: Program, rng: random.Random, analysis: Analysis) -> Analysi
 
 def _delete(program: Program, rng: random.Random, analysis: Analysis) -> Analysis | None:
     """Without a random statement."""
-    if not len(program):
+    free = _free(program)
+    if not free:
         return None
-    index = uniform_index(rng, len(program))
+    index = free[uniform_index(rng, len(free))]
     return _replace(program, analysis, _variables(program, analysis, index), index, index + 1)
 
 
@@ -189,9 +206,10 @@ def _modify(
     program: Program, rng: random.Random, options: MutationOptions, analysis: Analysis
 ) -> Analysis | None:
     """Another argument at a random place of a random statement."""
-    if not len(program):
+    free = _free(program)
+    if not free:
         return None
-    index = uniform_index(rng, len(program))
+    index = free[uniform_index(rng, len(free))]
     statement = program.statements[index]
     if not statement.arguments:
         return None
@@ -207,9 +225,16 @@ def _modify(
     return _with_argument(program, analysis, index, argument, new)
 
 
+def _free(program: Program) -> Sequence[int]:
+    """The indices of the statements that may be deleted or modified."""
+    if not program.frozen:
+        return range(len(program))
+    return [i for i, statement in enumerate(program.statements) if not statement.frozen]
+
+
 def _rescale(program: Program, rng: random.Random, analysis: Analysis) -> Analysis:
     """One of its constants times 2^a."""
-    constants = program.constants()
+    constants = program.free_constants()
     if not constants:
         raise ProgramError("there is no constant to tune in this program")
     constant = constants[uniform_index(rng, len(constants))]
@@ -248,10 +273,10 @@ def _with_argument(
 
 
 def _draw_call(
-    rng: random.Random, variables: dict[str, Abstract]
+    rng: random.Random, variables: dict[str, Abstract], functions: FunctionWeights | None
 ) -> tuple[Function, tuple[Argument, ...], Kind]:
     """A random function on random arguments that it takes, and the kind of its result."""
-    function = _FUNCTIONS[uniform_index(rng, len(_FUNCTIONS))]
+    function = draw_function(rng, functions)
     arguments = tuple(
         _draw_argument(rng, variables, argument in function.scalar_arguments)
         for argument in range(function.arity)

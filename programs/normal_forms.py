@@ -26,26 +26,27 @@ from programs.function import (
     ZERO_AT_ZERO,
     Function,
 )
-from programs.functions import FUNCTIONS, with_property
+from programs.functions import BUILT_IN, FUNCTIONS, derived, with_property
 from programs.kinds import Kind
 from programs.program import Statement
 from programs.terms import FLOAT32, Node, TermBuilder
 
-_EVEN, _IDEMPOTENT, _NONNEGATIVE = (
-    with_property(EVEN),
-    with_property(IDEMPOTENT),
-    with_property(NONNEGATIVE),
-)
-_ODD = with_property(ODD) - {"negative"}
-
-
-# f(0.0) and f(-0.0) are two numbers, not two zeros: 1 / x and x ** -1 are infinities of both signs.
-_TELLS_ZEROS = with_property(TELLS_ZEROS)
 _SMALLEST_FACTOR = 2.0**-22  # the smallest normal number times this is a subnormal one, not 0
 # Finite for finite arguments.
 _BOUNDED = {"sign", "sin", "cos", "tanh", "arctan", "negative", "abs"}
 _ZERO = ("constant", FLOAT32.read(0.0))
 ZERO_TENSOR = (*_ZERO, Kind.TENSOR)  # the term of a state that is zero
+_ZERO_TIMES = {"multiply", "dot"}
+
+_EVEN: frozenset[str]
+_IDEMPOTENT: frozenset[str]
+_NONNEGATIVE: frozenset[str]
+_ODD: frozenset[str]
+# f(0.0) and f(-0.0) are two numbers, not two zeros: 1 / x and x ** -1 are infinities of both signs.
+# Of a user's function that is not known.
+_TELLS_ZEROS: frozenset[str]
+# Functions that are 0 where these first arguments, so many, are 0.
+_ZERO_OF_ZEROS: dict[str, int]
 
 
 def _rounds_to_zero(row: Function) -> bool:
@@ -53,13 +54,17 @@ def _rounds_to_zero(row: Function) -> bool:
     return value is not None and not FLOAT32.number(value)
 
 
-_ZERO_TIMES = {"multiply", "dot"}
-# Functions that are 0 where these first arguments, so many, are 0.
-_ZERO_OF_ZEROS = {
-    name: 1 if name == "divide" else row.arity - len(row.scalar_arguments)
-    for name, row in FUNCTIONS.items()
-    if row.arity and (ZERO_AT_ZERO in row.properties or _rounds_to_zero(row))
-}
+@derived
+def _derive() -> None:
+    global _EVEN, _IDEMPOTENT, _NONNEGATIVE, _ODD, _TELLS_ZEROS, _ZERO_OF_ZEROS
+    _EVEN, _IDEMPOTENT = with_property(EVEN), with_property(IDEMPOTENT)
+    _NONNEGATIVE, _ODD = with_property(NONNEGATIVE), with_property(ODD) - {"negative"}
+    _TELLS_ZEROS = with_property(TELLS_ZEROS) | (FUNCTIONS.keys() - BUILT_IN)
+    _ZERO_OF_ZEROS = {
+        name: 1 if name == "divide" else row.arity - len(row.scalar_arguments)
+        for name, row in FUNCTIONS.items()
+        if row.arity and (ZERO_AT_ZERO in row.properties or _rounds_to_zero(row))
+    }
 
 
 def has_zeros(statements: Iterable[Statement]) -> bool:

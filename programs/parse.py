@@ -20,6 +20,7 @@ from programs.abstract import InvalidProgram, analyse, faults
 from programs.functions import ALIASES, FUNCTIONS
 from programs.program import (
     INFINITE_FROM,
+    KEEP,
     MAX_STATEMENTS,
     MAX_STATES,
     OUTPUT,
@@ -41,6 +42,7 @@ MAX_MISTAKES = 20  # reported of one text
 LIBRARY = "library:"
 
 _TOKEN = re.compile(r"#.*|\w+|[^\w\s]")
+_MARK = re.compile(r"\s*;?\s*#\s*keep\s*(#.*)?\Z")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _OPERATORS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide"}
 _PARAMETERS = {"weight": "w", "weights": "w", "gradient": "g", "grad": "g", "learning_rate": "lr"}
@@ -95,6 +97,7 @@ def parse(text: str | bytes, file: str = "<text>") -> Program:
     rename = dict(zip((a.arg for a in function.args.args), ("w", "g", *states, "lr")))
     statements, mistakes, unreadable = _statements(source, body[:-1], rename)
     program = Program(states, statements)
+    mistakes += _misplaced_marks(source, function)
     mistakes += _mistakes_of_return(source, body[-1], program)
     if not mistakes:
         try:
@@ -298,7 +301,25 @@ def _statement(source: _Source, node: ast.stmt, rename: dict[str, str]) -> State
             f"argument{'s' * (row.arity != 1)}, here {len(arguments)}",
             node.value,
         )
-    return Statement(name, function, tuple(_argument(source, a, rename) for a in arguments))
+    given = tuple(_argument(source, a, rename) for a in arguments)
+    return Statement(name, function, given, frozen=_is_marked(source, node))
+
+
+def _is_marked(source: _Source, node: ast.stmt) -> bool:
+    """Whether a statement ends in `# keep`."""
+    assert node.end_lineno is not None
+    rest = source.lines[node.end_lineno - 1].encode()[node.end_col_offset :]
+    return _MARK.match(rest.decode(errors="replace")) is not None
+
+
+def _misplaced_marks(source: _Source, function: ast.FunctionDef) -> list[ProgramError]:
+    """`# keep` where it ends no statement."""
+    right = {node.end_lineno for node in function.body if not isinstance(node, ast.Return)}
+    return [
+        source.error(f"'{KEEP}' stands behind the statement that it keeps; here is none", line=line)
+        for line in range(function.lineno, len(source.lines) + 1)
+        if line not in right and _MARK.match("".join(source.lines[line - 1].partition("#")[1:]))
+    ]
 
 
 def _call(source: _Source, node: ast.expr) -> tuple[str, list[ast.expr]]:

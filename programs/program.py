@@ -6,6 +6,8 @@
                | variable = -variable
     argument  := variable | number
 
+A statement that ends in the comment `# keep` is frozen: mutation leaves it as it is.
+
 A program computes one training step's update from the weight `w`, the gradient `g`, its states
 (zero before the first step) and the schedule value `lr`; the training loop then does w = w - update
 (Chen et al. 2023, section 3.1). Everything here is frozen and hashable.
@@ -13,11 +15,12 @@ A program computes one training step's update from the weight `w`, the gradient 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from programs.functions import FUNCTIONS
+from programs.functions import ALIASES, FUNCTIONS
 
 Argument = str | float  # a variable's name, or a finite constant
 
@@ -27,6 +30,7 @@ MAX_STATEMENTS = 1_000
 # of at most this magnitude 0.
 INFINITE_FROM, ZERO_UP_TO = (2 - 2**-24) * 2.0**127, 2.0**-150
 OUTPUT = "update"
+KEEP = "# keep"  # ends the text of a frozen statement
 
 
 class ProgramError(ValueError):
@@ -47,13 +51,20 @@ class ProgramError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One assignment: target = function(*arguments)."""
+    """One assignment: target = function(*arguments).
+
+    frozen: mutation does not change it. It says nothing of what is computed.
+    """
 
     target: str
     function: str  # a key of FUNCTIONS
     arguments: tuple[Argument, ...]
+    frozen: bool = False
 
     def __str__(self) -> str:
+        return f"{self._assignment()}  {KEEP}" if self.frozen else self._assignment()
+
+    def _assignment(self) -> str:
         row = FUNCTIONS[self.function]
         shown = [a if isinstance(a, str) else repr(a) for a in self.arguments]
         if row.symbol:
@@ -66,6 +77,12 @@ class Statement:
         """The same with another argument number `index`."""
         arguments = self.arguments
         return replace(self, arguments=(*arguments[:index], argument, *arguments[index + 1 :]))
+
+
+def state_names() -> Iterator[str]:
+    """What states are called that nobody named: m, v, s3, s4, ..."""
+    yield from ("m", "v")
+    yield from (f"s{i}" for i in itertools.count(3))
 
 
 class Constant(NamedTuple):
@@ -103,6 +120,30 @@ class Program:
             for j, argument in enumerate(statement.arguments)
             if not isinstance(argument, str)
         )
+
+    @property
+    def frozen(self) -> tuple[Statement, ...]:
+        """Its frozen statements, in order."""
+        return tuple(statement for statement in self.statements if statement.frozen)
+
+    def free_constants(self) -> tuple[Constant, ...]:
+        """Those of its constants that do not stand in a frozen statement."""
+        return tuple(c for c in self.constants() if not self.statements[c.statement].frozen)
+
+    def unfrozen(self) -> Program:
+        """The same without frozen statements: each may be changed."""
+        if not self.frozen:
+            return self
+        return replace(self, statements=tuple(replace(s, frozen=False) for s in self.statements))
+
+    def with_states(self, count: int) -> Program:
+        """The same with as many further states as make it `count`: each is 0 for ever, until
+        a statement assigns it."""
+        states = list(self.states)
+        taken = {*self.inputs, *(s.target for s in self.statements), *ALIASES}
+        names = (name for name in state_names() if name not in taken)
+        states += itertools.islice(names, max(0, count - len(states)))
+        return replace(self, states=tuple(states))
 
     def with_constant(self, constant: Constant, value: float) -> Program:
         """The same with another value of one of `constants()`."""

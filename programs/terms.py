@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from programs.function import ROUNDED, ZERO_AT_ZERO, Function
-from programs.functions import FUNCTIONS
+from programs.functions import FUNCTIONS, derived
 
 # ("input", name) | ("constant", value) | (function, term number, ...)
 Node = tuple[Any, ...]
@@ -189,6 +189,11 @@ def _identities(constants: Constants, finite: bool) -> dict[str, tuple[tuple[int
         )
         for name, row in FUNCTIONS.items()
     }
+
+
+@derived
+def _derive() -> None:
+    _identities.cache_clear()
 
 
 def is_call(node: Node) -> bool:

@@ -20,7 +20,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from programs import Program, load, parse
+from programs import Program, load, load_functions_file, parse
 from search.checks import doubts, mistakes
 from search.conclude import conclude
 from search.config.load import Check, loads
@@ -66,6 +66,11 @@ ConfigLike = Config | str | Path | Mapping[str, Any]
 Stopping = Callable[[], int | None]  # the signal that asks to stop, if any
 
 
+def _load(functions_file: str | None) -> None:
+    if functions_file is not None:
+        load_functions_file(functions_file)
+
+
 def _nothing(*_: object) -> None:
     """Shows nothing, and asks nobody to stop."""
 
@@ -78,6 +83,7 @@ def search(
     resume: bool = False,
     tasks: Sequence[TaskFunction] = (),
     tasks_file: str | None = None,
+    functions_file: str | None = None,
     source: Fitness | None = None,
     view: str = "log",
     stopping: Stopping = _nothing,
@@ -93,11 +99,13 @@ def search(
       resume: goes on with the search in `run_dir`: the same one, or with more `evolution.children`
         in its one round. What does not decide its history, such as `stop`, may differ.
       tasks, tasks_file: tasks of one's own, as functions or as a Python file that registers them.
+      functions_file: Python file that registers functions of one's own (`programs.register`).
       source: where fitness comes from, if not from proxy tasks.
       view: how progress is shown: `log`, or one of the command's views.
       stopping: asked often; a number ends the search with Stopped. started: called once the workers
         are there.
     """
+    _load(functions_file)
     source = source or ProxyTasks(tasks_file, tasks)
     config = resolved(config, run_dir, overrides=overrides, resume=resume, source=source)
     fingerprints = source.fingerprints(config)
@@ -105,24 +113,15 @@ def search(
         warnings = identity.identify(store, config, fingerprints, resume)
         for warning in doubts(config) + warnings + take_over(store, config):
             say(view, "warning", f"warning: {warning}")
-        budget = Budget(config.stop, store)
-        statistics = Statistics.of(store, config.evolution)
         finalists, used_up = _evolved(
             config,
             store,
             source=source,
             fingerprints=fingerprints,
-            budget=budget,
-            statistics=statistics,
             view=view,
             stopping=stopping,
             started=started,
         )
-        if used_up:
-            say(view, "ended_early", ended_early(used_up, budget, statistics))
-        with at_once(stopping):
-            lines = [*summary(store, config, statistics=statistics, finalists=finalists)]
-        say(view, "summary", "\n".join(lines))
         setup = Setup.of(config, tasks_file, tasks)
         conclusion = conclude(
             config, store, finalists, setup=setup, show=Lines(view), stopping=stopping
@@ -138,13 +137,13 @@ def _evolved(
     *,
     source: Fitness,
     fingerprints: Mapping[str, str],
-    budget: Budget,
-    statistics: Statistics,
     view: str,
     stopping: Stopping,
     started: Callable[[], None],
 ) -> tuple[list[Finalist], str | None]:
-    """What workers are needed for before the funnel; see `_rounds`."""
+    """Evolution, re-scoring and their summary; see `_rounds`."""
+    budget = Budget(config.stop, store)
+    statistics = Statistics.of(store, config.evolution)
     with (
         closing(make_pool(source.factory(config), config.workers)) as pool,
         View(view, statistics, pool) as shown,
@@ -163,7 +162,13 @@ def _evolved(
                 stopping=stopping,
                 budget=budget,
             )
-        return _rounds(driver, starts)
+        finalists, used_up = _rounds(driver, starts)
+    if used_up:
+        say(view, "ended_early", ended_early(used_up, budget, statistics))
+    with at_once(stopping):
+        lines = [*summary(store, config, statistics=statistics, finalists=finalists)]
+    say(view, "summary", "\n".join(lines))
+    return finalists, used_up
 
 
 def _rounds(driver: Driver, starts: Sequence[Program]) -> tuple[list[Finalist], str | None]:
@@ -230,6 +235,7 @@ def evaluate(
     settings: SettingsByTask | None = None,
     engine: Engine = "auto",
     tasks_file: str | None = None,
+    functions_file: str | None = None,
     show: Callable[[Evaluation], None] = _nothing,
 ) -> list[Evaluation]:
     """Trains tasks with a program as the optimizer: one Evaluation for each task and seed.
@@ -241,6 +247,7 @@ def evaluate(
     """
     from search.evaluation.evaluator import Evaluator  # JAX takes a second to import
 
+    _load(functions_file)
     evaluator = Evaluator(tasks, engine, settings=settings, tasks_file=tasks_file)
     return evaluator.evaluate(program, SEARCH.take(seeds), show)
 
@@ -253,11 +260,13 @@ def tune(
     settings: SettingsByTask | None = None,
     engine: Engine = "auto",
     tasks_file: str | None = None,
+    functions_file: str | None = None,
     draw_seed: int = 0,
 ) -> TuningResult:
     """The program with the constants that train the tasks best, of those that were drawn."""
     from search.evaluation.evaluator import Evaluator
 
+    _load(functions_file)
     evaluator = Evaluator(tasks, engine, settings=settings, tasks_file=tasks_file)
     objective = Objective(remembered(evaluator), tuple(tasks))
     [result] = tune_programs(
@@ -276,6 +285,7 @@ def funnel(
     run_dir: str | Path,
     setup: Setup | None = None,
     settings: FunnelSettings | None = None,
+    functions_file: str | None = None,
     view: str = "log",
     stopping: Stopping = _nothing,
     started: Callable[[], None] = _nothing,
@@ -286,6 +296,7 @@ def funnel(
       programs: the candidates; none: the best families of the search in `run_dir`.
       setup, settings: tasks and workers, and the stages; by default those of that search.
     """
+    _load(functions_file)
     named = [NamedProgram(_name(p, i), _program(p)) for i, p in enumerate(programs, start=1)]
     if setup is None or settings is None:
         config = config_of(run_dir)
@@ -316,6 +327,7 @@ def simplify(
     settings: SettingsByTask | None = None,
     engine: Engine = "auto",
     tasks_file: str | None = None,
+    functions_file: str | None = None,
     show: Callable[[Step], None] = _nothing,
 ) -> ShorteningResult:
     """A program made short by proof and by measurement on tasks (see search/shortening).
@@ -324,6 +336,7 @@ def simplify(
     """
     from search.evaluation.evaluator import Evaluator
 
+    _load(functions_file)
     evaluator = Evaluator(tasks, engine, settings=settings, tasks_file=tasks_file)
     return shorten(
         _program(program),

@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from programs import ProgramError
+from programs import Program, ProgramError, live_across_steps
 from programs import load as load_program
+from programs.function_draws import named, of_trees, weights_of
+from programs.program import KEEP
 from search.config.selection import AblationSettings, FunnelSettings, TuningSettings
-from search.config.settings import Config
+from search.config.settings import Config, EvolutionSettings
 from search.config.strict_yaml import KeyPath
 from search.evaluation import seeds
 from search.evaluation.seeds import SeedRange, TooManySeeds
@@ -23,9 +25,34 @@ MEMORY_GB = 1.0  # what a worker needs: JAX and a small task alone take 0.6
 
 def mistakes(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """All mistakes but those of tasks, by key path; those come from the source of fitness."""
+    yield from wrong_functions(config)
     yield from wrong_files(config)
     yield from too_many_seeds(config)
     yield from wrong_workers(config)
+
+
+def wrong_functions(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Functions that are none, or of which the search could make no program."""
+    functions, path = config.evolution.functions, ("evolution", "functions")
+    if functions is None:
+        return
+    unknown = False
+    for name in functions:
+        try:
+            named(name)
+        except ProgramError as error:
+            yield (*path, name), str(error)
+            unknown = True
+    if unknown:
+        return
+    try:
+        weights = weights_of(functions)
+    except ProgramError as error:
+        yield path, str(error)
+        return
+    if config.evolution.mode == "random" and not of_trees(weights):
+        message = "the mode random needs at least one that can give a whole tree, as an update is"
+        yield path, f"{message}, got {', '.join(weights)}"
 
 
 def funnel_mistakes(config: Config) -> Iterator[tuple[KeyPath, str]]:
@@ -56,12 +83,34 @@ def wrong_warm_starts(config: Config) -> Iterator[tuple[KeyPath, str]]:
         except ProgramError as error:
             yield path, str(error)
             continue
-        if evolution.mode == "tune" and not program.constants():
+        if evolution.mode == "tune" and not program.free_constants():
             yield path, f"{name} has no constant for the mode tune to change"
+        most = evolution.max_states
+        if most is not None and len(program.states) > most:
+            count = len(program.states)
+            message = f"{name} has {count} states already; expected at least {count}"
+            yield ("evolution", "max_states"), message
+        for message in wrong_marks(config.evolution, program):
+            yield path, f"{name}: {message}"
         longest, length = evolution.mutations.max_length, len(program)
         if longest is not None and length > longest:
             message = f"{name} has {length} statements already; expected at least {length}"
             yield ("evolution", "mutations", "max_length"), message
+
+
+def wrong_marks(settings: EvolutionSettings, start: Program) -> Iterator[str]:
+    """Why a search could not keep a start's frozen statements and go on."""
+    frozen, weights, count = start.frozen, settings.mutations, len(start)
+    if not frozen or settings.mode != "evolution":
+        return
+    if not weights.insert:
+        yield f"without insertions nothing may end in '{KEEP}': the search could come to an end"
+    elif len(frozen) == count == weights.max_length:
+        yield f"each of its {count} statements ends in '{KEEP}', and max_length allows no more"
+    if settings.tune_start is not None:
+        used = live_across_steps(start).statements
+        for statement in (s for s in frozen if s not in used):
+            yield f"'{statement}' reaches no update, so tune_start would drop it"
 
 
 def wrong_baselines(config: Config) -> Iterator[tuple[KeyPath, str]]:
@@ -112,6 +161,10 @@ def _without_effect(config: Config) -> Iterator[str]:
     is_random = evolution.mode == "random"
     if is_random and evolution.niches is not None:
         yield "evolution.niches: a random program has no parent, so shares have no effect"
+    if evolution.mode == "tune" and evolution.functions is not None:
+        yield "evolution.functions: the mode tune inserts nothing"
+    if evolution.mode == "tune" and evolution.max_states is not None:
+        yield "evolution.max_states: the mode tune assigns no further state"
     if is_random and (evolution.price.state or evolution.price.statement):
         yield "evolution.price: a random program has no parent, so there are no tournaments"
     if len(evaluation.rates) == 1 and evaluation.rates_when == "always":

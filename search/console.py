@@ -74,6 +74,11 @@ class Parser(OneLineParser):
         self.add_argument("--tasks-file", metavar="FILE", help="Python file with tasks of your own")
         self.add_argument("--tasks", dest="tasks_file", help=argparse.SUPPRESS)  # its former name
 
+    def add_functions_file(self) -> None:
+        self.add_argument(
+            "--functions-file", metavar="FILE", help="Python file with functions of your own"
+        )
+
 
 def count(text: str) -> int:
     """A number of seeds, draws or the like."""

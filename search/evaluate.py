@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from programs import ProgramError
+from programs import ProgramError, load_functions_file
 from proxy_tasks import TASKS, Task, TaskError
 from proxy_tasks.console import run_command
 from search.config.settings import Engine
@@ -50,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     single_threaded()
     try:
+        if options.functions_file:
+            load_functions_file(options.functions_file)
         program = read_program(options.program)
         evaluator = evaluator_for(
             options.task, options.task_set, engine=options.engine, tasks_file=options.tasks_file
@@ -82,6 +84,7 @@ def _parser() -> Parser:
     parser.add_argument("program", metavar="PROGRAM", help="what to score (see below)")
     parser.add_tasks(required=True)
     parser.add_tasks_file()
+    parser.add_functions_file()
     parser.add_argument(
         "--engine", choices=get_args(Engine), default="auto",
         help="interpreted: compile a task once for all programs; compiled: compile this program, "

@@ -24,6 +24,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from programs import load_functions_file
 from search import api
 from search.checks import doubts, funnel_mistakes
 from search.config.load import dumps, loads
@@ -36,7 +37,7 @@ from search.evaluation.threads import single_threaded
 from search.reports.funnel import REPORT, outcome, table
 from search.selection.funnel import Setup
 from search.stopping import Stopping
-from search.storage.identity import config_of
+from search.storage.identity import check_functions, config_of
 from search.storage.store import Reader
 
 
@@ -47,6 +48,7 @@ def _parser() -> Parser:
     add("--program", action="append", default=[], help="a file or library:NAME; may be repeated")
     parser.add_tasks(required=False)
     parser.add_tasks_file()
+    parser.add_functions_file()
     add("--run-dir", type=Path, help="with --program: its records (default runs/funnel)")
     add("--config", metavar="FILE", help="take the section `funnel` of this config")
     parser.add_overrides()
@@ -64,6 +66,8 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
     try:
         if stopping:
             stopping.prepare()
+        if options.functions_file:
+            load_functions_file(options.functions_file)
         config = _config(options)
         settings = config.funnel or FunnelSettings()
         run_dir = options.run or options.run_dir or Path("runs/funnel")
@@ -104,6 +108,7 @@ def _config(options: argparse.Namespace) -> Config:
             raise ValueError(f"--{name} goes with --program: {options.run} has its own")
     if options.run:
         with Reader(options.run) as store:
+            check_functions(store)
             config = config_of(store)
     elif not options.task:
         raise ValueError("--program needs --task, such as --task vision_mlp")

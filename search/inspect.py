@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from programs import analyse
+from programs import ProgramError, analyse, load_functions_file
 from proxy_tasks.console import run_command
 from search.config.load import ConfigError
 from search.console import Parser, report
@@ -35,7 +35,7 @@ from search.reports.summary import fame, figures
 from search.selection.overfitting import curves
 from search.storage import queries
 from search.storage.errors import StoreError
-from search.storage.identity import config_of
+from search.storage.identity import check_functions, config_of
 from search.storage.leaders import leaders
 from search.storage.lineage import ancestors, individual
 from search.storage.store import Reader
@@ -117,6 +117,7 @@ WHAT: dict[str, Callable[[Reader, argparse.Namespace], Iterator[str]]] = {
     "events": events,
     "digest": digest,
 }
+WITH_PROGRAMS = ("front", "show", "lineage")  # which read texts, so must know all functions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -125,12 +126,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("what", nargs="?", choices=WHAT, default="overview")
     parser.add_argument("number", nargs="?", type=int, default=0, help="of an individual")
     parser.add_argument("--count", type=int, default=10, help="how many leaders")
+    parser.add_functions_file()
     options = parser.parse_args(argv)
     try:
+        if options.functions_file:
+            load_functions_file(options.functions_file)
         with Reader(options.run) as store:
+            if options.what in WITH_PROGRAMS:
+                check_functions(store)
             for line in WHAT[options.what](store, options):
                 print(line)
-    except (StoreError, ConfigError) as error:
+    except (StoreError, ConfigError, ProgramError) as error:
         return report(error)
     return 0
 

@@ -13,9 +13,10 @@ if __name__ == "__main__":  # before the imports, which take seconds
 
 import argparse
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from programs import load_functions_file
 from search.api import search
 from search.console import ERRORS, EXIT_CODES, Parser, report
 from search.evaluation.source import Fitness, ProxyTasks
@@ -35,6 +36,7 @@ def _parser() -> Parser:
     parser.add_argument("--run-dir", type=Path, help="default: runs/ and the config's name")
     parser.add_overrides()
     parser.add_tasks_file()
+    parser.add_functions_file()
     parser.add_argument(
         "--resume", nargs="?", const=True, metavar="RUN_DIR",
         help="continue the search in RUN_DIR (or --run-dir) with its config; --set changes it",
@@ -59,6 +61,8 @@ def main(
     try:
         if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not run_dir.is_absolute():
             raise StoreError(f"{run_dir}: in a Ray job, give an absolute --run-dir")
+        if options.functions_file:
+            load_functions_file(options.functions_file)
         search(
             options.config,
             run_dir,
@@ -74,7 +78,7 @@ def main(
         _tell_stopped(options, run_dir)
         return _ended(128 + stopped.args[0])
     except ERRORS as error:
-        resume = resume_command(run_dir, tasks_file=options.tasks_file)
+        resume = _resume(options, run_dir)()
         go_on = f"To continue:\n{resume}" if is_begun(run_dir) else ""
         code = report(error, running=stopping.is_running, go_on=go_on)
         return _ended(code, lost=isinstance(error, ClusterLost))
@@ -102,12 +106,18 @@ def _run_dir(options: argparse.Namespace, parser: Parser) -> Path:
     return resumed or options.run_dir or Path("runs") / Path(options.config).stem
 
 
+def _resume(options: argparse.Namespace, run_dir: Path) -> Callable[..., str]:
+    """Makes the command that goes on, with or without `overrides`."""
+    files = {"tasks_file": options.tasks_file, "functions_file": options.functions_file}
+    return functools.partial(resume_command, run_dir, **files)
+
+
 def _tell_stopped(options: argparse.Namespace, run_dir: Path) -> None:
     """How to go on after a signal."""
     if not is_begun(run_dir):
         say(options.view, "stopped", "Stopped; nothing was run.")
         return
-    command = functools.partial(resume_command, run_dir, tasks_file=options.tasks_file)
+    command = _resume(options, run_dir)
     say(options.view, "stopped", "Stopped; nothing that was evaluated is lost. To conclude with "
                                  "what is there:")  # fmt: skip
     say(options.view, "conclude", command(overrides=[NOW]))

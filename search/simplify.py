@@ -21,7 +21,7 @@ import sys
 from collections.abc import Sequence
 from typing import get_args
 
-from programs import ProgramError, load
+from programs import ProgramError, load, load_functions_file
 from proxy_tasks.console import run_command
 from proxy_tasks.errors import TaskError
 from search import api
@@ -39,6 +39,7 @@ def _parser() -> Parser:
     add("file", metavar="FILE", help="a program's text, or library:NAME")
     parser.add_tasks(required=True)
     parser.add_tasks_file()
+    parser.add_functions_file()
     add("--seeds", type=count, default=12, help="seeds per comparison (default 12)")
     add("--confirm-seeds", type=count, default=24, help="fresh seeds for the result (default 24)")
     add("--tolerance", type=positive, help="loss of fitness that is accepted on each task")
@@ -79,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         for path, message in refused(ablation_seeds(rules)):
             raise ValueError(f"--{path[-1]}: {message}".replace("_", "-"))
+        if options.functions_file:
+            load_functions_file(options.functions_file)
         program = load(options.file)
         from search.evaluation.evaluator import settings_for  # JAX, for the command line alone
 

@@ -23,7 +23,7 @@ TO_BE_CHANGED = {  # by keyword some day
     "search/evolution/evolution.py": {"__init__"},
     "search/reports/progress.py": {"__init__"},
     "search/selection/warm_starts.py": {"warm_starts"},
-    "search/storage/identity.py": {"identify", "resume_command"},
+    "search/storage/identity.py": {"identify"},
     "search/workers/ray_cluster.py": {"_try"},
 }  # fmt: skip
 

@@ -31,7 +31,7 @@ import numpy as np
 
 from programs.execute import Tree, Value, interpret
 from programs.function import EPS, EPS_IS_LOST_FROM
-from programs.functions import FUNCTIONS
+from programs.functions import FUNCTIONS, derived
 from programs.kinds import Kind
 from programs.program import OUTPUT, Program
 from programs.simplify.check_settings import GROUPS, SETTINGS, STEPS, Setting, inputs_of
@@ -158,6 +158,11 @@ def _run(
         setting: {name: np.array(row)[:, end - setting.size : end] for name, row in rows.items()}
         for setting, end in zip(group, ends)
     }
+
+
+@derived
+def _derive() -> None:
+    _run.cache_clear()
 
 
 def _joined(trees: Sequence[list[np.ndarray]]) -> list[np.ndarray]:

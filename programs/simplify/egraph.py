@@ -24,6 +24,7 @@ from fractions import Fraction
 from functools import cache, partial
 from typing import Any
 
+from programs.functions import derived
 from programs.kinds import Kind
 from programs.simplify.analyses import analyses, declarations
 from programs.simplify.egglog_text import number, rule_text
@@ -195,6 +196,11 @@ def _loaded() -> Any:
         lines += [f"(ruleset rule{i})", rule_text(rule, f"rule{i}")]
     _commands(egraph, "\n".join(lines))
     return egraph
+
+
+@derived
+def _derive() -> None:
+    _loaded.cache_clear()
 
 
 @contextmanager

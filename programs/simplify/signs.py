@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from programs.function import NONNEGATIVE
-from programs.functions import FUNCTIONS
+from programs.functions import BUILT_IN, FUNCTIONS
 from programs.simplify.terms import Node, Terms
 
 ALWAYS_NONNEGATIVE = frozenset(
-    name for name, row in FUNCTIONS.items() if NONNEGATIVE in row.properties
+    name for name, row in FUNCTIONS.items() if NONNEGATIVE in row.properties and name in BUILT_IN
 ) | {"arccos", "arccosh"}
 
 # f(x, y) >= 0 if the arguments of one of these sets of positions are >= 0.

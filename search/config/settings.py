@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from programs.program import MAX_STATEMENTS
+from programs.function_draws import MAX_WEIGHT
+from programs.program import MAX_STATEMENTS, MAX_STATES
 from search.config.model import SettingsModel, StringList, as_tuple, constraint_error
 from search.config.selection import (
     FINAL_TUNING,
@@ -28,6 +29,19 @@ from search.config.selection import (
 )
 
 Engine = Literal["auto", "interpreted", "compiled"]
+
+
+FunctionWeights = dict[str, Annotated[float, Field(gt=0, le=MAX_WEIGHT)]]
+
+
+def weights_of_names(value: Any) -> Any:
+    """Names of functions as equal weights of each; what has weights already as it is."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)):
+        return names
+    if not names or not all(isinstance(name, str) for name in names):
+        raise constraint_error("expected names of functions, or names with weights")
+    return dict.fromkeys(names, 1.0)
 
 
 class MutationSettings(SettingsModel):
@@ -111,12 +125,20 @@ class EvolutionSettings(SettingsModel):
     rounds: int = Field(default=2, ge=1)
     """Rounds of `repeats` searches; every round after the first starts from the best program so
     far."""
+    max_states: int | None = Field(default=None, ge=0, le=MAX_STATES)
+    """States that each program of the search may use: a warm start with fewer gets further ones,
+    which are 0 until a mutation assigns them; none: those that it has, and two in random
+    programs."""
     flat_children: int | None = Field(default=None, ge=1)
     """End a repeat early when its best fitness has not risen for this many children; none:
     never."""
     random_length: tuple[int, int] = (4, 16)
     """Shortest and longest program that the mode `random` draws, in statements."""
     mutations: MutationSettings = MutationSettings()
+    functions: Annotated[FunctionWeights | None, BeforeValidator(weights_of_names)] = None
+    """The functions that mutations insert and random programs are made of: a list of names, or
+    names with relative weights, such as `{add: 2, sign: 1}`; none: all of the language, all alike,
+    as in the paper. Warm starts may use others, too."""
     tune_start: Annotated[TuningSettings, fill_start_tuning] | None = None
     """Tuning of the first round's warm starts to the search's tasks before they are scored; none:
     their constants as they are, as in the paper. With a badly tuned start nearly all that a search

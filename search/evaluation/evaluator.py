@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 import optax
 
 from programs import Program, ProgramError
+from programs.functions import version
 from programs.interpreter import Capacity, capacity_of, encode, interpreted
 from programs.transform import as_optax
 from proxy_tasks import (
@@ -67,6 +68,7 @@ class _Interpreted(NamedTuple):
     task: str
     capacity: Capacity
     checked: bool  # at the hurdles
+    functions: int  # version of the table
 
 
 class _Compiled(NamedTuple):
@@ -75,6 +77,7 @@ class _Compiled(NamedTuple):
     task: str
     program: Program | HandDesigned
     checked: bool  # at the hurdles
+    functions: int  # version of the table
 
 
 class Evaluator:
@@ -200,7 +203,7 @@ class Evaluator:
             self._data[name] = DeviceData(task)
         data = self._data[name]
         if isinstance(program, HandDesigned) or self.engine_of(name) == "compiled":
-            compiled = _Compiled(name, program, checked)
+            compiled = _Compiled(name, program, checked, version())
             if compiled not in self._compiled:
                 self._compiled[compiled] = Training(
                     task, lambda _: _optax(program, task), stop, data=data
@@ -210,7 +213,7 @@ class Evaluator:
             self._compiled.move_to_end(compiled)
             return self._compiled[compiled], ()
         capacity = capacity_of(program)
-        key = _Interpreted(name, capacity, checked)
+        key = _Interpreted(name, capacity, checked, version())
         if key not in self._interpreted:
             self._interpreted[key] = Training(
                 task, lambda code: interpreted(code, capacity), stop, data=data

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from programs.user_functions import NONE, Registered, registered
 from proxy_tasks.errors import TaskError
 from search.config.messages import nearest
 from search.config.settings import Config, Engine, EvaluationSettings
@@ -120,6 +121,7 @@ def worker_factory(
         settings=task_settings(settings),
         tasks_file=tasks_file,
         tasks=tasks,
+        functions=registered(),
     )
 
 
@@ -130,8 +132,13 @@ def evaluation_function(
     settings: SettingsByTask | None = None,
     tasks_file: str | None = None,
     tasks: Sequence[TaskFunction] = (),
+    functions: Registered = NONE,
 ) -> Evaluate:
-    """A worker's evaluation function; it keeps the compiled trainings (see Evaluator)."""
+    """A worker's evaluation function; it keeps the compiled trainings (see Evaluator).
+
+    functions: of the user's own, which programs may call.
+    """
+    functions.register()
     from search.evaluation.evaluator import Evaluator  # JAX is for workers
 
     evaluator = Evaluator(

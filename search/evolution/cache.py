@@ -28,7 +28,7 @@ class Lookup:
     canonical: bytes | None  # None: the functional hash was known, so it was not computed
     entry: Entry
     reuse: str  # functional, canonical or new: the first hash that was known
-    live: Program | None  # without redundant statements; None: the functional hash was known
+    live: Program | None  # without what is redundant and not frozen; None: the hash was known
     is_new: bool  # nobody has evaluated the entry yet
     is_at_best_rate: bool = False  # it is what the program of that hash became at its best rate
 
@@ -56,7 +56,7 @@ class Cache:
         entry = self._functional.get(functional)
         if entry is not None:
             return Lookup(functional, None, entry, "functional", None, False)
-        live = remove_redundant(analysis.program, analysis)
+        live = remove_redundant(analysis.program, analysis, keep_frozen=True)
         return self._look_further(functional, canonical_hash(analysis.program, analysis), live)
 
     def _look_further(self, functional: bytes, canonical: bytes, live: Program | None) -> Lookup:

@@ -52,6 +52,8 @@ def _scores(
         differences.append("hurdles.at")
     if other.meta("tasks") != store.meta("tasks"):
         differences.append("data")
+    if (other.meta("functions") or "{}") != (store.meta("functions") or "{}"):
+        raise StoreError(f"cache.runs: {run} has other functions of one's own (--functions-file)")
     if differences:
         named = ", ".join(f"evaluation.{name}" for name in differences)
         raise StoreError(f"cache.runs: {run} differs in {named}")

@@ -7,6 +7,7 @@ search depends on its settings alone: not on how many workers there are, nor on 
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections import deque
@@ -16,7 +17,9 @@ from typing import NamedTuple
 
 from programs import Program, analyse
 from programs.draws import child_rng, uniform_index
+from programs.function_draws import weights_of
 from programs.mutate import Mutation, MutationOptions, mutate, random_program
+from programs.program import state_names
 from search.config.settings import EvolutionSettings
 from search.evaluation.fitness import Score
 from search.evolution.niches import (
@@ -25,6 +28,8 @@ from search.evolution.niches import (
     individual_of,
     needed_states,
 )
+
+RANDOM_STATES = 2  # of random programs, as of the paper's warm start
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +158,17 @@ Breeding = Callable[[Niches, random.Random], tuple[Individual | None, Mutation]]
 
 def breeding(settings: EvolutionSettings) -> Breeding:
     """How a mode makes a child from the populations."""
+    functions = None if settings.functions is None else weights_of(settings.functions)
     options = MutationOptions(
         insert=settings.mutations.insert,
         delete=settings.mutations.delete,
         modify=settings.mutations.modify,
         max_length=settings.mutations.max_length,
         mode="constants" if settings.mode == "tune" else "all",
+        functions=functions,
     )
+    count = RANDOM_STATES if settings.max_states is None else settings.max_states
+    states = tuple(itertools.islice(state_names(), count))
     shortest, longest = settings.random_length
 
     def evolve(niches: Niches, rng: random.Random) -> tuple[Individual, Mutation]:
@@ -168,7 +177,7 @@ def breeding(settings: EvolutionSettings) -> Breeding:
 
     def draw(niches: Niches, rng: random.Random) -> tuple[None, Mutation]:
         length = shortest + uniform_index(rng, longest - shortest + 1)
-        program = random_program(rng, length)
+        program = random_program(rng, length, states, functions=functions)
         return None, Mutation(program, analyse(program), "random", 1)
 
     return draw if settings.mode == "random" else evolve

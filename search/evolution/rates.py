@@ -16,9 +16,9 @@ from search.evolution.evolution import Child
 def at_rate(program: Program, rate: float) -> Program:
     """The program with `rate` times its update, and the same states.
 
-    A constant that the whole update is multiplied by takes the factor in, wherever it stands, such
-    as that of `lr = lr * 0.001`; without one a statement is added. With a power of two both give
-    the same bits.
+    A constant that the whole update is multiplied by takes the factor in, wherever it stands but in
+    a frozen statement, such as that of `lr = lr * 0.001`; without one a statement is added. With a
+    power of two both give the same bits.
     """
     if rate == 1.0:
         return program
@@ -66,9 +66,11 @@ class _Trace:
         slots = proportional.get(statement.function, ())
         for slot in slots:
             value = statement.arguments[slot]
-            if not isinstance(value, str):
+            if not isinstance(value, str) and not statement.frozen:
                 return Constant(index, slot, value)
         for slot in slots:
+            if not isinstance(statement.arguments[slot], str):
+                continue
             found = self._factor_of(str(statement.arguments[slot]), index)
             if found is not None:
                 return found

@@ -145,6 +145,8 @@ def _tell_start(repeats: Repeats, row: queries.Birth, *, program: Program, cache
     if start is None or start.number != number:
         raise StoreError(f"individual {number}: expected another warm start")
     score = _score(cache, row.functional)
+    if program.frozen != start.mutation.program.frozen:
+        raise StoreError(f"individual {number}: other statements are frozen than before")
     if score.rate != 1.0 and program != start.mutation.program:
         start = rescaled(start, score.rate, row.functional)
     elif start.mutation.analysis.functional_hash != row.functional and score.rate == 1.0:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
-from programs import load
+from programs import load, user_functions
 from search.config.selection import FunnelSettings
 from search.config.settings import Config, Engine, WorkerSettings
 from search.evaluation.request import SettingsByTask, TaskFunction
@@ -82,6 +82,7 @@ def ledger_of(
         settings=settings,
         tasks_file=tasks_file,
         tasks=registered,
+        functions=user_functions.registered(),
     )
     with at_once(stopping):
         started = make_pool(make, workers)
@@ -97,7 +98,8 @@ def ledger_of(
             )
 
         def fingerprint(task: str) -> str:
-            return f"{evaluator.task(task).fingerprint}-{evaluator.engine_of(task)}"
+            own = user_functions.fingerprint()
+            return f"{evaluator.task(task).fingerprint}-{evaluator.engine_of(task)}{own}"
 
         yield Ledger(pool, store, fingerprint=fingerprint, show=show, stopping=stopping)
 
@@ -205,4 +207,4 @@ def candidates_of(
 
 
 def _candidate(leader: Leader) -> Candidate:
-    return Candidate(leader.program, leader.fitness, f"individual {leader.number}")
+    return Candidate(leader.program.unfrozen(), leader.fitness, f"individual {leader.number}")

@@ -46,6 +46,7 @@ def tune(
     first_seed: int = 0,
     draw_seed: int = 0,
     others: Sequence[Sequence[Program]] | None = None,
+    keep_frozen: bool = False,
 ) -> list[TuningResult]:
     """Tunes each program on its own with the same budget; deterministic.
 
@@ -54,7 +55,11 @@ def tune(
         at once.
       first_seed: of the trainings. draw_seed: of the draws of constants.
       others: for each program, the same with other constants, as further starting points.
+      keep_frozen: leave the constants of frozen statements as they are.
     """
+    if not keep_frozen:
+        programs = [program.unfrozen() for program in programs]
+        others = others and [[program.unfrozen() for program in few] for few in others]
     programs = [live_across_steps(program) for program in programs]
     if settings.draws == 1:
         return [TuningResult(program, math.nan, program, 0) for program in programs]
@@ -132,7 +137,7 @@ def broad_draws(program: Program, count: int, seed: int) -> list[Program]:
 
     A scrambled Sobol sequence, uniform in the logarithm of a constant and of an average's time.
     """
-    constants = program.constants()
+    constants = program.free_constants()
     if not constants:
         return []
     draws = []
@@ -171,7 +176,7 @@ class _Nearby:
         """New programs, at most `count`; the starts first when none is known yet."""
         new: list[Program] = [] if known else list(dict.fromkeys(starts))
         centres = _best(known, self.keep) if known else starts[:1]
-        for _ in range(ATTEMPTS * count if centres[0].constants() else 0):
+        for _ in range(ATTEMPTS * count if centres[0].free_constants() else 0):
             if len(new) >= count:
                 break
             centre = centres[uniform_index(rng, len(centres))]
@@ -191,7 +196,7 @@ def _is_valid(program: Program) -> bool:
 
 def redrawn(program: Program, spread: float, rng: random.Random) -> Program:
     """The program with some of its constants changed, at least one."""
-    constants = program.constants()
+    constants = program.free_constants()
     changed = [constant for constant in constants if rng.random() < CHANGE]
     if not changed:
         changed = [constants[uniform_index(rng, len(constants))]]

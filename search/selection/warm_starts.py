@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from programs import Program, load
+from programs.user_functions import fingerprint
 from search.config.settings import Config
 from search.evaluation.seeds import START_TUNING
 from search.selection.ledger import Ledger, Progress
@@ -39,7 +40,7 @@ def warm_starts(
         ledger = Ledger(
             pool,
             store,
-            fingerprint=lambda t: f"{known[t]}-{evaluation.engine}",
+            fingerprint=lambda t: f"{known[t]}-{evaluation.engine}{fingerprint()}",
             show=show,
             stopping=stopping,
         )
@@ -53,8 +54,11 @@ def warm_starts(
             settings=settings.tune_start,
             first_seed=first,
             draw_seed=config.seed,
+            keep_frozen=True,
         )
         programs = [result.program for result in tuned]
+    if settings.max_states is not None:
+        programs = [program.with_states(settings.max_states) for program in programs]
     if settings.orientation == "as_written":
         return programs
     turned = [with_reversed_averages(program) for program in programs]
@@ -64,10 +68,12 @@ def warm_starts(
 
 
 def with_reversed_averages(program: Program) -> Program:
-    """The same with `interp(x, y, a)` written as `interp(y, x, 1 - a)` where a is a constant."""
+    """The same with `interp(x, y, a)` written as `interp(y, x, 1 - a)`, where a is a constant and
+    the statement is not frozen."""
     statements = []
     for statement in program.statements:
-        if statement.function == "interp" and not isinstance(statement.arguments[2], str):
+        is_average = statement.function == "interp" and not statement.frozen
+        if is_average and not isinstance(statement.arguments[2], str):
             x, y, weight = statement.arguments
             statement = replace(statement, arguments=(y, x, float(f"{1 - float(weight):.8g}")))
         statements.append(statement)

@@ -58,7 +58,10 @@ def winners(
         for e in funnel.confirmed
     ]
     unconfirmed = [
-        *(Winner(f"individual {f.leader.number}", f.leader.program, False) for f in finalists),
+        *(
+            Winner(f"individual {f.leader.number}", f.leader.program.unfrozen(), False)
+            for f in finalists
+        ),
         *(Winner(*candidate, False) for candidate in candidates),
     ]
     if settings.memory_margin is None:

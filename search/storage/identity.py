@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from programs import user_functions
 from search.config.load import dumps, loads
 from search.config.settings import Config
 from search.storage.errors import StoreError
@@ -50,6 +51,7 @@ def identify(store: Store, config: Config, fingerprints: dict[str, str], resume:
     described: dict[MetaKey, str] = {
         "history": json.dumps(config.history_settings()),
         "tasks": json.dumps(fingerprints),
+        "functions": json.dumps(user_functions.fingerprints()),
         "versions": json.dumps(versions()),
     }
     if not has_results(store):
@@ -64,6 +66,7 @@ def identify(store: Store, config: Config, fingerprints: dict[str, str], resume:
     if not resume:
         raise StoreError(f"{store.run_dir}: already holds a search; continue it with --resume "
                          f"{store.run_dir}, or choose another --run-dir")  # fmt: skip
+    check_functions(store)
     keys: tuple[MetaKey, ...] = ("history", "tasks")
     for key in keys:
         before = json.loads(store.meta(key) or "{}")
@@ -94,6 +97,22 @@ def _has_more_children(before: Any, now: Any) -> bool:
     evolution = now["evolution"]
     same: bool = before == {**now, "evolution": {**evolution, "children": fewer}}
     return same and fewer < int(evolution["children"])
+
+
+def check_functions(store: Reader) -> None:
+    """Raises StoreError unless the functions of the user's own are those of the run."""
+    before = json.loads(store.meta("functions") or "{}")
+    now = user_functions.fingerprints()
+    if before == now:
+        return
+    said = []
+    if missing := [name for name in before if name not in now]:
+        said.append(f"it uses {', '.join(missing)}: give the --functions-file that it began with")
+    if more := [name for name in now if name not in before]:
+        said.append(f"it began without {', '.join(more)}")
+    if other := [name for name in now if before.get(name, now[name]) != now[name]]:
+        said.append(f"{', '.join(other)}: the file is another than it began with")
+    raise StoreError(f"{store.path.parent}: functions of one's own: {'; '.join(said)}")
 
 
 def changed_versions(store: Reader) -> list[str]:
@@ -137,13 +156,18 @@ def config_text(store: Reader) -> str:
 
 
 def resume_command(
-    run_dir: Path, *, tasks_file: str | None = None, overrides: Sequence[str] = ()
+    run_dir: Path,
+    *,
+    tasks_file: str | None = None,
+    functions_file: str | None = None,
+    overrides: Sequence[str] = (),
 ) -> str:
-    """The command that continues a run. Tasks of one's own are code, so the run does not keep
-    them."""
-    tasks = ["--tasks-file", tasks_file] if tasks_file else []
+    """The command that continues a run. Tasks and functions of one's own are code, so the run does
+    not keep them."""
+    files = ["--tasks-file", tasks_file] if tasks_file else []
+    files += ["--functions-file", functions_file] if functions_file else []
     sets = [part for override in overrides for part in ("--set", override)]
-    return shlex.join([_python(), "-m", "search.run", "--resume", str(run_dir), *tasks, *sets])
+    return shlex.join([_python(), "-m", "search.run", "--resume", str(run_dir), *files, *sets])
 
 
 def _python() -> str:

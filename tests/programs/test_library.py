@@ -1,6 +1,7 @@
 """The library: the paper's programs as printed, and what the comments say of namesakes."""
 
 import re
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -131,6 +132,30 @@ def test_bias_correction_is_a_factor_of_the_update(name):
         wanted, second = twin.update(grads, states[1], params)
         np.testing.assert_allclose(updates["w"], wanted["w"], rtol=1e-4)
         states = first, second
+
+
+def test_adamw_corrected_is_adamw_of_optax_for_50_steps():
+    """The step count is a state of the program."""
+    ours, twin = as_optax("library:adamw_corrected"), optax.adamw(1e-3, weight_decay=0.01)
+    weights = [{"w": jnp.asarray(trees(0)[0])}] * 2
+    states = [ours.init(weights[0]), twin.init(weights[1])]
+    steps = [jax.jit(ours.update), jax.jit(twin.update)]
+    for step in range(50):
+        grads = {"w": jnp.asarray(trees(step + 1, 0.3)[0])}
+        updates = []
+        for i in (0, 1):
+            update, states[i] = steps[i](grads, states[i], weights[i])
+            weights[i] = optax.apply_updates(weights[i], update)
+            updates.append(update["w"])
+        np.testing.assert_allclose(*updates, rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(weights[0]["w"], weights[1]["w"], rtol=1e-6)
+
+
+def test_the_readme_names_the_rules_that_differ_from_their_namesakes():
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    [passage] = re.findall(r"Some rules of the library.*?\n\n", text, re.DOTALL)
+    named = set(re.findall(r"library:(\w+)", passage)) - {"adamw_corrected"}
+    assert named == {name for name in library() if differences(_text(name))}
 
 
 def _signs(name, steps=5):

@@ -164,16 +164,16 @@ def test_every_mistake_in_one_go():
             "or null, got 1001",
         ),
         (
-            MINIMAL + b"evolution: {functions: [sign]}",
-            "t:2:13: evolution.functions: unknown key; valid keys: mode, warm_start, children, "
-            "population, tournament, window, repeats, rounds, flat_children, random_length, "
-            "mutations, tune_start, orientation, niches, price",
+            MINIMAL + b"evolution: {operators: [sign]}",
+            "t:2:13: evolution.operators: unknown key; valid keys: mode, warm_start, children, "
+            "population, tournament, window, repeats, rounds, max_states, flat_children, "
+            "random_length, mutations, functions, tune_start, orientation, niches, price",
         ),
         (
             MINIMAL + b"evolution: {max_evaluations: 3}",
             "t:2:13: evolution.max_evaluations: unknown key; valid keys: mode, warm_start, "
-            "children, population, tournament, window, repeats, rounds, flat_children, "
-            "random_length, mutations, tune_start, orientation, niches, price",
+            "children, population, tournament, window, repeats, rounds, max_states, flat_children, "
+            "random_length, mutations, functions, tune_start, orientation, niches, price",
         ),
         (
             MINIMAL + b"funnel: {stages: [{name: finals}]}",

@@ -1,0 +1,218 @@
+"""Functions of a user's own: rows of the table, registered one by one or by a Python file."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import inspect
+import keyword
+import re
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from programs import functions
+from programs.function import Function
+from programs.functions import ALIASES, BUILT_IN, FUNCTIONS
+from programs.kinds import Kind
+from programs.program import OUTPUT, ProgramError
+from programs.user_function_checks import check_meaning
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
+_VARIABLES = {"w", "g", "m", "v", "lr", "train", OUTPUT, "jnp", "jax", "optax", "total", "scaled"}
+_EXPORTED = {"jnp", "jax", "total", "scaled", "x", "y", "z"}  # what a source may read
+_FORMS = (  # of kinds, as the simplifier knows them
+    lambda *kinds: Kind.SCALAR,
+    lambda *kinds: max(kinds),
+    lambda *kinds: kinds[0],
+    lambda *kinds: min(kinds[0], Kind.PER_ARRAY),
+)
+
+_files: dict[Path, str] = {}  # files of functions, and the hash of what was loaded last from each
+_origins: dict[str, Path | None] = {}  # of each user's function: its file, if a file was loaded
+_loading: Path | None = None
+
+
+def register(row: Function, /) -> Function:
+    """Adds a function to the language, which from then on programs may call and mutation draws.
+
+    A row replaces an earlier one of its name that was registered, too.
+
+    Raises:
+      ProgramError: the row is not as programs/function.py says, or does not compute what it claims.
+    """
+    if not isinstance(row, Function):
+        raise ProgramError(f"register: expected a programs.Function, got {type(row).__name__}")
+    _check_names(row)
+    _check_form(row)
+    before = FUNCTIONS.get(row.name)
+    if before is not None:
+        functions.remove(row.name)
+    functions.add(row)
+    try:
+        check_meaning(row)
+    except ProgramError:
+        functions.remove(row.name)
+        if before is not None:
+            functions.add(before)
+        raise
+    _origins[row.name] = _loading
+    return row
+
+
+def unregister(name: str) -> None:
+    """Removes a function that was registered. Raises ProgramError if there is none."""
+    if name not in _origins:
+        raise ProgramError(f"no function '{name[:60]}' was registered")
+    functions.remove(name)
+    del _origins[name]
+
+
+def _check_names(row: Function) -> None:
+    for name in (row.name, *row.aliases):
+        what = f"function '{name}': "
+        if not isinstance(name, str) or not _NAME.match(name) or keyword.iskeyword(name):
+            raise ProgramError(f"{what}expected a name of a-z, 0-9 and _ that begins with a letter")
+        if name in _VARIABLES or re.fullmatch(r"[vs]\d+", name):
+            raise ProgramError(f"{what}programs call a variable so; choose another name")
+        taken = ALIASES.get(name)
+        if taken in BUILT_IN or (taken is not None and taken != row.name):
+            raise ProgramError(f"{what}there is a function of that name already; choose another")
+
+
+def _check_form(row: Function) -> None:
+    what = f"function {row.name}: "
+    if type(row.arity) is not int or not 1 <= row.arity <= 3:
+        raise ProgramError(f"{what}arity: expected 1, 2 or 3 arguments, got {row.arity!r}")
+    if not any(all(form(*k) == kind for k, kind in row.kinds.items()) for form in _FORMS):
+        raise ProgramError(
+            f"{what}kind_rule: expected a scalar, the first argument's kind, the highest kind, or "
+            "at most per-array of the first"
+        )
+    if not row.whole_tree and any(max(kinds) != kind for kinds, kind in row.kinds.items()):
+        raise ProgramError(f"{what}without whole_tree the result has the highest kind")
+    _check_source(row, what)
+
+
+def _check_source(row: Function, what: str) -> None:
+    """Whether an export could write the function down."""
+    if not row.source:
+        raise ProgramError(
+            f"{what}source: expected its meaning as JAX source over {{0}}, {{1}}, ..., such as "
+            "'jnp.log1p(jnp.exp({0}))', for exports"
+        )
+    try:
+        tree = ast.parse(row.source.format(*"xyz"[: row.arity]), mode="eval")
+    except (SyntaxError, IndexError, KeyError, ValueError) as error:
+        raise ProgramError(f"{what}source {row.source!r}: {error}") from None
+    bound = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id not in _EXPORTED | bound:
+            raise ProgramError(f"{what}source reads '{node.id}'; it may read jnp and jax alone")
+
+
+def load_functions_file(path: str | Path) -> None:
+    """Runs a user's Python file that registers functions.
+
+    docs/knobs.md shows such a file, whole. It is trusted as any program that the user
+    runs; a config alone never names one. Loading an unchanged file again does nothing. Raises
+    ProgramError with the line when the file is missing or fails; then none of its functions is
+    registered.
+    """
+    global _loading
+    path = Path(path).expanduser().resolve()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ProgramError(f"file of functions: cannot read {path}: {error.strerror}") from None
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    if _files.get(path) == digest and path in _origins.values():
+        return
+    name = f"programs_functions_of_{digest}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ProgramError(f"file of functions: {path} is no Python file; its name must end in .py")
+    module = importlib.util.module_from_spec(spec)
+    before = {name: FUNCTIONS[name] for name in _origins}
+    origins = dict(_origins)
+    for function, origin in origins.items():
+        if origin == path:
+            unregister(function)
+    sys.modules[name], _loading = module, path
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
+        del sys.modules[name]
+        _restore(before, origins)
+        raise ProgramError(_with_line(error, str(path))) from error
+    finally:
+        _loading = None
+    _files[path] = digest
+
+
+def _restore(rows: dict[str, Function], origins: dict[str, Path | None]) -> None:
+    for name in list(_origins):
+        unregister(name)
+    for name, row in rows.items():
+        functions.add(row)
+        _origins[name] = origins[name]
+
+
+def _with_line(error: BaseException, file: str) -> str:
+    """The error in one line, with the last line of the file that it passed through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None
+    kind = "" if isinstance(error, ProgramError) else f"{type(error).__name__}: "
+    return f"{file}:{line or (lines[-1] if lines else 1)}: {kind}{' '.join(str(error).split())}"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """Functions of a user's own, on their way to another process.
+
+    files: those that register them. rows: those that no file did.
+    """
+
+    files: tuple[str, ...] = ()
+    rows: tuple[Function, ...] = ()
+
+    def register(self) -> None:
+        """Registers them here, too."""
+        for file in self.files:
+            load_functions_file(file)
+        for row in self.rows:
+            register(row)
+
+
+NONE = Registered()
+
+
+def registered() -> Registered:
+    """All that are registered."""
+    files = tuple(str(path) for path in _files if path in _origins.values())
+    rows = (FUNCTIONS[name] for name, origin in _origins.items() if origin is None)
+    return Registered(files, tuple(rows))
+
+
+def fingerprints() -> dict[str, str]:
+    """By user's function, a hash of what it is defined by: its file, or its source."""
+    return {
+        name: _source_hash(FUNCTIONS[name]) if origin is None else _files.get(origin, "")
+        for name, origin in sorted(_origins.items())
+    }
+
+
+def fingerprint() -> str:
+    """Of all of them, what a fitness depends on beside the task; "" if there are none."""
+    return "".join(f"-{name}-{digest}" for name, digest in fingerprints().items())
+
+
+def _source_hash(row: Function) -> str:
+    try:
+        text = inspect.getsource(row.meaning)
+    except (OSError, TypeError):
+        text = row.source
+    return hashlib.blake2b(f"{text}{row.source}{row.kinds}".encode(), digest_size=16).hexdigest()

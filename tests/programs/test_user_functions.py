@@ -1,0 +1,202 @@
+"""Functions of a user's own: known to everything that reads programs; wrong rows are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from programs import Function, ProgramError, load_functions_file, parse, register, unregister
+from programs.__main__ import main
+from programs.behaviour import Screening, behaviour
+from programs.canonical import canonical_hash
+from programs.draws import child_rng
+from programs.function import COMMUTATIVE, EVEN, NONNEGATIVE, ODD
+from programs.functions import ALIASES, FUNCTIONS
+from programs.interpreter import Capacity, encode, interpreted
+from programs.kinds import Kind
+from programs.mutate import MutationOptions, mutate
+from programs.registers import STATES
+from programs.simplify import simplify
+from programs.transform import as_optax
+from programs.user_functions import Registered, fingerprints, registered
+from tests.programs.engines import exported, flat, numpy
+from tests.strategies import trees
+
+SOFTPLUS = Path(__file__).parents[2] / "examples" / "softplus.py"
+ROW = {"arity": 1, "meaning": lambda xp, x: xp.tanh(x) * 2, "source": "jnp.tanh({0}) * 2"}
+
+
+SPREAD = Function(
+    "spread",
+    2,
+    lambda tree, x, c: tree.map(tree.xp.multiply, x, c * tree.total(tree.xp.abs, x)),
+    whole_tree=True,
+    kind_rule=lambda x, c: x,
+    scalar_arguments=(1,),
+    source="scaled({0}, {1} * total(jnp.abs, {0}))",
+)
+
+
+@pytest.fixture(autouse=True)
+def _table_as_before():
+    before, aliases = list(FUNCTIONS.items()), dict(ALIASES)
+    yield
+    for name in fingerprints():
+        unregister(name)
+    assert list(FUNCTIONS.items()) == before and aliases == ALIASES
+
+
+def _program(*calls: str):
+    lines = ["m = interp(g, m, 0.9)", *(f"update = {call}" for call in calls), "return update, m"]
+    body = "\n".join(f"  {line}" for line in lines)
+    return parse(f"def train(w, g, m, lr):\n{body}")
+
+
+def test_every_reader_of_programs_knows_it():
+    load_functions_file(SOFTPLUS)
+    program = _program("softplus(m)")
+    assert parse(str(program)) == program
+    assert behaviour(program).screening is Screening.TRAINABLE
+    assert canonical_hash(_program("softplus(m)", "abs(update)")) == canonical_hash(program)
+    assert simplify(_program("softplus(m)", "update * 1.0")).program == program
+    options = MutationOptions(insert=1, delete=0, modify=0, functions={"softplus": 1.0})
+    child = mutate(program, child_rng(0, 0, 0), options=options).program
+    assert [s.function for s in child].count("softplus") == 2
+
+
+def test_engines_and_export_agree():
+    load_functions_file(SOFTPLUS)
+    register(SPREAD)
+    program = _program("softplus(m)", "update * w", "spread(update, lr)")
+    w, g, m = trees(1), trees(2), trees(3)
+    [(wanted, after)] = numpy([program], w, g, [m], 0.5)
+    [(got, _)] = exported([program], w, g, [m], 0.5)
+    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
+    capacity = Capacity(8, 8, 8)
+    code = encode(program, capacity)
+
+    @jax.jit
+    def both(w, g, m):
+        compiled, other = as_optax(program), interpreted(code, capacity)
+        start = other.init(w)
+        rows = start.tensors.at[STATES].set(jnp.concatenate([leaf.ravel() for leaf in m]))
+        state = compiled.init(w)._replace(states=(m,))
+        first, _ = compiled.update(g, state, w, lr=0.5)
+        second, end = other.update(g, start._replace(tensors=rows), w, lr=0.5)
+        return first, second, end.tensors[STATES]
+
+    first, second, state = both(w, g, m)
+    np.testing.assert_allclose(flat(first), wanted, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(flat(second), wanted, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(state, after, rtol=1e-5, atol=1e-6)
+
+
+def test_a_row_replaces_its_predecessor_and_goes():
+    register(Function("twice", **ROW))
+    one = behaviour(_program("twice(m)")).hash
+    register(
+        Function("twice", **(ROW | {"meaning": lambda xp, x: xp.sin(x), "source": "jnp.sin({0})"}))
+    )
+    assert behaviour(_program("twice(m)")).hash != one
+    unregister("twice")
+    with pytest.raises(ProgramError, match="unknown function 'twice'"):
+        _program("twice(m)")
+    with pytest.raises(ProgramError, match="no function 'twice' was registered"):
+        unregister("twice")
+
+
+def test_the_file_in_another_process_and_edited(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(SOFTPLUS.read_text())
+    load_functions_file(file)
+    first, there = fingerprints(), registered()
+    assert there == Registered((str(file),), ())
+    load_functions_file(file)  # again: nothing
+    assert fingerprints() == first
+    file.write_text(SOFTPLUS.read_text().replace("softplus", "softer"))
+    load_functions_file(file)
+    assert set(fingerprints()) == {"softer"} and fingerprints()["softer"] != first["softplus"]
+    unregister("softer")
+    there.register()
+    assert set(fingerprints()) == {"softer"}
+    register(Function("twice", **ROW))
+    assert [row.name for row in registered().rows] == ["twice"]
+
+
+WRONG = [
+    ({"name": "add"}, "there is a function of that name already"),
+    ({"name": "div"}, "there is a function of that name already"),
+    ({"aliases": ("neg",)}, "function 'neg': there is a function of that name already"),
+    ({"name": "m"}, "programs call a variable so"),
+    ({"name": "v12"}, "programs call a variable so"),
+    ({"name": "s3"}, "programs call a variable so"),
+    ({"name": "My Function"}, "expected a name of a-z"),
+    ({"arity": 0}, "expected 1, 2 or 3 arguments, got 0"),
+    ({"source": ""}, "source: expected its meaning as JAX source"),
+    ({"source": "jnp.tanh({0}"}, "source 'jnp.tanh({0}'"),
+    ({"source": "jnp.tanh({1})"}, "source 'jnp.tanh({1})'"),
+    ({"source": "torch.tanh({0})"}, "source reads 'torch'; it may read jnp and jax alone"),
+    ({"meaning": lambda xp, x: xp.tanhh(x)}, "meaning on (scalar): AttributeError"),
+    ({"meaning": lambda xp, x: xp.sum(x)}, "expected a tensor of shapes [(2, 3), (4,)], got"),
+    ({"meaning": lambda xp, x: x > 0}, "expected float32, got bool"),
+    ({"meaning": lambda x: x}, "meaning on (scalar): TypeError"),
+    ({"kind_rule": lambda x: Kind.SCALAR}, "without whole_tree the result has the highest kind"),
+    ({"properties": frozenset({EVEN})}, "properties: it is not 'even'"),
+    ({"properties": frozenset({NONNEGATIVE})}, "properties: it is not 'nonnegative'"),
+    ({"properties": frozenset({COMMUTATIVE})}, "is none of a function of 1 argument"),
+    ({"properties": frozenset({"big"})}, "'big' is none of"),
+    ({"exact": lambda x: x}, "exact(0.5,): 0.5, its meaning gives 0.924"),
+]
+
+
+@pytest.mark.parametrize("fields, message", WRONG, ids=[case[1] for case in WRONG])
+def test_wrong_rows(fields, message):
+    with pytest.raises(ProgramError) as error:
+        register(Function(**({"name": "twice"} | ROW | fields)))
+    assert message in str(error.value)
+
+
+def test_right_claims_are_accepted():
+    register(Function("twice", **ROW, properties=frozenset({ODD})))
+    with pytest.raises(ProgramError, match=r"expected a programs\.Function, got str"):
+        register("twice")
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("x = 1\nfoo()\n", "mine.py:2: NameError: name 'foo' is not defined"),
+        ("def f(:\n", "mine.py:1: SyntaxError"),
+        (
+            "from programs import *\n\nregister(Function('add', 1, lambda xp, x: x, source='{0}'))",
+            "mine.py:3: function 'add': there is a function of that name already",
+        ),
+        ("from programs import Function\nFunction('f')", "mine.py:2: TypeError"),
+        ("raise SystemExit(3)", "mine.py:1: SystemExit"),
+    ],
+)
+def test_files_that_fail(text, message, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(SOFTPLUS.read_text() if "SystemExit" in text else "")
+    file.write_text(text)
+    with pytest.raises(ProgramError) as error:
+        load_functions_file(file)
+    assert message in str(error.value) and not fingerprints()
+    with pytest.raises(ProgramError, match=r"cannot read .*: No such file"):
+        load_functions_file(tmp_path / "nothing.py")
+
+
+def test_the_command(tmp_path, capsys):
+    rule = tmp_path / "rule.py"
+    rule.write_text(str(_program("sin(m)")).replace("sin", "softplus"))
+    assert main(["check", str(rule)]) == 2
+    assert "unknown function 'softplus'" in capsys.readouterr().err
+    for command in ("check", "show", "simplify", "export"):
+        assert main([command, str(rule), "--functions-file", str(SOFTPLUS)]) == 0
+    assert "jnp.log1p" in capsys.readouterr().out
+    assert main(["check", str(rule), "--functions-file", "nothing.py"]) == 2
+    assert "file of functions: cannot read" in capsys.readouterr().err
