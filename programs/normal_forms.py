@@ -22,6 +22,7 @@ from programs.function import (
     IDEMPOTENT,
     NONNEGATIVE,
     ODD,
+    SIGN_KEEPING,
     TELLS_ZEROS,
     ZERO_AT_ZERO,
     Function,
@@ -36,6 +37,7 @@ _EVEN, _IDEMPOTENT, _NONNEGATIVE = (
     with_property(IDEMPOTENT),
     with_property(NONNEGATIVE),
 )
+_SIGN_KEEPING = with_property(SIGN_KEEPING)
 _ODD = with_property(ODD) - {"negative"}
 
 
@@ -135,6 +137,8 @@ class NormalForms(TermBuilder):
             return x
         if function == "cube" and label == "sign":  # -1, 0, 1 or NaN
             return x
+        if function == "sign" and label in _SIGN_KEEPING:
+            return self.apply("sign", self.nodes[x][1:])
         if function == "sign" and label == "multiply":  # sign(x * c) = sign(x)
             for factor, other in (self.nodes[x][1:], self.nodes[x][:0:-1]):
                 if self._keeps_sign(self.nodes[factor]):
