@@ -235,6 +235,9 @@ class NormalFormsWithZeros(NormalForms):
         if self._vanishes(function, arguments):
             kind = FUNCTIONS[function].kinds[tuple(map(self._kind, arguments))]
             return self._filled(_ZERO[1], kind)
+        if function == "power" and self.nodes[arguments[1]][:2] == _ZERO:  # x^0 = 1, also of NaN
+            kind = FUNCTIONS[function].kinds[tuple(map(self._kind, arguments))]
+            return self._filled(FLOAT32.read(1.0), kind)
         return super().apply(function, arguments)
 
     def _vanishes(self, function: str, arguments: Sequence[int]) -> bool:

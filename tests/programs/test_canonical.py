@@ -126,6 +126,8 @@ ZERO = [  # a state that is zero, and the program without it
     ("m = m * lr; update = maximum(g, m)", "update = maximum(g, 0)"),
     ("a = m + 1; update = g * a", "update = g * 1"),
     ("a = exp(m); update = g * a", "update = g * 1"),
+    ("a = power(1.5, m); update = g * a", "update = g * 1"),
+    ("a = power(g, m); update = g * a", "update = g * 1"),
     ("m = clip(m, 0.5); update = g + m", "update = g * 1"),
 ]
 NOT_ZERO = [

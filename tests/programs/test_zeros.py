@@ -73,6 +73,12 @@ def test_properties_hold_for_signed_zeros(row, xp):
 
 
 @pytest.mark.parametrize("xp", MODULES)
+def test_what_is_raised_to_zero_is_one(xp):
+    numbers = np.float32([*NUMBERS, np.nan, 3e38, 2.0**-126])
+    assert (_run(FUNCTIONS["power"], xp, [numbers, np.zeros_like(numbers)]) == 1).all()
+
+
+@pytest.mark.parametrize("xp", MODULES)
 @pytest.mark.parametrize("name", sorted(with_property(SIGN_KEEPING)))
 def test_signs_are_kept(name, xp):
     """From the smallest normal number to infinity."""
