@@ -86,6 +86,8 @@ def states_that_may_be_zero(statements: Iterable[Statement], states: Iterable[st
         for s in statements:
             if s.function in _ZERO_TIMES:
                 is_zero = not now.isdisjoint(s.arguments)
+            elif s.function in ("maximum", "minimum"):  # minimum(0.0, 0.7)
+                is_zero = all(a in now or not isinstance(a, str) for a in s.arguments)
             elif s.function in _ZERO_OF_ZEROS:
                 count = _ZERO_OF_ZEROS[s.function]
                 is_zero = now.issuperset(s.arguments[:count]) or (

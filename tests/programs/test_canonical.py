@@ -126,12 +126,15 @@ ZERO = [  # a state that is zero, and the program without it
     ("m = m * lr; update = maximum(g, m)", "update = maximum(g, 0)"),
     ("a = m + 1; update = g * a", "update = g * 1"),
     ("a = exp(m); update = g * a", "update = g * 1"),
+    ("m = minimum(0.7, m); update = g + m", "update = g * 1"),
+    ("m = maximum(m, -0.5); update = g + m", "update = g * 1"),
     ("a = power(1.5, m); update = g * a", "update = g * 1"),
     ("a = power(g, m); update = g * a", "update = g * 1"),
     ("m = clip(m, 0.5); update = g + m", "update = g * 1"),
 ]
 NOT_ZERO = [
     ("m = m + 1; update = g + m", "update = g * 1"),
+    ("m = maximum(m, 0.5); update = g + m", "update = g * 1"),
     ("a = exp(g); m = m * a; update = g + m", "update = g * 1"),  # infinite times 0
     ("a = -m; a = reciprocal(a); a = arctan(a); update = g * a",
      "a = reciprocal(m); a = arctan(a); update = g * a"),  # -0.0
