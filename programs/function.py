@@ -22,6 +22,8 @@ NONNEGATIVE = "nonnegative"  # f(...) >= 0 or NaN
 ROUNDED = "correctly rounded"  # of single numbers the same bits on every machine
 # f(0, ..., 0) = 0, bit for bit; arguments that take nothing but a scalar may be any positive number
 ZERO_AT_ZERO = "zero at zero"
+ONE_AT_ZERO = "one at zero"  # f(0) = 1, bit for bit
+SIGN_KEEPING = "sign keeping"  # sign(f(x)) = sign(x) for all numbers that are not subnormal
 TELLS_ZEROS = "tells zeros"  # f(0) and f(-0) differ by more than the sign of a zero
 
 KindRule = Callable[..., Kind]

@@ -22,6 +22,7 @@ from programs.function import (
     IDEMPOTENT,
     NONNEGATIVE,
     ODD,
+    SIGN_KEEPING,
     TELLS_ZEROS,
     ZERO_AT_ZERO,
     Function,
@@ -42,6 +43,7 @@ _EVEN: frozenset[str]
 _IDEMPOTENT: frozenset[str]
 _NONNEGATIVE: frozenset[str]
 _ODD: frozenset[str]
+_SIGN_KEEPING: frozenset[str]
 # f(0.0) and f(-0.0) are two numbers, not two zeros: 1 / x and x ** -1 are infinities of both signs.
 # Of a user's function that is not known.
 _TELLS_ZEROS: frozenset[str]
@@ -56,9 +58,10 @@ def _rounds_to_zero(row: Function) -> bool:
 
 @derived
 def _derive() -> None:
-    global _EVEN, _IDEMPOTENT, _NONNEGATIVE, _ODD, _TELLS_ZEROS, _ZERO_OF_ZEROS
+    global _EVEN, _IDEMPOTENT, _NONNEGATIVE, _ODD, _SIGN_KEEPING, _TELLS_ZEROS, _ZERO_OF_ZEROS
     _EVEN, _IDEMPOTENT = with_property(EVEN), with_property(IDEMPOTENT)
     _NONNEGATIVE, _ODD = with_property(NONNEGATIVE), with_property(ODD) - {"negative"}
+    _SIGN_KEEPING = with_property(SIGN_KEEPING)
     _TELLS_ZEROS = with_property(TELLS_ZEROS) | (FUNCTIONS.keys() - BUILT_IN)
     _ZERO_OF_ZEROS = {
         name: 1 if name == "divide" else row.arity - len(row.scalar_arguments)
@@ -89,6 +92,8 @@ def states_that_may_be_zero(statements: Iterable[Statement], states: Iterable[st
         for s in statements:
             if s.function in _ZERO_TIMES:
                 is_zero = not now.isdisjoint(s.arguments)
+            elif s.function in ("maximum", "minimum"):  # minimum(0.0, 0.7)
+                is_zero = all(a in now or not isinstance(a, str) for a in s.arguments)
             elif s.function in _ZERO_OF_ZEROS:
                 count = _ZERO_OF_ZEROS[s.function]
                 is_zero = now.issuperset(s.arguments[:count]) or (
@@ -141,6 +146,8 @@ class NormalForms(TermBuilder):
             return x
         if function == "cube" and label == "sign":  # -1, 0, 1 or NaN
             return x
+        if function == "sign" and label in _SIGN_KEEPING:
+            return self.apply("sign", self.nodes[x][1:])
         if function == "sign" and label == "multiply":  # sign(x * c) = sign(x)
             for factor, other in (self.nodes[x][1:], self.nodes[x][:0:-1]):
                 if self._keeps_sign(self.nodes[factor]):
@@ -238,6 +245,9 @@ class NormalFormsWithZeros(NormalForms):
         if self._vanishes(function, arguments):
             kind = FUNCTIONS[function].kinds[tuple(map(self._kind, arguments))]
             return self._filled(_ZERO[1], kind)
+        if function == "power" and self.nodes[arguments[1]][:2] == _ZERO:  # x^0 = 1, also of NaN
+            kind = FUNCTIONS[function].kinds[tuple(map(self._kind, arguments))]
+            return self._filled(FLOAT32.read(1.0), kind)
         return super().apply(function, arguments)
 
     def _vanishes(self, function: str, arguments: Sequence[int]) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from programs.function import ROUNDED, ZERO_AT_ZERO, Function
+from programs.function import ONE_AT_ZERO, ROUNDED, ZERO_AT_ZERO, Function
 from programs.functions import FUNCTIONS, derived
 
 # ("input", name) | ("constant", value) | (function, term number, ...)
@@ -57,10 +57,11 @@ class Float32:
         return number
 
     def fold(self, function: Function, values: Sequence[bytes]) -> bytes | None:
-        """Functions of correctly rounded operations alone, and zeros of zeros: the same bits in
+        """Functions of correctly rounded operations alone, and what zeros give: the same bits in
         every engine."""
         if ROUNDED not in function.properties:
-            return self.read(0.0) if _is_zero_at(function, values) else None
+            number = _at_zero(function, values)
+            return None if number is None else self.read(number)
         return _rounded_result(function.name, *values)
 
 
@@ -71,14 +72,16 @@ def _rounded_result(function: str, *values: bytes) -> bytes:
         return np.float32(FUNCTIONS[function].meaning(np, *numbers)).tobytes()
 
 
-def _is_zero_at(function: Function, values: Sequence[bytes]) -> bool:
-    if ZERO_AT_ZERO not in function.properties:
-        return False
+def _at_zero(function: Function, values: Sequence[bytes]) -> float | None:
+    """0 or 1 where the function is that, because all but its scalar arguments are 0."""
     numbers = map(FLOAT32.number, values)
-    return all(
+    known = all(
         SMALLEST <= number < math.inf if i in function.scalar_arguments else not any(values[i])
         for i, number in enumerate(numbers)
     )
+    if known and ZERO_AT_ZERO in function.properties:
+        return 0.0
+    return 1.0 if known and ONE_AT_ZERO in function.properties else None
 
 
 class Rational:

@@ -40,6 +40,7 @@ SAME = [
     ("update = g * 0", "update = g - g"),  # gradients are finite
     ("a = -g; b = -w; update = a + b", "a = g + w; update = -a"),
     ("a = g * 0.5; update = sign(a)", "update = sign(g)"),
+    ("a = arctan(g); update = sign(a)", "update = sign(g)"),
     ("a = sign(g); update = cube(a)", "update = sign(g)"),
     ("a = norm(lr); update = g * a", "a = global_norm(lr); update = g * a"),
 ]
@@ -47,6 +48,7 @@ OTHER = [
     ("update = g - w", "update = w - g"),
     ("a = g + 0; update = reciprocal(a)", "update = reciprocal(g)"),  # of -0.0
     ("a = exp(g); update = a * 0", "a = exp(g); update = a - a"),  # for infinities neither is 0
+    ("a = reciprocal(g); update = sign(a)", "update = sign(g)"),  # of 0, of infinity
     ("a = g * -0.5; update = sign(a)", "update = sign(g)"),
     ("a = g * 1e-30; update = sign(a)", "update = sign(g)"),  # may be 0
     ("a = norm(lr); update = g * a", "a = abs(lr); update = g * a"),  # in numpy, of 1e-30
@@ -123,10 +125,16 @@ ZERO = [  # a state that is zero, and the program without it
     ("a = sign(g); m = m * a; update = g + m", "update = g * 1"),
     ("m = m * lr; update = maximum(g, m)", "update = maximum(g, 0)"),
     ("a = m + 1; update = g * a", "update = g * 1"),
+    ("a = exp(m); update = g * a", "update = g * 1"),
+    ("m = minimum(0.7, m); update = g + m", "update = g * 1"),
+    ("m = maximum(m, -0.5); update = g + m", "update = g * 1"),
+    ("a = power(1.5, m); update = g * a", "update = g * 1"),
+    ("a = power(g, m); update = g * a", "update = g * 1"),
     ("m = clip(m, 0.5); update = g + m", "update = g * 1"),
 ]
 NOT_ZERO = [
     ("m = m + 1; update = g + m", "update = g * 1"),
+    ("m = maximum(m, 0.5); update = g + m", "update = g * 1"),
     ("a = exp(g); m = m * a; update = g + m", "update = g * 1"),  # infinite times 0
     ("a = -m; a = reciprocal(a); a = arctan(a); update = g * a",
      "a = reciprocal(m); a = arctan(a); update = g * a"),  # -0.0

@@ -14,10 +14,12 @@ from programs.function import (
     IDEMPOTENT,
     NONNEGATIVE,
     ODD,
+    ONE_AT_ZERO,
+    SIGN_KEEPING,
     TELLS_ZEROS,
     ZERO_AT_ZERO,
 )
-from programs.functions import FUNCTIONS
+from programs.functions import FUNCTIONS, with_property
 from programs.kinds import Kind
 
 NUMBERS = np.array([0.0, -0.0, 1.0, -1.0, 2.5, -3.0, np.inf, -np.inf], np.float32)
@@ -64,8 +66,27 @@ def test_properties_hold_for_signed_zeros(row, xp):
     if IDEMPOTENT in row.properties:
         again = [plain] if row.arity == 1 else [NUMBERS, NUMBERS]
         assert _same_bits(plain if row.arity == 1 else NUMBERS, _run(row, xp, again))
+    if ONE_AT_ZERO in row.properties:
+        assert (plain[grid[0] == 0] == 1).all()
     if NONNEGATIVE in row.properties:
         assert not np.signbit(plain[~np.isnan(plain)]).any()
+
+
+@pytest.mark.parametrize("xp", MODULES)
+def test_what_is_raised_to_zero_is_one(xp):
+    numbers = np.float32([*NUMBERS, np.nan, 3e38, 2.0**-126])
+    assert (_run(FUNCTIONS["power"], xp, [numbers, np.zeros_like(numbers)]) == 1).all()
+
+
+@pytest.mark.parametrize("xp", MODULES)
+@pytest.mark.parametrize("name", sorted(with_property(SIGN_KEEPING)))
+def test_signs_are_kept(name, xp):
+    """From the smallest normal number to infinity."""
+    bits = np.arange(1 << 14, dtype=np.uint32) << 17 | 0xABCD
+    numbers = np.concatenate([bits.view(np.float32), [2.0**-126, -(2.0**-126)], NUMBERS])
+    numbers = np.float32(numbers[~((numbers != 0) & (np.abs(numbers) < 2.0**-126))])
+    kept = _run(FUNCTIONS[name], xp, [numbers])
+    assert np.array_equal(np.sign(kept), np.sign(numbers), equal_nan=True)
 
 
 @pytest.mark.parametrize("xp", MODULES)
