@@ -26,6 +26,8 @@ evolution: {warm_start: [library:adamw], children: 5}
 evaluation: {tasks: [vision_mlp]}
 rescore: {programs: 2, seeds: 3}
 """
+EVIL = "</script></style><script>alert(1)</script>\"'><img src=x onerror=alert(2)><svg onload=alert(3)>"
+"""Text that would run if a page took it for markup."""
 SIGN = "def train(w, g, m, lr):\n    m = interp(g, m, 0.9)\n    s = sign(m)\n    update = s * 0.01\n    return update, m\n"
 
 
@@ -49,7 +51,8 @@ def steps() -> list[tuple[int | None, str, Program, float | None]]:
     ]
 
 
-def make(run_dir: Path, *, funnel: bool = True, config: str = CONFIG) -> Path:
+def make(run_dir: Path, *, funnel: bool = True, config: str = CONFIG, texts: str = "") -> Path:
+    """texts: stands in place of programs, edits, names, outcomes and mutations."""
     settings = loads(config.encode(), "config")
     with Store(run_dir) as store:
         store.set_meta("config", dumps(settings))
@@ -58,8 +61,28 @@ def make(run_dir: Path, *, funnel: bool = True, config: str = CONFIG) -> Path:
         _fill(store, settings)
         if funnel:
             _add_funnel(store)
+        if texts:
+            _replace_texts(store, texts)
         store.commit()
     return run_dir
+
+
+def _replace_texts(store: Store, text: str) -> None:
+    for pending in store._pending.values():
+        for i, row in enumerate(pending.rows):
+            if isinstance(row, IndividualRow):
+                edit = (
+                    f"0 0\n{text}"
+                    if row.parent is not None
+                    else f"def train(w, g, lr):\n    {text}\n    return update\n"
+                )
+                pending.rows[i] = row._replace(mutation=text, edit=edit)
+            elif isinstance(row, ProgramRow):
+                pending.rows[i] = row._replace(text=f"{text}\n{row.id}")
+            elif isinstance(row, StageRow):
+                pending.rows[i] = row._replace(name=text, tasks=json.dumps([text]))
+            elif isinstance(row, StageEntryRow):
+                pending.rows[i] = row._replace(name=f"{text}{row.place}", program=text)
 
 
 def _fill(store: Store, config: Config) -> None:

@@ -11,9 +11,11 @@ import small_run
 
 from programs import analyse, load
 from search.inspect import main as inspect
+from search.reports.verbs.asked import Asked
 from search.reports.verbs.contributions import contributions, difference
 from search.reports.verbs.table import VERBS
 from search.reports.watch import watch
+from search.result import SearchResult
 from search.storage import schema
 from search.storage.schema import TrainingRow
 from search.storage.store import SMALL, Reader, Store
@@ -84,6 +86,13 @@ def _keys(value) -> set[str]:
 )  # fmt: skip
 def test_answers_for_people(run_dir, capsys, words, expected):
     assert expected in answered(capsys, run_dir, *words)
+
+
+def test_from_python_the_same_values(run_dir, capsys):
+    result = SearchResult(run_dir, (), None)
+    for name in ("top", "lineage", "diff"):
+        names = words_of(name)
+        assert result.inspect(*names) == VERBS[name].data(Reader(run_dir), Asked(tuple(names[1:])))
 
 
 def test_steps_that_change_nothing_are_counted_and_shown_on_demand(run_dir, capsys, tmp_path):
