@@ -71,6 +71,17 @@ class Reader:
         verify(self._connection, self.path)
         self._connection.text_factory = factory
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All that is read meanwhile is of one moment, whatever a search commits."""
+        with sqlite_errors(self.path, "it cannot be read"):
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query."""
         return list(self.iterate(query, values))
@@ -100,8 +111,10 @@ SMALL = 8 * 2**20
 
 @contextmanager
 def opened(run_dir: str | Path, *, whole: bool = False) -> Iterator[Reader]:
-    """A run to be read. A large one is checked first only if it is read as a `whole`; else what is
-    damaged is told where reading it fails.
+    """A run to be read as it is at one moment.
+
+    A large one is checked first only if it is read as a `whole`; else what is damaged is told where
+    reading it fails.
 
     Raises:
       StoreError: see Reader.
@@ -110,7 +123,8 @@ def opened(run_dir: str | Path, *, whole: bool = False) -> Iterator[Reader]:
         if whole or store.path.stat().st_size <= SMALL:
             store.verify()
         try:
-            yield store
+            with store.snapshot():
+                yield store
         except (ValueError, TypeError, KeyError, IndexError, AttributeError):
             store.verify()  # damage is the likely cause
             raise

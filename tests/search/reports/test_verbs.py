@@ -18,7 +18,7 @@ from search.reports.watch import watch
 from search.result import SearchResult
 from search.storage import schema
 from search.storage.schema import TrainingRow
-from search.storage.store import SMALL, Reader, Store
+from search.storage.store import SMALL, Reader, Store, opened
 
 NAMES = {"ID": "3", "A": "3", "B": "library:adamw"}
 GOLDEN = Path(__file__).with_name("test_verbs.json")
@@ -157,6 +157,17 @@ def test_a_search_that_has_just_begun_and_one_without_funnel_have_answers(name, 
     if not VERBS[name].names:
         answered(capsys, run, *words_of(name))
         answered(capsys, run, *words_of(name), "--json")
+
+
+def test_an_answer_is_of_one_moment_while_the_search_goes_on(tmp_path):
+    run = small_run.make(tmp_path / "run")
+    with Store(run) as store, opened(run) as reader:
+        before = VERBS["events"].data(reader, Asked())
+        store.add_event("resume", "in between")
+        store.commit()
+        assert VERBS["events"].data(reader, Asked()) == before
+    with opened(run) as reader:
+        assert len(VERBS["events"].data(reader, Asked())) == len(before) + 1
 
 
 def test_nothing_is_written(run_dir, capsys):
