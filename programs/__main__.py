@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        code = arguments.run(arguments)
+        code: int = arguments.run(arguments)
         sys.stdout.flush()
         return code
     except ProgramError as error:
@@ -57,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable, text: str, *files: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int], text: str, *files: str
+    ) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(run=run)
         for file in files:
@@ -153,11 +155,11 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _mistake(error: ProgramError) -> dict[str, Any]:
-    place = {"file": error.file, "line": error.line, "column": error.column}
+    position = {"file": error.file, "line": error.line, "column": error.column}
     return {
         "valid": False,
         "error": error.message,
-        **{key: value or None for key, value in place.items()},
+        **{key: value or None for key, value in position.items()},
     }
 
 

@@ -46,7 +46,15 @@ class InvalidProgram(ProgramError):
     """A program that abstract execution rejects. The message is made only when it is read, because
     a search meets one such error for every few mutations."""
 
-    def __init__(self, fault: Fault, program: Program, index: int | None, name: str, detail=()):
+    def __init__(
+        self,
+        fault: Fault,
+        program: Program,
+        *,
+        index: int | None,
+        name: str,
+        detail: tuple[Kind, ...] = (),
+    ):
         self.fault, self.program, self.index, self.name, self.detail = (
             fault,
             program,
@@ -116,7 +124,7 @@ def statement_value(statement: Statement, variables: dict[str, Abstract], bit: i
     needs = bit
     for argument in statement.arguments:
         if argument.__class__ is str:
-            kind, digest, mask = variables[argument]  # type: ignore[index]
+            kind, digest, mask = variables[argument]
             kinds += (kind,)
             data += digest
             needs |= mask
@@ -247,14 +255,16 @@ def faults(
 def _statement_fault(program: Program, index: int, key: str | tuple[Kind, ...]) -> InvalidProgram:
     """What `statement_value` could not look up: a variable, or a function of these kinds."""
     if isinstance(key, str):
-        return InvalidProgram(Fault.UNDEFINED, program, index, key)
-    return InvalidProgram(Fault.KINDS, program, index, program.statements[index].function, key)
+        return InvalidProgram(Fault.UNDEFINED, program, index=index, name=key)
+    return InvalidProgram(
+        Fault.KINDS, program, index=index, name=program.statements[index].function, detail=key
+    )
 
 
 def _output_fault(program: Program, name: str, value: Abstract | None) -> InvalidProgram:
     if value is None:
-        return InvalidProgram(Fault.OUTPUT_UNDEFINED, program, None, name)
-    return InvalidProgram(Fault.OUTPUT_KIND, program, None, name, (value[0],))
+        return InvalidProgram(Fault.OUTPUT_UNDEFINED, program, index=None, name=name)
+    return InvalidProgram(Fault.OUTPUT_KIND, program, index=None, name=name, detail=(value[0],))
 
 
 def remove_redundant(program: Program, analysis: Analysis | None = None) -> Program:

@@ -66,14 +66,18 @@ class _Runs:
 
     def apply(self, function: str, arguments: Sequence[np.ndarray]) -> np.ndarray:
         row = FUNCTIONS[function]
+        result: np.ndarray
         if not row.arity:
-            return row.meaning(np).reshape(1, 1)
-        if row.whole_tree:
-            return row.meaning(self, *arguments)
-        return row.meaning(np, *self._lifted(arguments))
+            result = row.meaning(np).reshape(1, 1)
+        elif row.whole_tree:
+            result = row.meaning(self, *arguments)
+        else:
+            result = row.meaning(np, *self._lifted(arguments))
+        return result
 
     def map(self, function: Callable[..., Any], *values: np.ndarray) -> np.ndarray:
-        return function(*self._lifted(values))
+        result: np.ndarray = function(*self._lifted(values))
+        return result
 
     def _lifted(self, values: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
         """Per-array values beside tensors as tensors; numpy broadcasts scalars itself."""
@@ -93,7 +97,7 @@ class _Runs:
         return total
 
     def each(self, function: Callable[..., Any], x: np.ndarray) -> np.ndarray:
-        elements = function(x)
+        elements: np.ndarray = function(x)
         if elements.shape[1] != self.elements:
             return elements
         parts = [elements[:, part].sum(axis=1, keepdims=True) for part in self._parts]

@@ -1,4 +1,4 @@
-"""What can be said of a program, as data and as text: `python -m programs show`, `diff`, `list`."""
+"""A description of a program, as data and as text: `python -m programs show`, `diff`, `list`."""
 
 from __future__ import annotations
 

@@ -223,14 +223,14 @@ def _expression(statement: Statement, kinds: dict[str, Kind]) -> str:
 
 def _names_in(source: str) -> set[str]:
     """Every name that Python source reads or binds."""
-    found = set(keyword.kwlist)
+    names = set(keyword.kwlist)
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Name(id=name) | ast.arg(arg=name) | ast.alias(asname=None, name=name):
-                found.add(name.partition(".")[0])
+                names.add(name.partition(".")[0])
             case ast.alias(asname=str(name)) | ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                found.add(name)
-    return found
+                names.add(name)
+    return names
 
 
 @functools.cache
@@ -268,10 +268,10 @@ def _renamed(program: Program, taken: set[str]) -> Program:
             new += "_"
         names[name] = new
 
-    def rename(argument):
+    def rename(argument: str | float) -> str | float:
         return names[argument] if isinstance(argument, str) else argument
 
     statements = (
-        Statement(rename(s.target), s.function, tuple(map(rename, s.arguments))) for s in program
+        Statement(names[s.target], s.function, tuple(map(rename, s.arguments))) for s in program
     )
-    return Program(tuple(map(rename, program.states)), tuple(statements))
+    return Program(tuple(names[state] for state in program.states), tuple(statements))

@@ -19,7 +19,10 @@ EVEN = "even"  # f(-x) = f(x), bit for bit
 ODD = "odd"  # f(-x) = -f(x), bit for bit
 IDEMPOTENT = "idempotent"  # f(f(x)) = f(x), or f(x, x) = x, bit for bit
 NONNEGATIVE = "nonnegative"  # f(...) >= 0 or NaN
-ROUNDED = "correctly rounded"  # built from IEEE-exact operations: the same bits on every machine
+ROUNDED = "correctly rounded"  # of single numbers the same bits on every machine
+# f(0, ..., 0) = 0, bit for bit; arguments that take nothing but a scalar may be any positive number
+ZERO_AT_ZERO = "zero at zero"
+TELLS_ZEROS = "tells zeros"  # f(0) and f(-0) differ by more than the sign of a zero
 
 KindRule = Callable[..., Kind]
 

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from programs.function import (
     COMMUTATIVE,
     EPS,
@@ -26,6 +28,8 @@ from programs.function import (
     NONNEGATIVE,
     ODD,
     ROUNDED,
+    TELLS_ZEROS,
+    ZERO_AT_ZERO,
     Function,
     Identity,
     divisor,
@@ -55,7 +59,29 @@ def _constant(name: str, value: float) -> Function:
     )
 
 
-def _cosine_sim(tree, x, y):
+# Of zeros of both signs numpy gives the second, and the sign of -0.0 is 0.0 there; IEEE 754-2019
+# and XLA say that 0.0 is larger, and that a zero is its own sign.
+
+
+def _maximum(xp: Any, x: Any, y: Any) -> Any:
+    larger = xp.maximum(x, y)
+    if xp is not np:
+        return larger
+    return np.where((x == 0) & (y == 0), np.where(np.signbit(x), y, x), larger)
+
+
+def _minimum(xp: Any, x: Any, y: Any) -> Any:
+    smaller = xp.minimum(x, y)
+    if xp is not np:
+        return smaller
+    return np.where((x == 0) & (y == 0), np.where(np.signbit(x), x, y), smaller)
+
+
+def _sign(xp: Any, x: Any) -> Any:
+    return np.where(x == 0, x, np.sign(x)) if xp is np else xp.sign(x)
+
+
+def _cosine_sim(tree: Any, x: Any, y: Any) -> Any:
     x, y = tree.cast(x, y)
     xp = tree.xp
     norms = xp.sqrt(tree.total(xp.square, x)) * xp.sqrt(tree.total(xp.square, y))
@@ -66,25 +92,30 @@ _ROWS = (
     # --- unary, elementwise -------------------------------------------------------------------
     _unary("abs", lambda xp, x: xp.abs(x), EVEN, IDEMPOTENT, NONNEGATIVE, ROUNDED, exact=abs),
     _unary("cos", lambda xp, x: xp.cos(x), EVEN),
-    _unary("sin", lambda xp, x: xp.sin(x), ODD),
-    _unary("tan", lambda xp, x: xp.tan(x), ODD),
-    _unary("arcsin", lambda xp, x: xp.arcsin(x), ODD, aliases=("asin",)),
+    _unary("sin", lambda xp, x: xp.sin(x), ODD, ZERO_AT_ZERO),
+    _unary("tan", lambda xp, x: xp.tan(x), ODD, ZERO_AT_ZERO),
+    _unary("arcsin", lambda xp, x: xp.arcsin(x), ODD, ZERO_AT_ZERO, aliases=("asin",)),
     _unary("arccos", lambda xp, x: xp.arccos(x), aliases=("acos",)),
-    _unary("arctan", lambda xp, x: xp.arctan(x), ODD, aliases=("atan",)),
-    _unary("sinh", lambda xp, x: xp.sinh(x)),
+    _unary("arctan", lambda xp, x: xp.arctan(x), ODD, ZERO_AT_ZERO, aliases=("atan",)),
+    _unary("sinh", lambda xp, x: xp.sinh(x), ZERO_AT_ZERO),
     _unary("cosh", lambda xp, x: xp.cosh(x), EVEN, NONNEGATIVE),
-    _unary("tanh", lambda xp, x: xp.tanh(x), ODD),
-    _unary("arcsinh", lambda xp, x: xp.arcsinh(x), ODD, aliases=("asinh",)),
+    _unary("tanh", lambda xp, x: xp.tanh(x), ODD, ZERO_AT_ZERO),
+    _unary("arcsinh", lambda xp, x: xp.arcsinh(x), ODD, ZERO_AT_ZERO, aliases=("asinh",)),
     _unary("arccosh", lambda xp, x: xp.arccosh(x), aliases=("acosh",)),
-    _unary("arctanh", lambda xp, x: xp.arctanh(x), ODD, aliases=("atanh",)),
+    _unary("arctanh", lambda xp, x: xp.arctanh(x), ODD, ZERO_AT_ZERO, aliases=("atanh",)),
     _unary("exp", lambda xp, x: xp.exp(x), NONNEGATIVE),
     _unary("exp2", lambda xp, x: xp.exp2(x), NONNEGATIVE),
     _unary("exp10", lambda xp, x: xp.power(10.0, x), NONNEGATIVE, source="jnp.power(10.0, {0})"),
-    _unary("expm1", lambda xp, x: xp.expm1(x)),
+    _unary("expm1", lambda xp, x: xp.expm1(x), ZERO_AT_ZERO),
     _unary("log", lambda xp, x: xp.log(xp.abs(x)), EVEN, source="jnp.log(jnp.abs({0}))"),
     _unary("log10", lambda xp, x: xp.log10(xp.abs(x)), EVEN, source="jnp.log10(jnp.abs({0}))"),
     _unary("log2", lambda xp, x: xp.log2(xp.abs(x)), EVEN, source="jnp.log2(jnp.abs({0}))"),
-    _unary("log1p", lambda xp, x: xp.log(xp.abs(1 + x)), source="jnp.log(jnp.abs(1 + {0}))"),
+    _unary(
+        "log1p",
+        lambda xp, x: xp.log(xp.abs(1 + x)),
+        ZERO_AT_ZERO,
+        source="jnp.log(jnp.abs(1 + {0}))",
+    ),
     _unary(
         "square",
         lambda xp, x: xp.square(x),
@@ -109,10 +140,10 @@ _ROWS = (
         source="{0} * {0} * {0}",
         exact=lambda x: x * x * x,
     ),
-    _unary("cbrt", lambda xp, x: xp.cbrt(x), ODD),
+    _unary("cbrt", lambda xp, x: xp.cbrt(x), ODD, ZERO_AT_ZERO),
     _unary(
         "sign",
-        lambda xp, x: xp.sign(x),
+        _sign,
         ODD,
         IDEMPOTENT,
         ROUNDED,
@@ -123,6 +154,7 @@ _ROWS = (
         lambda xp, x: 1 / x,
         ODD,
         ROUNDED,
+        TELLS_ZEROS,
         source="1 / {0}",
         exact=lambda x: 1 / x,
     ),
@@ -190,10 +222,10 @@ _ROWS = (
             Identity(0, 0.0, result=0, bitwise=False),
         ),
     ),
-    _binary("power", lambda xp, x, y: xp.power(x, y), aliases=("pow",)),
+    _binary("power", lambda xp, x, y: xp.power(x, y), TELLS_ZEROS, aliases=("pow",)),
     _binary(
         "maximum",
-        lambda xp, x, y: xp.maximum(x, y),
+        _maximum,
         COMMUTATIVE,
         IDEMPOTENT,
         ROUNDED,
@@ -202,7 +234,7 @@ _ROWS = (
     ),
     _binary(
         "minimum",
-        lambda xp, x, y: xp.minimum(x, y),
+        _minimum,
         COMMUTATIVE,
         IDEMPOTENT,
         ROUNDED,
@@ -217,7 +249,7 @@ _ROWS = (
         whole_tree=True,
         kind_rule=lambda x: min(x, Kind.PER_ARRAY),
         source="jax.tree.map(lambda x: jnp.sqrt(jnp.sum(jnp.square(x))), {0})",
-        properties=frozenset({EVEN, NONNEGATIVE}),
+        properties=frozenset({EVEN, NONNEGATIVE, ZERO_AT_ZERO}),
     ),
     Function(
         "global_norm",
@@ -226,7 +258,7 @@ _ROWS = (
         whole_tree=True,
         kind_rule=lambda x: Kind.SCALAR,
         source="jnp.sqrt(total(jnp.square, {0}))",
-        properties=frozenset({EVEN, NONNEGATIVE}),
+        properties=frozenset({EVEN, NONNEGATIVE, ZERO_AT_ZERO}),
     ),
     Function(
         "dot",
@@ -235,7 +267,7 @@ _ROWS = (
         whole_tree=True,
         kind_rule=lambda x, y: Kind.SCALAR,
         source="total(lambda x, y: x * y, {0}, {1})",
-        properties=frozenset({COMMUTATIVE}),
+        properties=frozenset({COMMUTATIVE, ZERO_AT_ZERO}),
     ),
     Function(
         "cosine_sim",
@@ -264,7 +296,7 @@ _ROWS = (
         source="scaled({0}, jnp.minimum(1, {1} / jnp.sqrt(total(jnp.square, {0}))))",
         scalar_arguments=(1,),
         aliases=("clip_by_global_norm",),
-        properties=frozenset({ODD}),
+        properties=frozenset({ODD, ZERO_AT_ZERO}),
     ),
     Function(
         "interp",
@@ -279,7 +311,7 @@ _ROWS = (
         ),
         scalar_arguments=(2,),
         aliases=("interpolate",),
-        properties=frozenset({ROUNDED}),
+        properties=frozenset({ZERO_AT_ZERO}),  # a compiler fuses a product and the sum
     ),
     # --- constants ----------------------------------------------------------------------------
     _constant("get_pi", math.pi),
@@ -289,3 +321,8 @@ _ROWS = (
 
 FUNCTIONS: dict[str, Function] = {row.name: row for row in _ROWS}
 ALIASES: dict[str, str] = {alias: row.name for row in _ROWS for alias in (row.name, *row.aliases)}
+
+
+def with_property(fact: str) -> frozenset[str]:
+    """Names of the functions whose row states a property."""
+    return frozenset(name for name, row in FUNCTIONS.items() if fact in row.properties)

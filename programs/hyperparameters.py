@@ -32,13 +32,13 @@ class Hyperparameter:
 
 def hyperparameters(program: Program) -> tuple[Hyperparameter, ...]:
     """The constants in the order of the text, each under a name of its own."""
-    found = []
+    constants = []
     for i, (statement, inputs) in enumerate(zip(program, _unassigned(program))):
         for j, value in enumerate(statement.arguments):
             if not isinstance(value, str):
-                found.append((_role(statement, j, inputs), value, i, j))
-    count, seen, named = Counter(role for role, *_ in found), Counter[str](), []
-    for position, (role, value, i, j) in enumerate(found, 1):
+                constants.append((_role(statement, j, inputs), value, i, j))
+    count, seen, named = Counter(role for role, *_ in constants), Counter[str](), []
+    for position, (role, value, i, j) in enumerate(constants, 1):
         seen[role] += 1
         number = "" if count[role] == 1 else str(seen[role])
         named.append(Hyperparameter(f"{role}{number}" if role else f"c{position}", value, i, j))
@@ -73,14 +73,14 @@ def weight_decay(program: Program) -> tuple[int, ...]:
     """The statements that multiply the weights by a scalar, or by one number per array."""
     inputs = _unassigned(program)
     kinds: dict[str, Kind] = {"lr": Kind.SCALAR}
-    found = []
+    decaying = []
     for i, (statement, kind) in enumerate(zip(program, analyse(program).kinds)):
         if statement.function == "multiply" and "w" in statement.arguments and "w" in inputs[i]:
             others = [a for a in statement.arguments if a != "w"]
             if others and _kind(others[0], kinds) is not Kind.TENSOR:
-                found.append(i)
+                decaying.append(i)
         kinds[statement.target] = kind
-    return tuple(found)
+    return tuple(decaying)
 
 
 def _kind(argument: str | float, kinds: Mapping[str, Kind]) -> Kind:

@@ -262,7 +262,9 @@ def interpreted(code: Code, capacity: Capacity) -> optax.GradientTransformationE
         scalars = jnp.broadcast_to(constants, (capacity.scalars, len(sizes)))
         return Registers(jnp.zeros((capacity.tensors, sum(sizes)), jnp.float32), scalars)
 
-    def update(grads: Any, state: Registers, params: Any = None, *, lr: Any = 1.0, **_: Any):
+    def update(
+        grads: Any, state: Registers, params: Any = None, *, lr: Any = 1.0, **_: Any
+    ) -> tuple[Any, Registers]:
         if params is None:
             raise ValueError("a program reads the weights: call update(grads, state, params)")
         check_like(params, grads, "the gradients")

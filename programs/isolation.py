@@ -17,6 +17,8 @@ value is as fast and stops XLA, but is gone when LLVM contracts products and sum
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -30,7 +32,8 @@ def zero_from(count: jax.Array) -> jax.Array:
     The barrier is for a first step that is compiled with its initial state, where the count is a
     constant.
     """
-    return lax.optimization_barrier(jnp.minimum(count, 0))
+    barrier: Callable[[jax.Array], jax.Array] = lax.optimization_barrier  # JAX gives it no types
+    return barrier(jnp.minimum(count, 0))
 
 
 @jax.custom_jvp

@@ -14,12 +14,12 @@ import math
 import struct
 from collections.abc import Hashable, Iterable, Sequence
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 
-from programs.function import ROUNDED, Function
+from programs.function import ROUNDED, ZERO_AT_ZERO, Function
 from programs.functions import FUNCTIONS
 
 # ("input", name) | ("constant", value) | (function, term number, ...)
@@ -52,13 +52,33 @@ class Float32:
         except OverflowError:  # beyond float32 is infinite, as in the engines
             return _FLOAT32_BYTES.pack(math.copysign(math.inf, number))
 
+    def number(self, value: bytes) -> float:
+        number: float = _FLOAT32_BYTES.unpack(value)[0]
+        return number
+
     def fold(self, function: Function, values: Sequence[bytes]) -> bytes | None:
-        """Functions of correctly rounded operations alone: the same bits in every engine."""
+        """Functions of correctly rounded operations alone, and zeros of zeros: the same bits in
+        every engine."""
         if ROUNDED not in function.properties:
-            return None
-        with np.errstate(all="ignore"):
-            numbers = [np.frombuffer(value, "<f4")[0] for value in values]
-            return np.float32(function.meaning(np, *numbers)).tobytes()
+            return self.read(0.0) if _is_zero_at(function, values) else None
+        return _rounded_result(function.name, *values)
+
+
+@lru_cache(maxsize=10_000)
+def _rounded_result(function: str, *values: bytes) -> bytes:
+    with np.errstate(all="ignore"):
+        numbers = [np.frombuffer(value, "<f4")[0] for value in values]
+        return np.float32(FUNCTIONS[function].meaning(np, *numbers)).tobytes()
+
+
+def _is_zero_at(function: Function, values: Sequence[bytes]) -> bool:
+    if ZERO_AT_ZERO not in function.properties:
+        return False
+    numbers = map(FLOAT32.number, values)
+    return all(
+        SMALLEST <= number < math.inf if i in function.scalar_arguments else not any(values[i])
+        for i, number in enumerate(numbers)
+    )
 
 
 class Rational:

@@ -173,7 +173,7 @@ class _Rule:
         for name, tree in zip(self.states, state.states, strict=True):
             check_like(params, tree, f"state '{name}'")
         engine = IsolatedTree(zero_from(state.count))
-        variables = self._inputs(grads, state, params, lr)
+        variables = self._inputs(grads, state, params=params, lr=lr)
         variables = {name: engine.isolate(value) for name, value in variables.items()}
         interpret(self.program, variables, constant=engine.constant, apply=engine.apply)
 
@@ -191,7 +191,7 @@ class _Rule:
             tuple(jax.tree.unflatten(structure, leaves) for leaves in kept),
         )
 
-    def _inputs(self, grads: Any, state: ProgramState, params: Any, lr: Any) -> dict[str, Value]:
+    def _inputs(self, grads: Any, state: ProgramState, *, params: Any, lr: Any) -> dict[str, Value]:
         """The value of every variable that the program reads and does not define."""
         trees = {"w": params, "g": grads, **dict(zip(self.states, state.states))}
         values = {

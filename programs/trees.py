@@ -1,4 +1,4 @@
-"""Checks of the trees that a user hands to an optimizer; each mistake is said in one line."""
+"""Checks of the trees that a user hands to an optimizer; each mistake is one line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+Leaves = list[tuple[tuple[Any, ...], Any]]  # with their paths
 
 
 def check_parameters(params: Any) -> None:
@@ -44,12 +46,12 @@ def check_like(params: Any, tree: Any, name: str) -> None:
     Raises:
       ValueError: it has not.
     """
-    found = jax.tree_util.tree_leaves_with_path(tree)
+    given = jax.tree_util.tree_leaves_with_path(tree)
     wanted = jax.tree_util.tree_leaves_with_path(params)
     structure: Any = jax.tree.structure(tree)
     if structure != jax.tree.structure(params):
-        raise ValueError(f"{name}: not a tree like the parameters: {_difference(found, wanted)}")
-    for (path, leaf), (_, param) in zip(found, wanted):
+        raise ValueError(f"{name}: not a tree like the parameters: {_difference(given, wanted)}")
+    for (path, leaf), (_, param) in zip(given, wanted):
         if jnp.shape(leaf) != jnp.shape(param):
             raise ValueError(
                 f"{name}: not like the parameters: the shape{_at(path)} is {jnp.shape(leaf)}, "
@@ -57,8 +59,8 @@ def check_like(params: Any, tree: Any, name: str) -> None:
             )
 
 
-def _difference(found: list, wanted: list) -> str:
-    here, there = ([jax.tree_util.keystr(path) for path, _ in leaves] for leaves in (found, wanted))
+def _difference(given: Leaves, wanted: Leaves) -> str:
+    here, there = ([jax.tree_util.keystr(path) for path, _ in leaves] for leaves in (given, wanted))
     missing = [path for path in there if path not in here]
     extra = [path for path in here if path not in there]
     if missing and extra:

@@ -97,7 +97,7 @@ def _reason(error: Exception) -> str:
     return short_repr((str(error).strip() or type(error).__name__).splitlines()[0], 200)
 
 
-def column(dataset: Any, source: str, kind: str, fits: Callable[[Any], bool]) -> str:
+def column(dataset: Any, source: str, *, kind: str, fits: Callable[[Any], bool]) -> str:
     """The first column whose feature `fits`; TaskError lists the columns when there is none."""
     for name, feature in dataset.features.items():
         if fits(feature):

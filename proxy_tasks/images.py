@@ -114,8 +114,10 @@ def hub_images(location: str, size: int, fraction: float) -> Images:
     dataset = open_dataset(location)
     import datasets
 
-    image = column(dataset, location, "images", lambda f: isinstance(f, datasets.Image))
-    label = column(dataset, location, "class labels", lambda f: isinstance(f, datasets.ClassLabel))
+    image = column(dataset, location, kind="images", fits=lambda f: isinstance(f, datasets.Image))
+    label = column(
+        dataset, location, kind="class labels", fits=lambda f: isinstance(f, datasets.ClassLabel)
+    )
     classes = dataset.features[label].num_classes
     dataset = dataset.select(_part(len(dataset), fraction)).select_columns([image, label])
     pixels = _decoded((row[image] for row in dataset), size)

@@ -73,7 +73,7 @@ def language_mlp(settings: LanguageMLPSettings) -> Task:
         return inputs, targets[:, -1]
 
     model = NGram(vocabulary, settings.embedding, width, layers)
-    return _modelling(model, replace(data, take=last), settings, steps)
+    return _modelling(model, replace(data, take=last), settings=settings, steps=steps)
 
 
 def language_transformer(settings: LanguageTransformerSettings) -> Task:
@@ -87,7 +87,9 @@ def language_transformer(settings: LanguageTransformerSettings) -> Task:
     width, steps = grow(
         settings.scale, settings.width, steps=settings.steps, cost=cost, multiple=heads
     )
-    return _modelling(Transformer(layers, width, heads, vocabulary), data, settings, steps)
+    return _modelling(
+        Transformer(layers, width, heads, vocabulary), data, settings=settings, steps=steps
+    )
 
 
 def _windows(settings: TextSettings, stride: int) -> tuple[Data, int]:
@@ -103,7 +105,7 @@ def _windows(settings: TextSettings, stride: int) -> tuple[Data, int]:
     return data, tokenizer.vocabulary
 
 
-def _modelling(model: nn.Module, data: Data, settings: TextSettings, steps: int) -> Task:
+def _modelling(model: nn.Module, data: Data, *, settings: TextSettings, steps: int) -> Task:
     example = np.zeros((1, settings.context), np.int32)
     return Task(
         init=lambda key: model.init(key, example),

@@ -41,20 +41,27 @@ class NGram(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm Transformer block: [B, L, W] -> [B, L, W]."""
+    """Pre-norm Transformer block on B windows of L tokens: [B * L, W] -> [B * L, W].
 
+    Tokens are one axis wherever windows do not matter: the gradient of a layer's weights is then a
+    product of two matrices, which XLA computes 4 times as fast on a CPU as one that sums over two
+    axes.
+    """
+
+    length: int
     heads: int
     causal: bool
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        batch, length, width = x.shape
+        tokens, width = x.shape
         y = nn.LayerNorm(name="norm_attention")(x)
         # Queries, keys and values in one product: fewer operations per step.
-        qkv = nn.Dense(3 * width, name="qkv")(y).reshape(batch, length, 3, self.heads, -1)
+        qkv = nn.Dense(3 * width, name="qkv")(y)
+        qkv = qkv.reshape(-1, self.length, 3, self.heads, width // self.heads)
         q, k, v = (qkv[:, :, i] for i in range(3))
         y = jax.nn.dot_product_attention(q, k, v, is_causal=self.causal)
-        x = x + nn.Dense(width, name="attention")(y.reshape(batch, length, width))
+        x = x + nn.Dense(width, name="attention")(y.reshape(tokens, width))
         y = nn.LayerNorm(name="norm_mlp")(x)
         y = nn.gelu(nn.Dense(4 * width, name="mlp_in")(y))
         return x + nn.Dense(width, name="mlp_out")(y)
@@ -70,12 +77,13 @@ class ViT(nn.Module):
 
     @nn.compact
     def __call__(self, patches: jax.Array) -> jax.Array:
-        x = nn.Dense(self.width, name="patches")(patches)
-        shape = (1, *x.shape[1:])
-        x = x + self.param("position", nn.initializers.normal(0.02), shape, jnp.float32)
+        batch, length, pixels = patches.shape
+        x = nn.Dense(self.width, name="patches")(patches.reshape(-1, pixels))
+        x = x.reshape(batch, length, self.width) + _positions(self, length, self.width)
+        x = x.reshape(-1, self.width)
         for layer in range(self.layers):
-            x = Block(self.heads, causal=False, name=f"block_{layer}")(x)
-        x = nn.LayerNorm(name="norm")(x).mean(axis=1)
+            x = Block(length, self.heads, causal=False, name=f"block_{layer}")(x)
+        x = nn.LayerNorm(name="norm")(x).reshape(batch, length, self.width).mean(axis=1)
         return nn.Dense(self.classes, name="output")(x)
 
 
@@ -89,10 +97,17 @@ class Transformer(nn.Module):
 
     @nn.compact
     def __call__(self, tokens: jax.Array) -> jax.Array:
+        batch, length = tokens.shape
         x = nn.Embed(self.vocabulary, self.width, name="embedding")(tokens)
-        shape = (1, *x.shape[1:])
-        x = x + self.param("position", nn.initializers.normal(0.02), shape, jnp.float32)
+        x = (x + _positions(self, length, self.width)).reshape(-1, self.width)
         for layer in range(self.layers):
-            x = Block(self.heads, causal=True, name=f"block_{layer}")(x)
+            x = Block(length, self.heads, causal=True, name=f"block_{layer}")(x)
         x = nn.LayerNorm(name="norm")(x)
-        return nn.Dense(self.vocabulary, use_bias=False, name="output")(x)
+        logits = nn.Dense(self.vocabulary, use_bias=False, name="output")(x)
+        return logits.reshape(batch, length, self.vocabulary)
+
+
+def _positions(model: nn.Module, length: int, width: int) -> jax.Array:
+    """Learnt embeddings of the positions: [1, L, W]."""
+    shape = (1, length, width)
+    return model.param("position", nn.initializers.normal(0.02), shape, jnp.float32)

@@ -121,5 +121,7 @@ def parse_settings(texts: Iterable[str], tasks: Sequence[str]) -> dict[str, dict
             raise TaskError(f"setting {short_repr(text)}: no task {short_repr(name)} here{near}")
         for task in [name] if name else names:
             model = TASKS[task].settings
-            settings[task][key] = value_from_text(f"task {task}", model, key, value.strip())
+            settings[task][key] = value_from_text(
+                f"task {task}", model, key=key, text=value.strip()
+            )
     return settings

@@ -70,7 +70,7 @@ def validated(owner: str, model: type[Settings], values: Mapping[str, Any]) -> S
     raise _error(owner, model, mistake)
 
 
-def value_from_text(owner: str, model: type[TaskSettings], key: str, text: str) -> Any:
+def value_from_text(owner: str, model: type[TaskSettings], *, key: str, text: str) -> Any:
     """The value of one setting, written as text on a command line. Raises TaskError."""
     field = model.model_fields.get(key)
     value = text if field is None else _converted(field.annotation, text)

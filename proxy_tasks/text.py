@@ -73,7 +73,11 @@ def hub_text(location: str, limit: int) -> str:
     def is_text(feature: object) -> bool:
         return getattr(feature, "dtype", None) in ("string", "large_string")
 
-    name = "text" if "text" in dataset.features else column(dataset, location, "text", is_text)
+    name = (
+        "text"
+        if "text" in dataset.features
+        else column(dataset, location, kind="text", fits=is_text)
+    )
     lines: list[str] = []
     remaining = limit
     for row in dataset.select_columns([name]):

@@ -137,7 +137,9 @@ class Training:
             compiled, compile_seconds = self._compile(inputs)
             start = time.perf_counter()
             outputs: Outputs = jax.device_get(compiled(inputs))
-        return self._result(outputs, seed, compile_seconds, time.perf_counter() - start)
+        return self._result(
+            outputs, seed, compile_seconds=compile_seconds, run_seconds=time.perf_counter() - start
+        )
 
     def _compile(self, inputs: Inputs) -> tuple[jax.stages.Compiled, float]:
         """The executable for inputs like these, and the seconds that compiling it took."""
@@ -163,7 +165,7 @@ class Training:
         return thresholds
 
     def _result(
-        self, outputs: Outputs, seed: int, compile_seconds: float, run_seconds: float
+        self, outputs: Outputs, seed: int, *, compile_seconds: float, run_seconds: float
     ) -> TrainingResult:
         steps, bad = int(outputs.steps), bool(outputs.diverged)
         valid = outputs.finite & np.isfinite(outputs.fitness)
@@ -194,6 +196,7 @@ class Training:
 def train(
     task: Task,
     optimizer: optax.GradientTransformation,
+    *,
     seeds: Sequence[int] = (0,),
     stop: StopRules = StopRules(),
 ) -> list[TrainingResult]:

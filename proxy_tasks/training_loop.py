@@ -115,7 +115,9 @@ class TrainingLoop:
         finite, fitness = jax.lax.cond(
             training.diverged,
             lambda *_: (jnp.bool_(False), jnp.float32(jnp.nan)),
-            lambda *arguments: self._validate(inputs.arrays, *arguments),
+            lambda weights, batches, count: self._validate(
+                inputs.arrays, weights, batches=batches, count=count
+            ),
             training.weights,
             inputs.validation[jnp.int32(index == meta)],
             jnp.where(index < meta - 1, 1, inputs.validation.shape[1]),
@@ -155,7 +157,7 @@ class TrainingLoop:
         )
 
     def _validate(
-        self, arrays: Any, weights: Params, batches: jax.Array, count: jax.Array
+        self, arrays: Any, weights: Params, *, batches: jax.Array, count: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """Whether the loss is finite, and the fitness, on the first `count` of batches [C, V]."""
         task = self.task

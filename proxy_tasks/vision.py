@@ -73,7 +73,7 @@ def vision_mlp(settings: VisionMLPSettings) -> Task:
         return width * (size + classes)
 
     width, steps = grow(settings.scale, settings.hidden, steps=settings.steps, cost=cost)
-    return _classification(MLP(width, classes), images, settings, steps)
+    return _classification(MLP(width, classes), images, settings=settings, steps=steps)
 
 
 def vision_vit(settings: VisionViTSettings) -> Task:
@@ -89,7 +89,9 @@ def vision_vit(settings: VisionViTSettings) -> Task:
     width, steps = grow(
         settings.scale, settings.width, steps=settings.steps, cost=cost, multiple=heads
     )
-    return _classification(ViT(layers, width, heads, classes), images, settings, steps)
+    return _classification(
+        ViT(layers, width, heads, classes), images, settings=settings, steps=steps
+    )
 
 
 # Long trainings at small batches, on which weight decay makes a difference that can be measured.
@@ -177,7 +179,7 @@ def _moved(pixels: np.ndarray, down: int, right: int) -> np.ndarray:
     return padded[:, edge - down : edge - down + height, edge - right : edge - right + width]
 
 
-def _classification(model: nn.Module, data: Data, settings: ImageSettings, steps: int) -> Task:
+def _classification(model: nn.Module, data: Data, *, settings: ImageSettings, steps: int) -> Task:
     example = data.arrays[0][:1].astype(np.float32)
     return Task(
         init=lambda key: model.init(key, example),

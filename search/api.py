@@ -23,8 +23,8 @@ from typing import Any
 from programs import Program, load, parse
 from search.checks import doubts, mistakes
 from search.conclude import conclude
+from search.config.load import Check, loads
 from search.config.load import load as load_config
-from search.config.load import loads
 from search.config.selection import (
     FINAL_TUNING,
     AblationSettings,
@@ -37,16 +37,18 @@ from search.evaluation.fitness import Evaluation
 from search.evaluation.request import SettingsByTask, TaskFunction
 from search.evaluation.seeds import HEAD_START, SEARCH
 from search.evaluation.source import Fitness, ProxyTasks
+from search.evolution.budget import Budget
 from search.evolution.counters import Statistics
 from search.evolution.driver import Driver
 from search.evolution.earlier_runs import take_over
 from search.evolution.evolution import Repeats
 from search.reports.conclusion import conclusion_lines
+from search.reports.ending import ended_early
 from search.reports.funnel import write_report
 from search.reports.progress import Lines, View, say
 from search.reports.summary import summary
 from search.result import SearchResult
-from search.selection.finalists import rescored
+from search.selection.finalists import Finalist, rescored
 from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
 from search.selection.ledger import remembered
 from search.selection.objective import Objective
@@ -55,6 +57,7 @@ from search.selection.tuning import TuningResult
 from search.selection.tuning import tune as tune_programs
 from search.selection.warm_starts import warm_starts
 from search.shortening.shorten import ShorteningResult, Step, shorten
+from search.stopping import at_once
 from search.storage import identity
 from search.storage.store import Reader, Store
 from search.workers.ray_pool import make_pool
@@ -68,9 +71,10 @@ def _nothing(*_: object) -> None:
 
 
 def search(
-    config: ConfigLike,
+    config: ConfigLike | None,
     run_dir: str | Path,
     *,
+    overrides: Sequence[str] = (),
     resume: bool = False,
     tasks: Sequence[TaskFunction] = (),
     tasks_file: str | None = None,
@@ -82,8 +86,12 @@ def search(
     """Runs or resumes a search to its end: evolution, re-scoring, funnel, final program.
 
     Args:
-      config: a Config, a YAML file, or the same as nested dictionaries.
+      config: a Config, a YAML file, or the same as nested dictionaries; None, with `resume`: that
+        of the run directory.
       run_dir: where all of it is kept; a killed search goes on from there with `resume`.
+      overrides: texts `a.b=value` that replace keys of the config, such as `stop.hours=null`.
+      resume: goes on with the search in `run_dir`: the same one, or with more `evolution.children`
+        in its one round. What does not decide its history, such as `stop`, may differ.
       tasks, tasks_file: tasks of one's own, as functions or as a Python file that registers them.
       source: where fitness comes from, if not from proxy tasks.
       view: how progress is shown: `log`, or one of the command's views.
@@ -91,38 +99,110 @@ def search(
         are there.
     """
     source = source or ProxyTasks(tasks_file, tasks)
-    config = checked(config, source)
+    config = resolved(config, run_dir, overrides=overrides, resume=resume, source=source)
     fingerprints = source.fingerprints(config)
     with Store(run_dir, config.store) as store:
         warnings = identity.identify(store, config, fingerprints, resume)
         for warning in doubts(config) + warnings + take_over(store, config):
             say(view, "warning", f"warning: {warning}")
+        budget = Budget(config.stop, store)
         statistics = Statistics.of(store, config.evolution)
-        with (
-            closing(make_pool(source.factory(config), config.workers)) as pool,
-            View(view, statistics, pool) as shown,
-        ):
-            started()
-            starts = warm_starts(
-                config, store, pool, fingerprints, show=Lines(view), stopping=stopping
-            )
-            driver = Driver(config, store, pool, statistics, shown.show, stopping)
-            born = 0
-            for number in range(config.evolution.rounds):
-                repeats = Repeats(config.evolution, config.seed, number, starts, born)
-                driver.run(repeats)
-                born = repeats.told
-                finalists = rescored(store, config, before=born, evaluate=driver.evaluate)
-                starts = [finalists[0].leader.program]
-        lines = summary(store, config, statistics=statistics, finalists=finalists)
+        finalists, used_up = _evolved(
+            config,
+            store,
+            source=source,
+            fingerprints=fingerprints,
+            budget=budget,
+            statistics=statistics,
+            view=view,
+            stopping=stopping,
+            started=started,
+        )
+        if used_up:
+            say(view, "ended_early", ended_early(used_up, budget, statistics))
+        with at_once(stopping):
+            lines = [*summary(store, config, statistics=statistics, finalists=finalists)]
         say(view, "summary", "\n".join(lines))
         setup = Setup.of(config, tasks_file, tasks)
         conclusion = conclude(
             config, store, finalists, setup=setup, show=Lines(view), stopping=stopping
         )
-        lines = conclusion_lines(conclusion, store.run_dir) if config.funnel else iter(())
+        lines = [*conclusion_lines(conclusion, store.run_dir)] if config.funnel else []
         say(view, "conclusion", "\n".join(lines))
-    return SearchResult(Path(run_dir), tuple(finalists), conclusion)
+    return SearchResult(Path(run_dir), tuple(finalists), conclusion, used_up)
+
+
+def _evolved(
+    config: Config,
+    store: Store,
+    *,
+    source: Fitness,
+    fingerprints: Mapping[str, str],
+    budget: Budget,
+    statistics: Statistics,
+    view: str,
+    stopping: Stopping,
+    started: Callable[[], None],
+) -> tuple[list[Finalist], str | None]:
+    """What workers are needed for before the funnel; see `_rounds`."""
+    with (
+        closing(make_pool(source.factory(config), config.workers)) as pool,
+        View(view, statistics, pool) as shown,
+    ):
+        started()
+        with at_once(stopping):
+            starts = warm_starts(
+                config, store, pool, fingerprints, show=Lines(view), stopping=stopping
+            )
+            driver = Driver(
+                config,
+                store,
+                pool=pool,
+                statistics=statistics,
+                show=shown.show,
+                stopping=stopping,
+                budget=budget,
+            )
+        return _rounds(driver, starts)
+
+
+def _rounds(driver: Driver, starts: Sequence[Program]) -> tuple[list[Finalist], str | None]:
+    """Runs the rounds as far as the budgets of `stop` go: the leading programs on fresh seeds, and
+    which budget ended it early, if one did."""
+    config, store, born = driver.config, driver.store, 0
+    for number in range(config.evolution.rounds):
+        repeats = Repeats(config.evolution, config.seed, number, starts, born)
+        driver.run(repeats)
+        born = repeats.told
+        finalists = rescored(store, config, before=born, evaluate=driver.evaluate)
+        starts = [finalists[0].leader.program]
+        if not driver.budget.allows_round(born):
+            break
+    is_last = number == config.evolution.rounds - 1
+    return finalists, driver.budget.used_up if repeats.is_cut or not is_last else None
+
+
+def resolved(
+    config: ConfigLike | None,
+    run_dir: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    resume: bool = False,
+    source: Fitness,
+) -> Config:
+    """The config of a search that begins or goes on, checked (see `search`).
+
+    Raises:
+      ConfigError: with all mistakes. StoreError: there is no search to go on with.
+    """
+    if resume:
+        with Reader(run_dir, verified=False) as store:
+            kept, name = identity.config_text(store), f"the config in {store.path}"
+        if config is None:
+            return loads(kept.encode(), name, overrides, _check_of(source))
+    elif config is None:
+        raise ValueError("a new search needs a config")
+    return checked(config, source, overrides)
 
 
 def checked(config: ConfigLike, source: Fitness, overrides: Sequence[str] = ()) -> Config:
@@ -130,14 +210,16 @@ def checked(config: ConfigLike, source: Fitness, overrides: Sequence[str] = ()) 
 
     overrides: texts `a.b=value` that replace keys.
     """
-
-    def check(config: Config) -> list[Any]:
-        return [*mistakes(config), *source.mistakes(config)]
-
+    check = _check_of(source)
     if isinstance(config, (str, Path)):
         return load_config(config, overrides, check)
     data = config.model_dump(mode="json") if isinstance(config, Config) else config
     return loads(json.dumps(data).encode(), "config", overrides, check)
+
+
+def _check_of(source: Fitness) -> Check:
+    """What a config is checked by once its types are right."""
+    return lambda config: [*mistakes(config), *source.mistakes(config)]
 
 
 def evaluate(
@@ -216,9 +298,10 @@ def funnel(
         limit = settings.timeout_s
         with ledger_of(store, setup, timeout_s=limit, show=show, stopping=stopping) as ledger:
             started()
-            result = run_funnel(
-                candidates, ledger, setup=setup, settings=settings, searched=not named
-            )
+            with at_once(stopping):
+                result = run_funnel(
+                    candidates, ledger, setup=setup, settings=settings, searched=not named
+                )
         write_report(store.run_dir, result)
     return result
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from programs import ProgramError
 from programs import load as load_program
-from search.config.messages import KeyPath
 from search.config.selection import AblationSettings, FunnelSettings, TuningSettings
 from search.config.settings import Config
+from search.config.strict_yaml import KeyPath
 from search.evaluation import seeds
 from search.evaluation.seeds import SeedRange, TooManySeeds
 from search.shortening.ablation import ROUNDS
@@ -22,7 +22,7 @@ MEMORY_GB = 1.0  # what a worker needs: JAX and a small task alone take 0.6
 
 
 def mistakes(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    """All that this file checks, by key path; what is said of tasks, their source knows."""
+    """All mistakes but those of tasks, by key path; those come from the source of fitness."""
     yield from wrong_files(config)
     yield from too_many_seeds(config)
     yield from wrong_workers(config)

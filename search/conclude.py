@@ -4,6 +4,9 @@ funnel.md           every program in every stage of the funnel
 final.py            the final program's text
 final_optax.py      the same as a module that needs only jax and optax
 certificate.md      each step from the evolved program to the final one, and why it was allowed
+
+With a margin for memory there is a final program for each number of states; the second and later
+ones are final_1_state.py, certificate_1_state.md and so on.
 """
 
 from __future__ import annotations
@@ -13,13 +16,14 @@ from pathlib import Path
 
 from programs.export import to_optax
 from search.config.settings import Config
-from search.reports.conclusion import CERTIFICATE, FINAL, FINAL_OPTAX, page
+from search.reports.conclusion import files_of, page
 from search.reports.funnel import write_report
 from search.selection.finalists import Finalist
 from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
 from search.selection.ledger import Progress
 from search.selection.objective import Objective
-from search.shortening.final import Check, Conclusion, Winner, finish
+from search.shortening.final import Check, Conclusion, Delivered, finish, winners
+from search.stopping import at_once
 from search.storage.files import write_file
 from search.storage.store import Store
 
@@ -45,36 +49,44 @@ def conclude(
     """
     candidates = []
     if config.funnel is not None:
-        candidates = candidates_of(store, config.funnel, show=show)
+        with at_once(stopping):
+            candidates = candidates_of(store, config.funnel, show=show)
     if config.funnel is None or not candidates:
         return None
     setup, limit = setup or Setup.of(config), config.funnel.timeout_s
-    with ledger_of(store, setup, timeout_s=limit, show=show, stopping=stopping) as ledger:
+    with (
+        ledger_of(store, setup, timeout_s=limit, show=show, stopping=stopping) as ledger,
+        at_once(stopping),
+    ):
         funnel = run_funnel(candidates, ledger, setup=setup, settings=config.funnel)
         write_report(store.run_dir, funnel)
         objective = Objective(ledger, setup.tasks, setup.weights)
-        winner = Winner.of(funnel, finalists)
-        check = Check.of(
-            winner,
-            funnel,
-            objective=objective,
-            finals=config.funnel.finals,
-            ablation=config.ablation,
-        )
-        final = finish(
-            check,
-            objective=objective,
-            tuning=config.tuning,
-            baselines=config.funnel.baselines,
-            begin=ledger.progress.begin,
-        )
-    done = Conclusion(funnel, winner, final, config.funnel.baselines)
-    _write(store.run_dir, done)
+        delivered = []
+        for winner in winners(funnel, finalists, candidates=candidates, settings=config.funnel):
+            check = Check.of(
+                winner,
+                funnel,
+                objective=objective,
+                finals=config.funnel.finals,
+                ablation=config.ablation,
+            )
+            final = finish(
+                check,
+                objective=objective,
+                tuning=config.tuning,
+                baselines=config.funnel.baselines,
+                begin=ledger.progress.begin,
+            )
+            delivered.append(Delivered(winner, final))
+    done = Conclusion(funnel, tuple(delivered), config.funnel.baselines)
+    with at_once(stopping):
+        _write(store.run_dir, done)
     return done
 
 
 def _write(run_dir: Path, done: Conclusion) -> None:
-    program = done.final.program
-    write_file(run_dir / FINAL, str(program))
-    write_file(run_dir / FINAL_OPTAX, to_optax(program, "final"))
-    write_file(run_dir / CERTIFICATE, page(done))
+    for one in done.delivered:
+        paths, program = files_of(done, one, run_dir), one.final.program
+        write_file(paths.program, str(program))
+        write_file(paths.optax, to_optax(program, "final"))
+        write_file(paths.certificate, page(done, one))

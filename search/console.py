@@ -14,7 +14,7 @@ from proxy_tasks.console import OneLineParser
 from proxy_tasks.errors import TaskError
 from search.config.load import ConfigError
 from search.evaluation.inspection import InspectionError
-from search.evaluation.jobs import Failing
+from search.evaluation.jobs import TooManyFailures
 from search.evaluation.seeds import TooManySeeds
 from search.stopping import Stopped
 from search.storage.errors import StoreError
@@ -30,7 +30,15 @@ exit codes:
 After 1, 75 and a signal the message says how to continue."""
 
 MISTAKES = (StoreError, ProgramError, TaskError, TooManySeeds, ValueError)
-ERRORS = (*MISTAKES, WorkerError, Failing, InspectionError, OSError, KeyboardInterrupt, Stopped)
+ERRORS = (
+    *MISTAKES,
+    WorkerError,
+    TooManyFailures,
+    InspectionError,
+    OSError,
+    KeyboardInterrupt,
+    Stopped,
+)
 """What `report` explains; anything else is a bug."""
 
 
@@ -85,7 +93,7 @@ def positive(text: str) -> float:
 
 
 def writable(text: str) -> Path:
-    """A file that is written at the end: where it cannot be is told before the work."""
+    """A file that is written at the end; that it cannot be written is reported before the work."""
     path = Path(text)
     there = path if path.exists() else path.absolute().parent
     if path.is_dir() or not os.access(there, os.W_OK):

@@ -33,7 +33,7 @@ EPILOG = f"""PROGRAM is one of
   FILE                          the text of a program: def train(w, g, m, lr): ... return update, m
   library:lion                  a program of the library (python -m programs show lists them)
   optax:adamw(learning_rate=1e-3, weight_decay=0.01)
-                                an optimizer made by hand; its rate is the peak of the schedule
+                                an optimizer designed by hand; its rate is the peak of the schedule
 tasks: {", ".join(TASKS)}; NAME:PRESET and NAME@SCALE choose a preset and a size
   (python -m proxy_tasks lists all)
 optimizers: {", ".join(OPTIMIZERS)}
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         program = read_program(options.program)
         evaluator = evaluator_for(
-            options.task, options.task_set, options.engine, options.tasks_file
+            options.task, options.task_set, engine=options.engine, tasks_file=options.tasks_file
         )
         show = _Progress(len(evaluator.tasks) * options.seeds)
         evaluations = evaluator.evaluate(program, SEARCH.take(options.seeds), show)

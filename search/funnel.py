@@ -112,7 +112,9 @@ def _config(options: argparse.Namespace) -> Config:
     file = load_config(options.config) if options.config else None
     funnel = (file or config).funnel or FunnelSettings()
     whole = dumps(config.model_copy(update={"funnel": funnel})).encode()
-    return loads(whole, str(options.run or "--program"), options.set, funnel_mistakes)
+    return loads(
+        whole, str(options.run or "--program"), overrides=options.set, check=funnel_mistakes
+    )
 
 
 def _evaluation(options: argparse.Namespace) -> EvaluationSettings:
@@ -126,4 +128,6 @@ def _evaluation(options: argparse.Namespace) -> EvaluationSettings:
 
 
 if __name__ == "__main__":
-    sys.exit(main(stopping=STOPPING))
+    code = main(stopping=STOPPING)
+    STOPPING.end()
+    sys.exit(code)

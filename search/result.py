@@ -40,6 +40,8 @@ class SearchResult:
     run_dir: Path
     finalists: tuple[Finalist, ...]  # the leading programs, scored on fresh seeds, the best first
     conclusion: Conclusion | None  # None: no funnel was asked for, or no program has a fitness
+    used_up: str | None = None
+    """The budget of `stop` that ended the search early: hours, trainings or fitness."""
 
     @classmethod
     def of(cls, run_dir: str | Path) -> SearchResult:

@@ -12,11 +12,11 @@ if __name__ == "__main__":  # before the imports, which take seconds
 
 
 import argparse
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.api import checked, search
-from search.config.settings import Config
+from search.api import search
 from search.console import ERRORS, EXIT_CODES, Parser, report
 from search.evaluation.source import Fitness, ProxyTasks
 from search.evaluation.threads import single_threaded
@@ -24,17 +24,21 @@ from search.reports.progress import KINDS, say
 from search.stopping import Stopped, Stopping
 from search.storage.errors import StoreError
 from search.storage.identity import is_begun, resume_command
-from search.storage.store import Reader
-from search.workers.ray_cluster import ClusterLost
+from search.workers.ray_cluster import ClusterLost, is_stuck
+
+NOW = "stop.hours=0"  # concludes with what is there
 
 
 def _parser() -> Parser:
     parser = Parser("run", __doc__ or "", EXIT_CODES)
-    parser.add_argument("--config", required=True, help="a YAML file, such as configs/laptop.yaml")
+    parser.add_argument("--config", help="a YAML file, such as configs/laptop.yaml")
     parser.add_argument("--run-dir", type=Path, help="default: runs/ and the config's name")
     parser.add_overrides()
     parser.add_tasks_file()
-    parser.add_argument("--resume", action="store_true", help="continue the search in --run-dir")
+    parser.add_argument(
+        "--resume", nargs="?", const=True, metavar="RUN_DIR",
+        help="continue the search in RUN_DIR (or --run-dir) with its config; --set changes it",
+    )  # fmt: skip
     parser.add_argument("--view", choices=KINDS, default="auto", help="how to show progress")
     return parser
 
@@ -45,18 +49,21 @@ def main(
     stopping: Stopping | None = None,
 ) -> int:
     """Returns the exit code (see EXIT_CODES)."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
     stopping = stopping or Stopping()
     single_threaded()
     source = source or ProxyTasks(options.tasks_file)
-    run_dir = options.run_dir or Path("runs") / Path(options.config).stem
-    resume = resume_command(options.config, run_dir, options.set, options.tasks_file)
+    run_dir = _run_dir(options, parser)
     stopping.prepare()
     try:
+        if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not run_dir.is_absolute():
+            raise StoreError(f"{run_dir}: in a Ray job, give an absolute --run-dir")
         search(
-            _config(options, run_dir, source),
+            options.config,
             run_dir,
-            resume=options.resume,
+            overrides=options.set,
+            resume=bool(options.resume),
             tasks_file=options.tasks_file,
             source=source,
             view=options.view,
@@ -64,30 +71,51 @@ def main(
             started=stopping.defer,
         )
     except Stopped as stopped:
-        if is_begun(run_dir):
-            say(
-                options.view, "stopped", "Stopped; nothing that was evaluated is lost. To continue:"
-            )
-            say(options.view, "resume", resume)
-        else:
-            say(options.view, "stopped", "Stopped; nothing was run.")
-        return 128 + stopped.args[0]
+        _tell_stopped(options, run_dir)
+        return _ended(128 + stopped.args[0])
     except ERRORS as error:
-        code = report(error, running=stopping.is_running, go_on=f"To continue:\n{resume}")
-        if isinstance(error, ClusterLost):
-            os._exit(code)  # Ray's exit hooks would wait for what is gone; the store is closed
-        return code
+        resume = resume_command(run_dir, tasks_file=options.tasks_file)
+        go_on = f"To continue:\n{resume}" if is_begun(run_dir) else ""
+        code = report(error, running=stopping.is_running, go_on=go_on)
+        return _ended(code, lost=isinstance(error, ClusterLost))
     return 0
 
 
-def _config(options: argparse.Namespace, run_dir: Path, source: Fitness) -> Config:
-    """The config, checked. Raises ConfigError, StoreError."""
-    if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not run_dir.is_absolute():
-        raise StoreError(f"{run_dir}: in a Ray job, give an absolute --run-dir")
-    if options.resume:
-        Reader(run_dir, verified=False).close()
-    return checked(options.config, source, options.set)
+def _ended(code: int, *, lost: bool = False) -> int:
+    """The exit code; where Ray is lost or stuck the process ends here, for Ray's exit hooks would
+    wait for what is gone. The store is closed."""
+    if lost or is_stuck():
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+def _run_dir(options: argparse.Namespace, parser: Parser) -> Path:
+    """Where the search is kept."""
+    resumed = Path(options.resume) if isinstance(options.resume, str) else None
+    if not options.config and not options.resume:
+        parser.error("expected --config FILE, or --resume RUN_DIR")
+    if resumed and options.run_dir and resumed != options.run_dir:
+        parser.error(f"--resume {resumed} and --run-dir {options.run_dir} differ: expected one")
+    if not (resumed or options.run_dir or options.config):
+        parser.error("expected --resume RUN_DIR")
+    return resumed or options.run_dir or Path("runs") / Path(options.config).stem
+
+
+def _tell_stopped(options: argparse.Namespace, run_dir: Path) -> None:
+    """How to go on after a signal."""
+    if not is_begun(run_dir):
+        say(options.view, "stopped", "Stopped; nothing was run.")
+        return
+    command = functools.partial(resume_command, run_dir, tasks_file=options.tasks_file)
+    say(options.view, "stopped", "Stopped; nothing that was evaluated is lost. To conclude with "
+                                 "what is there:")  # fmt: skip
+    say(options.view, "conclude", command(overrides=[NOW]))
+    say(options.view, "stopped", "To continue:")
+    say(options.view, "resume", command())
 
 
 if __name__ == "__main__":
-    sys.exit(main(stopping=STOPPING))
+    code = main(stopping=STOPPING)
+    STOPPING.end()
+    sys.exit(code)

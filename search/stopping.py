@@ -10,12 +10,16 @@ ray_cluster.py). Commands that keep nothing until they are done end at once, eve
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
+import time
+from collections.abc import Callable, Iterator
 from enum import Enum
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SAME_S = 1.0  # signals so near to the first are the same: `timeout` sends two
 
 
 class Stopped(BaseException):
@@ -24,17 +28,19 @@ class Stopped(BaseException):
     As KeyboardInterrupt, it is no Exception, so that nobody takes it for a failure.
     """
 
+    args: tuple[int]
+
 
 class Stage(Enum):
     """What a signal does."""
 
     IMPORTING = "end the process at once: nothing was run"
-    PREPARING = "raise Stopped where it arrives, so that what is open is closed"
-    RUNNING = "be kept for the loop, which asks between two steps; the second one ends the process"
+    AT_ONCE = "raise Stopped where it arrives, so that what is open is closed"
+    DEFERRED = "be kept for the loop, which asks between two steps"
 
 
 class Stopping:
-    """The signal that has asked to stop, if any; `stopping()` asks.
+    """The signal that has asked to stop, if any; `stopping()` asks. A second one ends the process.
 
     Signals that were ignored before stay so: a shell's background job does not hear Ctrl-C. Outside
     the main thread, where Python allows no handlers, signals are left alone.
@@ -42,7 +48,9 @@ class Stopping:
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self._received_at = 0.0
         self.stage = Stage.IMPORTING
+        self._is_running = False
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:
@@ -53,22 +61,67 @@ class Stopping:
 
     @property
     def is_running(self) -> bool:
-        return self.stage is Stage.RUNNING
+        """Whether the loop has begun, so that the user's mistakes are behind it."""
+        return self._is_running
 
     def prepare(self) -> None:
         """From now on a signal raises Stopped."""
-        self.stage = Stage.PREPARING
+        self.stage = Stage.AT_ONCE
 
     def defer(self) -> None:
         """From now on the loop asks."""
-        self.stage = Stage.RUNNING
+        self.stage, self._is_running = Stage.DEFERRED, True
+
+    def end(self) -> None:
+        """From now on signals are ignored: all is done, and while Python ends they would kill it
+        with another exit code."""
+        for number in SIGNALS:
+            if signal.getsignal(number) == self._receive:
+                signal.signal(number, signal.SIG_IGN)
+
+    @contextlib.contextmanager
+    def staged(self, stage: Stage) -> Iterator[None]:
+        """What a signal does meanwhile; one that came before raises Stopped where it now may."""
+        before, self.stage = self.stage, stage
+        try:
+            if self.received is not None and stage is Stage.AT_ONCE:
+                raise Stopped(self.received)
+            yield
+        finally:
+            self.stage = before
 
     def _receive(self, number: int, _: object) -> None:
         if self.stage is Stage.IMPORTING:
             os.write(2, b"Stopped; nothing was run.\n")
             os._exit(128 + number)
-        if self.stage is Stage.PREPARING:
-            raise Stopped(number)
         if self.received is not None:
-            raise SystemExit(128 + number)
-        self.received = number
+            if time.monotonic() - self._received_at > SAME_S:
+                raise SystemExit(128 + number)
+            return
+        self.received, self._received_at = number, time.monotonic()
+        if self.stage is Stage.AT_ONCE:
+            raise Stopped(number)
+
+
+Asked = Callable[[], int | None]
+"""The signal that asks to stop, if any: a Stopping, or a function of the caller's."""
+
+
+def at_once(stopping: Asked) -> contextlib.AbstractContextManager[None]:
+    """For what takes its time and writes nothing: a signal raises Stopped where it arrives.
+
+    Raises:
+      Stopped: one has come already.
+    """
+    if isinstance(stopping, Stopping):
+        return stopping.staged(Stage.AT_ONCE)
+    if number := stopping():
+        raise Stopped(number)
+    return contextlib.nullcontext()
+
+
+def deferred(stopping: Asked) -> contextlib.AbstractContextManager[None]:
+    """For a loop that asks, inside of what is stopped at once."""
+    if isinstance(stopping, Stopping):
+        return stopping.staged(Stage.DEFERRED)
+    return contextlib.nullcontext()

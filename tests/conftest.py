@@ -1,8 +1,17 @@
 """For all tests."""
 
+import os
 import signal
 import threading
+from pathlib import Path
 
 # A run in the background starts with SIGINT ignored, and so would the processes that tests interrupt.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Most of the tests' time is XLA's, for the same few trainings in many processes. Its results are
+# kept where Ray's workers keep theirs, under a hash of the computation, XLA's version and flags.
+_COMPILED = Path("~/.cache/update-rule-search/xla").expanduser()
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_COMPILED))
+os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**30))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")

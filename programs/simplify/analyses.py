@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import cast
 
 import numpy as np
 
-from programs.function import EPS_IS_LOST_FROM
-from programs.functions import EPS, FUNCTIONS
+from programs.function import EPS, EPS_IS_LOST_FROM
+from programs.functions import FUNCTIONS
 from programs.simplify.egglog_text import Arithmetic, kind_formula, number, usable
 from programs.simplify.signs import (
     ALWAYS_NONNEGATIVE,
@@ -132,12 +133,13 @@ def _formula(name: str) -> str:
         return f"({_COMPARING[name]} {' '.join(names)})"
     exact = FUNCTIONS[name].exact
     assert exact is not None
-    return exact(*map(Arithmetic, names)).text  # type: ignore[attr-defined,arg-type]
+    formula = cast(Arithmetic, exact(*map(Arithmetic, names)))  # as it is given, not Fractions
+    return formula.text
 
 
 def _settled() -> Iterator[str]:
     """What is one number needs no more rewriting: 0 = 0 * c = 0 * (c * c) would never end. This is
-    said when all kinds and values are known: what is subsumed takes no part in finding them."""
+    done when all kinds and values are known: what is subsumed takes no part in finding them."""
     for name in (*_WORKED_OUT, *_COMPARING, "divide"):
         yield f"(rule ({_is(name)} (= n (val e))) ((subsume {_call(name)})) :ruleset settle)"
     # A tree of one number next to another tree is that number.

@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 
 from programs.execute import Tree, Value, interpret
-from programs.function import EPS_IS_LOST_FROM
-from programs.functions import EPS, FUNCTIONS
+from programs.function import EPS, EPS_IS_LOST_FROM
+from programs.functions import FUNCTIONS
 from programs.kinds import Kind
 from programs.program import OUTPUT, Program
 from programs.simplify.check_settings import GROUPS, SETTINGS, STEPS, Setting, inputs_of
@@ -108,6 +108,7 @@ class _Numbers(Tree):
 def outputs_of(
     program: Program,
     setting: Setting,
+    *,
     dtype: type = np.float64,
     guard: float = EPS,
     noise: int | None = None,
@@ -120,13 +121,14 @@ def outputs_of(
     group = next((group for group in GROUPS if setting in group), (setting,))
     if any(FUNCTIONS[statement.function].whole_tree for statement in program):
         group = (setting,)
-    return _run(program, group, dtype, guard, noise)[setting]
+    return _run(program, group, dtype=dtype, guard=guard, noise=noise)[setting]
 
 
 @lru_cache(maxsize=160)
 def _run(
     program: Program,
     group: tuple[Setting, ...],
+    *,
     dtype: type,
     guard: float,
     noise: int | None,
@@ -168,6 +170,7 @@ def _joined(trees: Sequence[list[np.ndarray]]) -> list[np.ndarray]:
 def check(
     before: Program,
     after: Program,
+    *,
     claim: Claim,
     states: Sequence[tuple[str, str]] = (),
     same_arithmetic: bool = False,
@@ -194,14 +197,16 @@ def check(
             compared += int(finite.sum())
             if setting is settings[0] and finite.any():
                 worst = max(worst, float(_relative(old, new)[finite].max()))
-            difference = _unexplained(before, setting, guard, a, new)
+            difference = _unexplained(before, setting, guard=guard, name=a, new=new)
             if difference:
                 return Check(False, compared, worst, None, difference)
-    return _in_float32(before, after, claim, pairs, settings, compared, worst)
+    return _in_float32(
+        before, after, claim=claim, pairs=pairs, settings=settings, compared=compared, worst=worst
+    )
 
 
 def _unexplained(
-    before: Program, setting: Setting, guard: float, name: str, new: np.ndarray
+    before: Program, setting: Setting, *, guard: float, name: str, new: np.ndarray
 ) -> str:
     """Where an output differs in float64 by more than rounding explains; "" if nowhere."""
     old = outputs_of(before, setting, guard=guard)[name]
@@ -212,7 +217,7 @@ def _unexplained(
         return ""
     clear = wrong & ~(relative <= _SINGLE) & ~_residues(old, new, np.float64)
     many = clear.sum() > setting.excused * finite.sum()
-    if not many and _explained(before, setting, guard, name, new, wrong):
+    if not many and _explained(before, setting, guard=guard, name=name, new=new, where=wrong):
         return ""
     row, column = np.argwhere(wrong)[0]
     return (
@@ -225,7 +230,9 @@ def _residues(old: np.ndarray, new: np.ndarray, dtype: type) -> np.ndarray:
     """Where one of two is 0 and the other nothing beside the output's largest number."""
     with np.errstate(all="ignore"):
         largest = np.max(np.abs(old), where=np.isfinite(old), initial=0)
-        return ((old == 0) | (new == 0)) & (_distance(old, new) <= _RESIDUE[dtype] * largest)
+        small: np.ndarray = _distance(old, new) <= _RESIDUE[dtype] * largest
+        residues: np.ndarray = ((old == 0) | (new == 0)) & small
+        return residues
 
 
 def _relative(old: np.ndarray, new: np.ndarray) -> np.ndarray:
@@ -235,7 +242,13 @@ def _relative(old: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 
 def _explained(
-    before: Program, setting: Setting, guard: float, name: str, new: np.ndarray, where: np.ndarray
+    before: Program,
+    setting: Setting,
+    *,
+    guard: float,
+    name: str,
+    new: np.ndarray,
+    where: np.ndarray,
 ) -> bool:
     """Whether the rounding of the program before the step can account for other results.
 
@@ -243,14 +256,16 @@ def _explained(
     """
     old = outputs_of(before, setting, guard=guard)[name]
     for sample in range(_SAMPLES):
-        spread = _spread(before, setting, guard, name, sample)
+        spread = _spread(before, setting, guard=guard, name=name, sample=sample)
         where = where & ~((_distance(old, new) <= _FACTOR * spread) | _lost(old, spread))
         if not where.any():
             return True
     return False
 
 
-def _spread(before: Program, setting: Setting, guard: float, name: str, sample: int) -> np.ndarray:
+def _spread(
+    before: Program, setting: Setting, *, guard: float, name: str, sample: int
+) -> np.ndarray:
     """What noise does to an output; infinite where it leaves the finite numbers."""
     clean = outputs_of(before, setting, guard=guard)[name]
     shaken = outputs_of(before, setting, guard=guard, noise=sample)[name]
@@ -259,17 +274,20 @@ def _spread(before: Program, setting: Setting, guard: float, name: str, sample: 
 
 
 def _lost(old: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    return (spread >= np.abs(old) / 2) & (spread > 0)
+    lost: np.ndarray = (spread >= np.abs(old) / 2) & (spread > 0)
+    return lost
 
 
 def _distance(old: np.ndarray, new: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
-        return np.abs(old - new)
+        distance: np.ndarray = np.abs(old - new)
+    return distance
 
 
 def _in_float32(
     before: Program,
     after: Program,
+    *,
     claim: Claim,
     pairs: Sequence[tuple[str, str]],
     settings: Sequence[Setting],
@@ -283,11 +301,11 @@ def _in_float32(
         if need is None:
             continue
         share = shares[setting.name] = min(
-            _float32_share(before, after, setting, *pair) for pair in pairs
+            _float32_share(before, after, setting=setting, a=a, b=b) for a, b in pairs
         )
         if share < need:
             missed.append(f"{need:.0%} {setting.name}")
-        if not all(_stays_finite(before, after, setting, *pair) for pair in pairs):
+        if not all(_stays_finite(before, after, setting=setting, a=a, b=b) for a, b in pairs):
             missed.append(f"finite numbers {setting.name}")
     note = (
         f"{STEPS} steps, {len(settings)} trees, float64"
@@ -300,18 +318,20 @@ def _in_float32(
     return Check(not missed, compared, worst, min(shares.values()), note)
 
 
-def _float32_share(before: Program, after: Program, setting: Setting, a: str, b: str) -> float:
+def _float32_share(before: Program, after: Program, *, setting: Setting, a: str, b: str) -> float:
     """The share of one output's numbers that agree in float32 to three digits, or as far as
     rounding allows: of some numbers, and of any residues where there should be 0."""
-    old = outputs_of(before, setting, np.float32)[a]
-    new = outputs_of(after, setting, np.float32)[b]
+    old = outputs_of(before, setting, dtype=np.float32)[a]
+    new = outputs_of(after, setting, dtype=np.float32)[b]
     distance = _distance(old, new)
     finite = np.isfinite(old)
     far = finite & ~(distance <= _SINGLE * np.abs(old) + _NOTHING)
     total = int(finite.sum())
     if not far.any():
         return 1.0
-    spread = np.maximum.reduce([_spread(before, setting, EPS, a, i) for i in (0, 1)])
+    spread = np.maximum.reduce(
+        [_spread(before, setting, guard=EPS, name=a, sample=i) for i in (0, 1)]
+    )
     spread = spread * (2.0**-24 / _NOISE)
     explained = far & ((distance <= 10 * spread) | _lost(outputs_of(before, setting)[a], spread))
     free = explained & _residues(old, new, np.float32)
@@ -319,19 +339,19 @@ def _float32_share(before: Program, after: Program, setting: Setting, a: str, b:
     return (total - int((far & ~free).sum()) + excused) / total
 
 
-def _stays_finite(before: Program, after: Program, setting: Setting, a: str, b: str) -> bool:
+def _stays_finite(before: Program, after: Program, *, setting: Setting, a: str, b: str) -> bool:
     """Whether the program after a step is finite wherever that before it is, at magnitudes that
     leave room for another order of operations."""
     if setting.excused == 1.0:
         return True
-    old, new = (outputs_of(p, setting, np.float32)[n] for p, n in ((before, a), (after, b)))
+    old, new = (outputs_of(p, setting, dtype=np.float32)[n] for p, n in ((before, a), (after, b)))
     return bool(np.isfinite(new[np.isfinite(old)]).all())
 
 
 def _same_bits(before: Program, after: Program, pairs: Sequence[tuple[str, str]]) -> Check:
     compared = 0
     for setting in SETTINGS:
-        old, new = (outputs_of(program, setting, np.float32) for program in (before, after))
+        old, new = (outputs_of(program, setting, dtype=np.float32) for program in (before, after))
         for a, b in pairs:
             compared += old[a].size
             if not np.array_equal(old[a], new[b], equal_nan=True):

@@ -20,7 +20,7 @@ from programs.terms import RATIONAL
 
 _TOLERANCE = 1e-3  # relative; what the check of a step lets pass in float32
 
-# A constant as a real number (None where it cannot be told) and as float32.
+# A constant as a real number (None where it is not known) and as float32.
 _Constant = tuple[Fraction | None, np.float32]
 
 

@@ -14,7 +14,8 @@ import ast
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from programs.functions import FUNCTIONS, Function
+from programs.function import Function
+from programs.functions import FUNCTIONS
 from programs.kinds import Kind
 from programs.simplify.pattern import (
     CONSTANTS,
@@ -151,7 +152,7 @@ def kind_formula(function: Function) -> Callable[[Sequence[str]], str]:
             text = f"(max {text} {kind})"
         return text
 
-    formulas: tuple[tuple[Callable, Callable], ...] = (
+    formulas: tuple[tuple[Callable[..., Kind], Callable[[Sequence[str]], str]], ...] = (
         (lambda *kinds: Kind.SCALAR, lambda kinds: "0"),
         (lambda *kinds: max(kinds), widest),
         (lambda *kinds: kinds[0], lambda kinds: kinds[0]),

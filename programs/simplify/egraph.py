@@ -94,14 +94,16 @@ def saturate(programs: Sequence[Terms], rewrites: Rewrites, work: Work) -> Class
     Args:
       work: no round is begun when it is exhausted.
     """
-    grow = partial(_grow, programs, rewrites, work)
+    grow = partial(_grow, programs, rewrites, work=work)
     classes = grow()
     if classes.stop is Stop.CONFLICT:
-        classes = replace(grow(classes.rounds - 1), stop=Stop.CONFLICT)
+        classes = replace(grow(most=classes.rounds - 1), stop=Stop.CONFLICT)
     return classes
 
 
-def _grow(programs: Sequence[Terms], rewrites: Rewrites, work: Work, most: int = 1_000) -> Classes:
+def _grow(
+    programs: Sequence[Terms], rewrites: Rewrites, *, work: Work, most: int = 1_000
+) -> Classes:
     """`saturate` with at most so many rounds, and no way back from a conflict."""
     with _scratch() as egraph:
         work.spend(E_GRAPH)
@@ -119,7 +121,7 @@ def _grow(programs: Sequence[Terms], rewrites: Rewrites, work: Work, most: int =
                 report = _run(egraph, " ".join(f"(run {sets[p]}) {_ANALYSE}" for p in phases))
                 done += 1
                 fired |= {n for n, count in report.num_matches_per_rule.items() if count}
-                stop = _stop(egraph, report.updated, len(programs) * MAX_SIZE, work)
+                stop = _stop(egraph, report.updated, most=len(programs) * MAX_SIZE, work=work)
                 if stop is not Stop.ROUNDS:
                     break
             if stop not in (Stop.ROUNDS, Stop.COMPLETE):
@@ -129,7 +131,7 @@ def _grow(programs: Sequence[Terms], rewrites: Rewrites, work: Work, most: int =
         return classes
 
 
-def _stop(egraph: Any, updated: bool, most: int, work: Work) -> Stop:
+def _stop(egraph: Any, updated: bool, *, most: int, work: Work) -> Stop:
     """Why the round that was run should be the last; ROUNDS if nothing but their number says so."""
     functions = egraph.freeze().functions
     size = _size(functions)
@@ -161,7 +163,8 @@ def _conflict(egraph: Any, functions: Any) -> bool:
 
 
 def _commands(egraph: Any, text: str) -> list[Any]:
-    return egraph.run_program(*egraph.parse_program(text))
+    outputs: list[Any] = egraph.run_program(*egraph.parse_program(text))
+    return outputs
 
 
 def _run(egraph: Any, schedule: str) -> Any:

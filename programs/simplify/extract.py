@@ -26,7 +26,7 @@ _IMPOSSIBLE = (_NONE, _NONE, _NONE)
 
 
 def extract(
-    classes: Classes, terms: Terms, known: Container[Fraction], work: Work, program: int = 0
+    classes: Classes, terms: Terms, *, known: Container[Fraction], work: Work, program: int = 0
 ) -> Terms:
     """The best terms found for the outputs of one of the e-graph's programs; its terms as they
     were, if all others compute a constant that float32 does not hold.
@@ -36,7 +36,7 @@ def extract(
       known: constants that are no surprise to the reader.
       work: the local search ends when it is exhausted.
     """
-    graph = _Graph.of(classes, terms, known, program)
+    graph = _Graph.of(classes, terms, known=known, program=program)
     best = _Search(graph, frozenset(), work)
     choice = best.run()
     if choice is None:
@@ -54,7 +54,7 @@ def cost_of(terms: Terms, known: Container[Fraction] = ()) -> Cost:
     classes = Classes(
         nodes=[[node] for node in terms.nodes], kinds=terms.kinds(), roots=[list(terms.outputs)]
     )
-    search = _Search(_Graph.of(classes, terms, known, 0), frozenset(), Work(0))
+    search = _Search(_Graph.of(classes, terms, known=known, program=0), frozenset(), Work(0))
     return search.cost([0] * len(terms.nodes))
 
 
@@ -77,7 +77,9 @@ class _Graph:
     states: dict[int, str]
 
     @classmethod
-    def of(cls, classes: Classes, terms: Terms, known: Container[Fraction], program: int) -> _Graph:
+    def of(
+        cls, classes: Classes, terms: Terms, *, known: Container[Fraction], program: int
+    ) -> _Graph:
         allowed = {values for node in terms.nodes if (values := _unfoldable(node, terms.nodes))}
         leaves = [nodes[0] if nodes else ("input", "") for nodes in classes.nodes]
         nodes = [
@@ -95,7 +97,7 @@ class _Graph:
                     users[j].append((i, k))
         update, *following = classes.roots[program]
         tie_break = [
-            [_tie_break(node, kind, leaves, known) for node in choices]
+            [_tie_break(node, kind, leaves=leaves, known=known) for node in choices]
             for choices, kind in zip(nodes, classes.kinds)
         ]
         states = {
@@ -107,7 +109,9 @@ class _Graph:
         return cls(nodes, tie_break, users, update, nexts, states)
 
 
-def _unfoldable(node: Node, nodes: list[Node] | tuple[Node, ...]) -> tuple | None:
+def _unfoldable(
+    node: Node, nodes: list[Node] | tuple[Node, ...]
+) -> tuple[str | Fraction, ...] | None:
     """A call of constants alone that cannot be folded, as (function, constant, ...).
 
     Its result leaves float32's range, so that no program may compute it that did not do so before.
@@ -120,7 +124,7 @@ def _unfoldable(node: Node, nodes: list[Node] | tuple[Node, ...]) -> tuple | Non
     return (node[0], *values)
 
 
-def _tie_break(node: Node, kind: Kind, leaves: list[Node], known: Container[Fraction]) -> int:
+def _tie_break(node: Node, kind: Kind, *, leaves: list[Node], known: Container[Fraction]) -> int:
     """Among equally short programs: work on scalars rather than on trees, read inputs rather than
     results, take fewer arguments, keep the constants that were there."""
     if not is_call(node):

@@ -3,19 +3,19 @@
 Rewriting keeps the outputs over the real numbers and away from the guards. A program in float32 may
 still live by what it loses: by the guard of m / sqrt(v) where gradients are small, by the dead zone
 of (g + 1) - 1, by a NaN in its first step. Both programs are run on gradients of several sizes, and
-each difference is told by its cause.
+each difference is reported with its cause.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from programs.functions import EPS
+from programs.function import EPS
 from programs.program import OUTPUT, Program
 from programs.simplify.check import outputs_of
 from programs.simplify.check_settings import SETTINGS, SIZES, Setting
 
-_TOLD = 1e-3  # a difference of a part in a thousand of the update's norm is told
+_REPORTED_FROM = 1e-3  # differences, as shares of the update's norm
 _ZEROS = next(setting for setting in SETTINGS if setting.zeros)
 
 
@@ -28,36 +28,38 @@ def given_up(before: Program, after: Program) -> tuple[str, ...]:
         old, new = _update(before, setting), _update(after, setting)
         both = np.isfinite(old) & np.isfinite(new)
         difference = _share(new - old, old, both)
-        if difference > _TOLD:
+        if difference > _REPORTED_FROM:
             text = f"{_percent(difference)} at {setting.name}"
-            (rounding if _rounds(before, setting, old, difference) else guards).append(text)
+            (
+                rounding if _rounds(before, setting, single=old, difference=difference) else guards
+            ).append(text)
         if (both & (old == 0) & (new != 0)).any():
             dead.append(setting.name)
-    told = []
+    differences = []
     if guards:
-        told.append(
+        differences.append(
             f"guards of 1e-8, and the ends of float32: the update differs by {_and(guards)}"
         )
     if rounding:
-        told.append(f"rounding: the update differs by {_and(rounding)}")
+        differences.append(f"rounding: the update differs by {_and(rounding)}")
     if dead:
-        told.append(f"dead zones: an update of 0 is none any more at {_and(dead)}")
-    return (*told, *_not_finite(before, after))
+        differences.append(f"dead zones: an update of 0 is none any more at {_and(dead)}")
+    return (*differences, *_not_finite(before, after))
 
 
 def _update(program: Program, setting: Setting) -> np.ndarray:
-    return outputs_of(program, setting, np.float32)[OUTPUT].astype(np.float64)
+    return outputs_of(program, setting, dtype=np.float32)[OUTPUT].astype(np.float64)
 
 
 def _share(part: np.ndarray, whole: np.ndarray, where: np.ndarray) -> float:
-    """The norm of one thing as a share of that of another."""
+    """The norm of one array as a share of that of another."""
     with np.errstate(all="ignore"):
         size = float(np.linalg.norm(whole[where]))
         rest = float(np.linalg.norm(part[where]))
     return rest / size if size else float("inf") if rest else 0.0
 
 
-def _rounds(before: Program, setting: Setting, single: np.ndarray, difference: float) -> bool:
+def _rounds(before: Program, setting: Setting, *, single: np.ndarray, difference: float) -> bool:
     """Whether most of a difference is float32's rounding in the first program."""
     double = outputs_of(before, setting, guard=EPS)[OUTPUT]
     both = np.isfinite(single) & np.isfinite(double)
@@ -76,12 +78,12 @@ def _not_finite(before: Program, after: Program) -> list[str]:
             first.append(name)
         elif gained.any():
             later.append(name)
-    told = []
+    differences = []
     if first:
-        told.append(f"infinity or NaN in the first step becomes finite at {_and(first)}")
+        differences.append(f"infinity or NaN in the first step becomes finite at {_and(first)}")
     if later:
-        told.append(f"infinity or NaN becomes finite at {_and(later)}")
-    return told
+        differences.append(f"infinity or NaN becomes finite at {_and(later)}")
+    return differences
 
 
 def _percent(share: float) -> str:

@@ -42,7 +42,7 @@ def to_program(terms: Terms, readable: bool = False) -> Program:
         fewest digits that give the same float32.
     """
     names = _state_names(terms) if readable else list(terms.states)
-    writer = _Writer(schedule(terms), terms.states, names, readable)
+    writer = _Writer(schedule(terms), terms.states, names=names, readable=readable)
     return Program(tuple(names), tuple(writer.write()))
 
 
@@ -57,7 +57,9 @@ def shortest(value: Fraction | float) -> float:
 class _Writer:
     """Names the terms of a schedule in order."""
 
-    def __init__(self, plan: Schedule, states: Sequence[str], names: Sequence[str], readable: bool):
+    def __init__(
+        self, plan: Schedule, states: Sequence[str], *, names: Sequence[str], readable: bool
+    ):
         """names: what the states are called in the program."""
         self.plan, self.readable = plan, readable
         self.nodes = plan.nodes
@@ -100,12 +102,12 @@ class _Writer:
     def _chain(self) -> set[int]:
         """The values that become the update, from the last one back along the first arguments."""
         chain: set[int] = set()
-        found = [i for i, name in self.plan.target.items() if name == OUTPUT]
-        end = self.plan.order.index(found[0])
-        while found:
-            i = found[0]
+        previous = [i for i, name in self.plan.target.items() if name == OUTPUT]
+        end = self.plan.order.index(previous[0])
+        while previous:
+            i = previous[0]
             chain.add(i)
-            found = [
+            previous = [
                 j
                 for j in self.nodes[i][1:2]
                 if is_call(self.nodes[j])

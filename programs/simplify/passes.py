@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cache
 
 from programs.abstract import analyse, live_across_steps, remove_redundant
@@ -46,7 +47,7 @@ class _Session:
     program: Program
     terms: Terms
     work: Work
-    known: frozenset
+    known: frozenset[Fraction]
     steps: list[Step] = field(default_factory=list)
     stops: set[str] = field(default_factory=set)
     kept: dict[str, str] = field(default_factory=dict)
@@ -66,6 +67,7 @@ class _Session:
         self,
         name: str,
         reason: Rewriting | Sequence[str],
+        *,
         after: Program | Terms,
         claim: Claim = Claim.EXACT,
         same_arithmetic: bool = False,
@@ -80,7 +82,7 @@ class _Session:
         program = after if isinstance(after, Program) else to_program(after)
         if states is None:
             states = [(s, s) for s in program.states]
-        result = self.check(program, claim, states, same_arithmetic)
+        result = self.check(program, claim, states=states, same_arithmetic=same_arithmetic)
         reason = reason if isinstance(reason, Rewriting) else tuple(reason)
         self.steps.append(Step(name, reason, self.program, program, claim, result, result.passed))
         if result.passed:
@@ -94,16 +96,19 @@ class _Session:
         self,
         program: Program,
         claim: Claim,
+        *,
         states: Sequence[tuple[str, str]],
         same_arithmetic: bool = False,
     ) -> Check:
         analyse(program)
         self.work.spend(CHECK * (len(self.program) + len(program)))
-        return check(self.program, program, claim, states, same_arithmetic)
+        return check(
+            self.program, program, claim=claim, states=states, same_arithmetic=same_arithmetic
+        )
 
     @contextmanager
     def attempt(self) -> Iterator[Callable[[], bool]]:
-        """Takes back all steps of the block unless they made the program better, all together.
+        """Undoes all steps of the block unless they made the program better, all together.
 
         Gives a function that says, after the block, whether they did. Rules that were disabled stay
         so, since their checks failed.
@@ -160,12 +165,12 @@ def _remove_dead(session: _Session) -> None:
     shorter = remove_redundant(session.program)
     if shorter != session.program:
         reason = ["statements on which no output of the step depends"]
-        session.propose("dead statements", reason, shorter, same_arithmetic=True)
+        session.propose("dead statements", reason, after=shorter, same_arithmetic=True)
     shorter = live_across_steps(session.program)
     if shorter != session.program:
         gone = [s for s in session.program.states if s not in shorter.states]
         reason = [f"no later update depends on state {name}" for name in gone]
-        session.propose("liveness across steps", reason, shorter, same_arithmetic=True)
+        session.propose("liveness across steps", reason, after=shorter, same_arithmetic=True)
 
 
 def _settle_constants(session: _Session) -> None:
@@ -173,7 +178,7 @@ def _settle_constants(session: _Session) -> None:
     settled = as_float32_computes(session.program)
     if settled != session.program:
         reason = ["constants that float32 computes otherwise than real numbers do"]
-        session.propose("constants", reason, settled, same_arithmetic=True)
+        session.propose("constants", reason, after=settled, same_arithmetic=True)
 
 
 def _share(session: _Session) -> bool:
@@ -182,7 +187,7 @@ def _share(session: _Session) -> bool:
     shared = to_program(session.terms)
     if len(shared) < len(session.program):
         reason = ["values that are computed twice", "functions of constants"]
-        return session.propose("sharing and folding", reason, session.terms)
+        return session.propose("sharing and folding", reason, after=session.terms)
     return len(shared) == len(session.program)
 
 
@@ -192,14 +197,22 @@ def _cost(session: _Session, terms: Terms, statements: int | None = None) -> Cos
 
 
 def _better(
-    session: _Session, terms: Terms, claims: tuple[Claim, ...], explore: int, *disabled: str
+    session: _Session,
+    terms: Terms,
+    *,
+    claims: tuple[Claim, ...],
+    explore: int,
+    without: frozenset[str] = frozenset(),
 ) -> Rewriting | None:
-    """The best terms that these rules reach, if they are better than those they start from."""
-    rewrites = Rewrites(claims, explore, session.disabled | set(disabled), session.known)
+    """The best terms that these rules reach, if they are better than those they start from.
+
+    without: rules that are left out, besides the disabled ones.
+    """
+    rewrites = Rewrites(claims, explore, session.disabled | without, session.known)
     classes = saturate([terms], rewrites, session.work)
     if (claims, bool(explore)) == (_BOTH, True) and classes.stop is not Stop.COMPLETE:
         session.stops.add(classes.stop.value)  # with fewer rules or rounds it is no matter
-    best = extract(classes, terms, session.known, session.work)
+    best = extract(classes, terms, known=session.known, work=session.work)
     if best == terms or _cost(session, best) >= _cost(session, terms):
         return None
     return Rewriting(terms, best, frozenset(classes.fired), rewrites)
@@ -211,10 +224,10 @@ def _rewrite(session: _Session) -> None:
     while level < len(_LEVELS) and not session.out_of_work():
         session.stops.clear()
         claims, explore = _LEVELS[level]
-        rewriting = _better(session, session.terms, claims, explore)
+        rewriting = _better(session, session.terms, claims=claims, explore=explore)
         if rewriting is None:
             level += 1
-        elif session.propose("algebra", rewriting, rewriting.after, claims[-1]):
+        elif session.propose("algebra", rewriting, after=rewriting.after, claim=claims[-1]):
             level = 0 if explore else level
         elif not _disable(session, rewriting):
             level += 1
@@ -232,11 +245,13 @@ def _disable(session: _Session, failed: Rewriting) -> bool:
     for name in suspects:
         if session.out_of_work():
             break
-        other = _better(session, session.terms, claims, explore, name)
+        other = _better(
+            session, session.terms, claims=claims, explore=explore, without=frozenset({name})
+        )
         if other is not None:
             program = to_program(other.after)
             states = [(state, state) for state in program.states]
-            if session.check(program, claims[-1], states).passed:
+            if session.check(program, claims[-1], states=states).passed:
                 suspects = [name]
                 break
     before = session.disabled
@@ -301,7 +316,9 @@ def _best_costs(
             some = group[start : start + most]
             classes = saturate([programs[i] for i in some], rewrites, session.work)
             for k, i in enumerate(some):
-                best = extract(classes, programs[i], session.known, session.work, k)
+                best = extract(
+                    classes, programs[i], known=session.known, work=session.work, program=k
+                )
                 costs[i] = min(costs[i], _cost(session, best))
     return [cost[:2] for cost in costs]
 
@@ -310,27 +327,29 @@ def _take(session: _Session, proposal: Proposal, name: str) -> bool:
     """Takes a proposal and the algebra that it allows, if that is better in the end."""
     states = [(s, s) for s in proposal.terms.states if s not in proposal.changed]
     with session.attempt() as better:
-        if session.propose(name, [proposal.rule], proposal.terms, proposal.claim, states=states):
+        if session.propose(
+            name, [proposal.rule], after=proposal.terms, claim=proposal.claim, states=states
+        ):
             _rewrite(session)
     return better()
 
 
 def _checked(session: _Session, first: Program) -> Check:
-    """The check of all steps from `first` on; the last ones are taken back until it passes."""
+    """The check of all steps from `first` on; the last ones are undone until it passes."""
     while session.program != first:
         applied = [step for step in session.steps if step.applied]
         exact = all(step.claim is Claim.EXACT for step in applied)
         claim = Claim.EXACT if exact else Claim.UP_TO_GUARDS
         pairs = [(old, new) for old, new in session.kept.items() if old in first.states]
-        result = check(first, session.program, claim, pairs)
+        result = check(first, session.program, claim=claim, states=pairs)
         if result.passed:
             return result
         last = applied[-1]
-        session.stops.add("the steps added up to too large a difference, and some were taken back")
+        session.stops.add("the steps added up to too large a difference, and some were undone")
         session.steps[session.steps.index(last)] = replace(last, applied=False, check=result)
         session.program, session.terms = last.before, from_program(last.before)
         session.kept = {s: s for s in session.program.states if s in session.kept}
-    return check(first, first, Claim.EXACT, same_arithmetic=True)
+    return check(first, first, claim=Claim.EXACT, same_arithmetic=True)
 
 
 @cache
@@ -354,8 +373,8 @@ def _name(session: _Session) -> dict[str, str]:
     if name and len(known) <= len(after):
         if known != session.program:
             reason = [f"this is the library's {name}, up to names and order"]
-            session.propose("names", reason, known, same_arithmetic=True, states=[])
+            session.propose("names", reason, after=known, same_arithmetic=True, states=[])
     elif after != session.program and len(after) <= len(session.program):
         reason = ["readable names, canonical order, constants with the digits that float32 keeps"]
-        session.propose("names", reason, after, same_arithmetic=True, states=pairs)
+        session.propose("names", reason, after=after, same_arithmetic=True, states=pairs)
     return session.kept

@@ -21,7 +21,7 @@ OPERATORS: dict[type[ast.AST], str] = {
 }
 
 # A pattern: a letter, a Fraction, or (function, pattern, ...).
-Pattern = str | Fraction | tuple
+Pattern = str | Fraction | tuple[str, *tuple["Pattern", ...]]
 
 
 def parse_pattern(text: str) -> Pattern:

@@ -48,7 +48,7 @@ def reparametrizations(terms: Terms) -> Iterator[Proposal]:
         for other in terms.states:
             if other != name:
                 for weight in _weights(terms, name, other):
-                    yield _mixed(terms, name, other, weight)
+                    yield _mixed(terms, name, other=other, weight=weight)
 
 
 def _functions(terms: Terms, index: int, name: str) -> Iterator[Proposal]:
@@ -60,9 +60,9 @@ def _functions(terms: Terms, index: int, name: str) -> Iterator[Proposal]:
     if len(readers) == 1 and not returned:
         [reader] = readers.values()
         if reader[1] == state and _zero_at_zero(terms, reader):
-            yield _kept(terms, index, name, reader)
+            yield _kept(terms, index, name=name, reader=reader)
     if is_call(root) and _zero_at_zero(terms, root):
-        yield _read(terms, index, name, root)
+        yield _read(terms, index, name=name, root=root)
 
 
 def _zero_at_zero(terms: Terms, node: Node) -> bool:
@@ -75,7 +75,7 @@ def _zero_at_zero(terms: Terms, node: Node) -> bool:
         return bool(FUNCTIONS[function].meaning(np, *arguments) == 0)
 
 
-def _kept(terms: Terms, index: int, name: str, reader: Node) -> Proposal:
+def _kept(terms: Terms, index: int, *, name: str, reader: Node) -> Proposal:
     """Keeps f(s) in place of s where all readers apply f."""
     builder = Builder()
     numbers: list[int] = []
@@ -96,7 +96,7 @@ def _kept(terms: Terms, index: int, name: str, reader: Node) -> Proposal:
     return Proposal(text, builder.finish(terms.states, outputs), frozenset({name}))
 
 
-def _read(terms: Terms, index: int, name: str, root: Node) -> Proposal:
+def _read(terms: Terms, index: int, *, name: str, root: Node) -> Proposal:
     """Keeps x in place of s = f(x)."""
     builder = Builder()
     constants = [builder.node(terms.nodes[i]) for i in root[2:]]
@@ -236,7 +236,7 @@ def _weights(terms: Terms, name: str, other: str) -> list[Fraction]:
     return sorted(_usable(weights - {Fraction(1)})) + [Fraction(1)]
 
 
-def _mixed(terms: Terms, name: str, other: str, weight: Fraction) -> Proposal:
+def _mixed(terms: Terms, name: str, *, other: str, weight: Fraction) -> Proposal:
     """Keeps s - weight * t in s."""
     builder = Builder()
 

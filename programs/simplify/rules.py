@@ -25,9 +25,11 @@ which costs time, and are applied a bounded number of rounds.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from programs.functions import COMMUTATIVE, EVEN, FUNCTIONS, ODD
+from programs.function import COMMUTATIVE, EVEN, ODD
+from programs.functions import FUNCTIONS
 
 
 class Claim(enum.Enum):
@@ -323,7 +325,7 @@ _ROWS = (
 # fmt: on
 
 
-def _of_properties():
+def _of_properties() -> Iterator[Rule]:
     """Rows that follow from the functions' properties."""
     for f in FUNCTIONS.values():
         rest = "".join(f", {letter}" for letter in "yz"[: f.arity - 1])

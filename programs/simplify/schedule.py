@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from graphlib import CycleError, TopologicalSorter
 
-from programs.functions import COMMUTATIVE, FUNCTIONS
+from programs.function import COMMUTATIVE
+from programs.functions import FUNCTIONS
 from programs.program import OUTPUT
 from programs.simplify.terms import Node, Terms, is_call
 
@@ -75,7 +76,7 @@ def _arranged(nodes: Sequence[Node]) -> list[Node]:
     for node in nodes:
         depth.append(1 + max((depth[i] for i in node[1:]), default=0) if is_call(node) else 0)
 
-    def rank(i: int) -> tuple:
+    def rank(i: int) -> tuple[bool, int, int, int]:
         kind, name = nodes[i][:2]
         label = _INPUTS.index(name) if kind == "input" and name in _INPUTS else len(_INPUTS)
         return (kind == "constant", -depth[i], label, i)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from programs.functions import FUNCTIONS, NONNEGATIVE
+from programs.function import NONNEGATIVE
+from programs.functions import FUNCTIONS
 from programs.simplify.terms import Node, Terms
 
 ALWAYS_NONNEGATIVE = frozenset(

@@ -56,10 +56,10 @@ def redundant_states(terms: Terms, work: Work) -> Iterator[Proposal]:
     constants = {node[1] for node in terms.nodes if node[0] == "constant" and node[1]}
     constants |= {1 / constant for constant in constants}
     for name in reversed(terms.states):  # the later one goes, say v of m and v
-        for relation in _relations(name, terms.states, values, constants):
+        for relation in _relations(name, terms.states, values=values, constants=constants):
             if work.exhausted:
                 return
-            yield from _proved(terms, name, relation, work)
+            yield from _proved(terms, name, relation=relation, work=work)
 
 
 def _trajectories(program: Program) -> dict[str, np.ndarray]:
@@ -68,7 +68,7 @@ def _trajectories(program: Program) -> dict[str, np.ndarray]:
 
 
 def _relations(
-    name: str, states: Sequence[str], values: dict[str, np.ndarray], constants: set[Fraction]
+    name: str, states: Sequence[str], *, values: dict[str, np.ndarray], constants: set[Fraction]
 ) -> Iterator[_Relation]:
     """What the numbers suggest. constants: numbers that a factor may be exactly."""
     target = values[name]
@@ -79,13 +79,13 @@ def _relations(
         return
     others = [s for s in states if s != name and np.isfinite(values[s]).all() and values[s].any()]
     for other in others:
-        yield from _of_one(other, values[other], target, constants)
+        yield from _of_one(other, values[other], target=target, constants=constants)
     if len(others) > 1:
         yield from _of_many(others, values, target)
 
 
 def _of_one(
-    other: str, source: np.ndarray, target: np.ndarray, constants: set[Fraction]
+    other: str, source: np.ndarray, *, target: np.ndarray, constants: set[Fraction]
 ) -> Iterator[_Relation]:
     with np.errstate(all="ignore"):
         if np.array_equal(source, target):
@@ -137,7 +137,7 @@ def _round(number: float, digits: int = 9) -> Fraction:
     return Fraction(f"{number:.{digits}g}")
 
 
-def _proved(terms: Terms, name: str, relation: _Relation, work: Work) -> Iterator[Proposal]:
+def _proved(terms: Terms, name: str, *, relation: _Relation, work: Work) -> Iterator[Proposal]:
     """The program without the state `name`, if the relation is proved."""
     builder = Builder()
     sources = [builder.input(other) for other in relation.others]
@@ -148,7 +148,7 @@ def _proved(terms: Terms, name: str, relation: _Relation, work: Work) -> Iterato
     nexts = [outputs[1 + states.index(other)] for other in relation.others]
     expected = relation.value(builder, nexts)
     if following not in reachable(builder.nodes, [expected]):
-        outputs = _replace_node(builder, outputs, following, expected)
+        outputs = _replace_node(builder, outputs, old=following, new=expected)
     claim = builder.finish((), [following, expected])
     for claims in ((Claim.EXACT,), (Claim.EXACT, Claim.UP_TO_GUARDS)):
         [(one, other)] = saturate([claim], Rewrites(claims, 3), work).roots
@@ -164,7 +164,7 @@ def _proved(terms: Terms, name: str, relation: _Relation, work: Work) -> Iterato
             return
 
 
-def _replace_node(builder: Builder, roots: list[int], old: int, new: int) -> list[int]:
+def _replace_node(builder: Builder, roots: list[int], *, old: int, new: int) -> list[int]:
     """The roots with one node replaced by another that does not need it."""
     numbers = {old: new}
 

@@ -65,7 +65,7 @@ def loads(
         Problem(draft.position(m.path, key=m.is_unknown_key), m.message, m.path) for m in mistakes
     ]
     if {("evaluation", "tasks"), ("evaluation", "settings")} & left_out:
-        left_out.add(("evaluation",))  # what is said of tasks would be of others
+        left_out.add(("evaluation",))  # its mistakes would be those of other tasks
     for path, message in check(config) if check and config else ():
         if not overlaps(path, left_out):
             problems.append(Problem(draft.position(path), message, path))

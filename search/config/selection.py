@@ -24,11 +24,15 @@ class TuningSettings(SettingsModel):
 
     draws: int = Field(default=16, ge=1, le=1_000_000)
     """Constants tried with one seed each, the program's own among them; 1: no tuning."""
+    broad: float = Field(default=0.0, ge=0, lt=1)
+    """This share of the draws comes first and covers wide ranges evenly, all constants at once:
+    averaging times of `interp` from 1 to 1,000 steps, every other constant from a 64th of the
+    program's to 64 times as much. For programs whose constants are far from the best."""
     rounds: int = Field(default=2, ge=1, le=1_000)
-    """The draws are made in so many rounds, each centred on the best so far: round 1 with the
+    """The other draws are made in so many rounds, around one of the best so far: round 1 with the
     spread, round 2 with the spread or half of it, round 3 with a quarter as well, and so on."""
     keep: int = Field(default=4, ge=1)
-    """The best draws, which get more seeds."""
+    """The best draws: new ones are made around them, and in the end they get more seeds."""
     seeds: int = Field(default=3, ge=1)
     """Seeds of each of these, the first one included; the best mean wins."""
     spread: float = Field(default=2.0, gt=0, le=20)
@@ -43,8 +47,9 @@ def tuning_defaults(**values: float) -> tuple[TuningSettings, BeforeValidator]:
 
 
 FINAL_TUNING, fill_final_tuning = tuning_defaults(draws=192, rounds=6, keep=8, seeds=3)
-HEAD_START, fill_head_start = tuning_defaults(draws=256, rounds=6, keep=8, seeds=6, spread=3.0)
-START_TUNING, fill_start_tuning = tuning_defaults(draws=256, rounds=6, keep=8, seeds=6, spread=3.0)
+_WIDE = {"draws": 256, "broad": 0.5, "rounds": 8, "keep": 8, "seeds": 6, "spread": 1.0}
+HEAD_START, fill_head_start = tuning_defaults(**_WIDE)
+START_TUNING, fill_start_tuning = tuning_defaults(**_WIDE)
 RETUNING, fill_retuning = tuning_defaults(draws=48, rounds=3, keep=4, seeds=3, spread=0.5)
 
 
@@ -106,6 +111,12 @@ class FunnelSettings(SettingsModel):
     """Extra tuning of the baselines alone, on the search's tasks, before the first stage. A
     candidate's constants were already optimized by the whole search; this gives the baselines the
     same advantage."""
+    memory_margin: float | None = Field(default=None, gt=0)
+    """A program that needs fewer states than a baseline passes if it is worse by less than this:
+    what half of the optimizer's memory may cost, in units of fitness, to be stated before the
+    search. Candidates then compete with those of as many states alone: `families` and a stage's
+    `keep` count for each number of states, and each has a final program of its own. None: whatever
+    a program needs, it must be better."""
     families: int = Field(default=20, ge=1)
     """Candidates taken from the search: the best of so many different families."""
     pool: int = Field(default=20_000, ge=1)

@@ -6,7 +6,7 @@ defaults of this project.
 
 Units are in the names (`_s` seconds, `_gb` gigabytes) or in the line below a field. A search's
 history is a function of all that `history_settings` gives: not of `workers` and `store`, nor of
-what only looks at its results.
+what only looks at its results; `stop` only says how much of it there is.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ class CacheSettings(SettingsModel):
 
     key: Literal["functional", "canonical"] = "functional"
     """`functional` is the paper's hash; `canonical` also merges programs that are equal by
-    algebra."""
+    algebra, or by a state that stays zero."""
     runs: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     """Directories of earlier runs whose evaluations are taken over where tasks and seeds are the
     same."""
@@ -256,6 +256,21 @@ class StoreSettings(SettingsModel):
     """Results are committed about this often; a killed search loses at most this much work."""
 
 
+class StopSettings(SettingsModel):
+    """Budgets that end a search early; the first that is reached counts. What is there is concluded
+    as at the usual end: re-scoring, summary, funnel, final program. A resume may give others."""
+
+    hours: float | None = Field(default=None, ge=0)
+    """Wall-clock time of the search over all its processes: tuning of the warm starts, children,
+    re-scoring between rounds; not what follows it. 0: conclude with what is there. None: no
+    limit."""
+    trainings: int | None = Field(default=None, ge=1)
+    """Trainings of the search, each of one program on one task with one seed, those of the warm
+    starts included; tuning, re-scoring and the funnel are not counted. None: no limit."""
+    fitness: float | None = None
+    """Fitness in the search that is good enough; none: there is no such thing."""
+
+
 class Config(SettingsModel):
     """Everything a search needs to know."""
 
@@ -266,6 +281,7 @@ class Config(SettingsModel):
     rescore: RescoreSettings = RescoreSettings()
     workers: WorkerSettings = WorkerSettings()
     store: StoreSettings = StoreSettings()
+    stop: StopSettings = StopSettings()
     meta_validation: MetaValidationSettings = MetaValidationSettings()
     funnel: FunnelSettings | None = FunnelSettings()
     """What the search's best must pass; none: the search ends with its summary."""
@@ -277,5 +293,5 @@ class Config(SettingsModel):
 
     def history_settings(self) -> dict[str, Any]:
         """The settings that a search's history depends on, as plain data."""
-        others = {"workers", "store", "meta_validation", "funnel", "tuning", "ablation"}
+        others = {"workers", "store", "stop", "meta_validation", "funnel", "tuning", "ablation"}
         return self.model_dump(mode="json", exclude=others)

@@ -8,7 +8,7 @@ is a text.
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -46,8 +46,6 @@ class StrictLoader(yaml.SafeLoader):
     source: what positions begin with, such as the file's name.
     """
 
-    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}  # the core schema's, below
-
     def __init__(self, text: str, source: str):
         super().__init__(text)
         self.source, self.depth = source, 0
@@ -63,11 +61,11 @@ class StrictLoader(yaml.SafeLoader):
     def compose_document(self) -> yaml.Node | None:
         node = super().compose_document()
         if not self.check_event(yaml.StreamEndEvent):
-            raise NotAllowed("one document expected", self.peek_event().start_mark)
+            raise NotAllowed("one document expected", self._next_event().start_mark)
         return node
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+        event = self._next_event()
         if event.anchor is not None:  # of a node, or of the alias that this is
             raise NotAllowed("aliases and anchors are not allowed", event.start_mark)
         if event.tag is not None:
@@ -79,6 +77,9 @@ class StrictLoader(yaml.SafeLoader):
         node = super().compose_node(parent, index)
         self.depth -= nested
         return node
+
+    def _next_event(self) -> Any:
+        return self.peek_event()  # type: ignore[no-untyped-call]  # its stub has no types
 
     def _position(self, node: yaml.Node) -> Position:
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
@@ -112,6 +113,7 @@ def _whole_number(_: StrictLoader, node: yaml.ScalarNode) -> int:
     return int(node.value, 0 if node.value[:2] in ("0o", "0x") else 10)
 
 
+StrictLoader.yaml_implicit_resolvers = {}  # of its own: none of its base class's YAML 1.1
 # The core schema. Longer whole numbers than Python reads are floats, so infinite.
 for tag, pattern in {
     "null": r"(~|null|Null|NULL|)\Z",

@@ -14,6 +14,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
+import optax
+
 from programs import Program, ProgramError
 from programs.interpreter import Capacity, capacity_of, encode, interpreted
 from programs.transform import as_optax
@@ -33,7 +35,7 @@ from proxy_tasks import (
 from search.config.settings import Engine
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job
-from search.evaluation.optimizers import PREFIX, Handmade, read_program
+from search.evaluation.optimizers import PREFIX, HandDesigned, read_program
 from search.evaluation.request import (
     META,
     SEARCH,
@@ -71,7 +73,7 @@ class _Compiled(NamedTuple):
     """What one compilation serves: all seeds of a program."""
 
     task: str
-    program: Program | Handmade
+    program: Program | HandDesigned
     checked: bool  # at the hurdles
 
 
@@ -129,9 +131,9 @@ class Evaluator:
             self._tasks[name] = make_task(name, **settings_of(name, self.settings))
         return self._tasks[name]
 
-    def engine_of(self, name: str, program: Program | Handmade | None = None) -> Engine:
-        """The engine that scores a task; an optimizer made by hand is always compiled."""
-        if isinstance(program, Handmade):
+    def engine_of(self, name: str, program: Program | HandDesigned | None = None) -> Engine:
+        """The engine that scores a task; an optimizer designed by hand is always compiled."""
+        if isinstance(program, HandDesigned):
             return "compiled"
         return engine_for(self.task(name)) if self.engine == "auto" else self.engine
 
@@ -158,7 +160,7 @@ class Evaluator:
 
     def evaluate(
         self,
-        program: Program | Handmade | str,
+        program: Program | HandDesigned | str,
         seeds: Sequence[int] = (0,),
         show: Callable[[Evaluation], None] = lambda _: None,
     ) -> list[Evaluation]:
@@ -174,7 +176,7 @@ class Evaluator:
             interpreted and it is none.
         """
         program = read_program(program)
-        if isinstance(program, Handmade) and self.engine == "interpreted":
+        if isinstance(program, HandDesigned) and self.engine == "interpreted":
             raise ProgramError(
                 f"the engine 'interpreted' has no meaning for {PREFIX}{program.name}: only "
                 "programs are interpreted; leave it out"
@@ -197,7 +199,7 @@ class Evaluator:
         if name not in self._data:
             self._data[name] = DeviceData(task)
         data = self._data[name]
-        if isinstance(program, Handmade) or self.engine_of(name) == "compiled":
+        if isinstance(program, HandDesigned) or self.engine_of(name) == "compiled":
             compiled = _Compiled(name, program, checked)
             if compiled not in self._compiled:
                 self._compiled[compiled] = Training(
@@ -235,13 +237,16 @@ class Evaluator:
         )
 
 
-def _optax(program: Program | Handmade, task: Task):
-    return program.optimizer(task.schedule) if isinstance(program, Handmade) else as_optax(program)
+def _optax(program: Program | HandDesigned, task: Task) -> optax.GradientTransformation:
+    return (
+        program.optimizer(task.schedule) if isinstance(program, HandDesigned) else as_optax(program)
+    )
 
 
 def evaluator_for(
     tasks: Sequence[str],
     texts: Sequence[str],
+    *,
     engine: Engine = "auto",
     tasks_file: str | None = None,
 ) -> Evaluator:

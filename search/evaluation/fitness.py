@@ -78,8 +78,8 @@ def _at_one_rate(evaluations: Sequence[Evaluation], settings: EvaluationSettings
             return rejected(evaluation.outcome if failed else Outcome.DIVERGED)
     by_task, checkpoints = [], []
     for task in settings.tasks:
-        own = [evaluation for evaluation in evaluations if evaluation.task == task]
-        by_task.append(fmean(evaluation.fitness for evaluation in own))
-        checkpoints.append(tuple(map(fmean, zip(*(e.checkpoints for e in own), strict=True))))
+        of_task = [evaluation for evaluation in evaluations if evaluation.task == task]
+        by_task.append(fmean(evaluation.fitness for evaluation in of_task))
+        checkpoints.append(tuple(map(fmean, zip(*(e.checkpoints for e in of_task), strict=True))))
     fitness = fmean(by_task, settings.weights)
     return Score(fitness, Outcome.COMPLETED, tuple(by_task), tuple(checkpoints))

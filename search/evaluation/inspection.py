@@ -75,6 +75,7 @@ def inspect_tasks(
 def inspect_here(
     names: Sequence[str],
     settings: SettingsByTask,
+    *,
     tasks_file: str | None = None,
     tasks: Sequence[TaskFunction] = (),
 ) -> Inspection:
@@ -106,8 +107,8 @@ def _of_settings(name: str, settings: SettingsByTask) -> dict[str, str]:
 
     if mistake():
         return {}
-    found = {key: mistake(**{key: value}) for key, value in settings_of(name, settings).items()}
-    return {key: message for key, message in found.items() if message}
+    messages = {key: mistake(**{key: value}) for key, value in settings_of(name, settings).items()}
+    return {key: message for key, message in messages.items() if message}
 
 
 def main() -> None:
@@ -117,7 +118,7 @@ def main() -> None:
     single_threaded()
     names, settings, tasks_file = json.loads(sys.stdin.read())
     with contextlib.redirect_stdout(sys.stderr):  # a tasks file may print
-        inspection = inspect_here(names, settings, tasks_file)
+        inspection = inspect_here(names, settings, tasks_file=tasks_file)
     print(json.dumps(asdict(inspection)))
 
 

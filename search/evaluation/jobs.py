@@ -11,7 +11,7 @@ from search.evaluation.fitness import Evaluation
 from search.evaluation.request import Request
 
 
-class Failing(RuntimeError):
+class TooManyFailures(RuntimeError):
     """Too many evaluations failed for reasons unrelated to the programs: one line with the
     cause."""
 

@@ -1,4 +1,4 @@
-"""Optimizers made by hand: `optax:adamw(learning_rate=1e-3)` as text, read and never evaluated."""
+"""Hand-designed optimizers: `optax:adamw(learning_rate=1e-3)` as text, read and never evaluated."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
 
 
 @dataclass(frozen=True)
-class Handmade:
+class HandDesigned:
     """One of OPTIMIZERS with its settings.
 
     learning_rate: the peak; the task's schedule is multiplied by it.
@@ -37,24 +37,24 @@ class Handmade:
     learning_rate: float
     settings: tuple[tuple[str, float | bool], ...] = ()
 
-    def optimizer(self, schedule: Callable) -> optax.GradientTransformation:
+    def optimizer(self, schedule: optax.Schedule) -> optax.GradientTransformation:
         """The optimizer on a schedule whose peak is 1."""
         rate = self.learning_rate
         return OPTIMIZERS[self.name](lambda step: rate * schedule(step), **dict(self.settings))
 
 
-def read_program(program: Program | Handmade | str) -> Program | Handmade:
+def read_program(program: Program | HandDesigned | str) -> Program | HandDesigned:
     """A program from its text, a file, `library:NAME` or `optax:NAME(...)`. Raises ProgramError."""
     if not isinstance(program, str):
         return program
     if not program.strip():
         raise ProgramError(f"expected FILE, library:NAME or optax:NAME(...), got {program!r}")
     if program.startswith(PREFIX):
-        return parse_handmade(program)
+        return parse_hand_designed(program)
     return parse(program) if "\n" in program else load(program)
 
 
-def parse_handmade(text: str) -> Handmade:
+def parse_hand_designed(text: str) -> HandDesigned:
     """Reads `optax:NAME(learning_rate=NUMBER, KEY=NUMBER, ...)`.
 
     Raises:
@@ -93,12 +93,12 @@ def parse_handmade(text: str) -> Handmade:
     rate = settings.pop(_RATE, None)
     if rate is None or isinstance(rate, bool):
         raise ProgramError(f"{shown}: {_RATE} is missing; {example}")
-    handmade = Handmade(name, rate, tuple(settings.items()))
+    hand_designed = HandDesigned(name, rate, tuple(settings.items()))
     try:
-        handmade.optimizer(lambda step: 1.0)
+        hand_designed.optimizer(lambda step: 1.0)
     except (TypeError, ValueError) as error:
         raise ProgramError(f"{shown}: {str(error).splitlines()[0]}") from None
-    return handmade
+    return hand_designed
 
 
 def _number(node: ast.expr, key: str, shown: str) -> float | bool:

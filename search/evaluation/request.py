@@ -15,7 +15,7 @@ from programs import Program, analyse
 from proxy_tasks import TaskName
 
 if TYPE_CHECKING:
-    from search.evaluation.optimizers import Handmade  # which needs JAX
+    from search.evaluation.optimizers import HandDesigned  # which needs JAX
 
 SEARCH, META = "search_validation", "meta_validation"  # splits
 
@@ -33,7 +33,7 @@ TaskFunction = Callable[..., Any]
 class Request:
     """One training of a program, to be scored on a split."""
 
-    program: Program | Handmade
+    program: Program | HandDesigned
     task: str  # as make_task takes it, such as "vision_mlp@10"
     seed: int
     split: str = SEARCH

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from proxy_tasks.errors import TaskError
-from search.config.messages import KeyPath, nearest
+from search.config.messages import nearest
 from search.config.settings import Config, Engine, EvaluationSettings
+from search.config.strict_yaml import KeyPath
 from search.evaluation.inspection import Inspection, inspect_here, inspect_tasks
 from search.evaluation.jobs import Evaluate, Factory
 from search.evaluation.request import SettingsByTask, TaskFunction, scaled
@@ -46,8 +47,8 @@ class ProxyTasks:
         return worker_factory(config.evaluation, self._tasks_file, self._tasks)
 
     def fingerprints(self, config: Config) -> dict[str, str]:
-        found = self._inspect(config).fingerprints
-        return {name: found[name] for name in config.evaluation.tasks}
+        fingerprints = self._inspect(config).fingerprints
+        return {name: fingerprints[name] for name in config.evaluation.tasks}
 
     def mistakes(self, config: Config) -> Iterable[tuple[KeyPath, str]]:
         settings = config.evaluation
@@ -71,11 +72,13 @@ class ProxyTasks:
     def _inspect(self, config: Config) -> Inspection:
         later = [_scaled(task, scale) for _, task, scale in _later_tasks(config)]
         names = list(dict.fromkeys([*config.evaluation.tasks, *later]))
-        what = names, task_settings(config.evaluation), self._tasks_file
-        key = json.dumps(what)
+        settings, tasks_file = task_settings(config.evaluation), self._tasks_file
+        key = json.dumps((names, settings))
         if key not in self._inspections:
             self._inspections[key] = (
-                inspect_here(*what, self._tasks) if self._tasks else inspect_tasks(*what)
+                inspect_here(names, settings, tasks_file=tasks_file, tasks=self._tasks)
+                if self._tasks
+                else inspect_tasks(names, settings, tasks_file)
             )
         return self._inspections[key]
 
@@ -92,7 +95,7 @@ def _later_tasks(config: Config) -> Iterator[tuple[KeyPath, str, float]]:
 
 
 def _scaled(task: str, factor: float) -> str:
-    """The task's name at a scale, or as it is if it is no name, which is told of it itself."""
+    """The task's name at a scale; as it is if it is none, which is reported by itself."""
     try:
         return scaled(task, factor)
     except TaskError:

@@ -17,6 +17,7 @@ class Entry:
 
     score: Score | None = None
     evaluated: int | None = None  # number of the individual that is evaluated
+    trainings: int = 0  # that its evaluation took, if it was made by this process
 
 
 @dataclass(frozen=True, slots=True)

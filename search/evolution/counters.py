@@ -70,7 +70,7 @@ class Statistics:
         self.individuals_before, self.evaluated_before = self.individuals, self.evaluations
 
     def count_individual(
-        self, reuse: str, mutation: Mutation, live: int, score: Score, is_start: bool
+        self, reuse: str, mutation: Mutation, *, live: int, score: Score, is_start: bool
     ) -> None:
         """Counts an individual as it is committed."""
         self.individuals += 1

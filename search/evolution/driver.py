@@ -16,12 +16,13 @@ from programs.behaviour import Screening, behaviour
 from search.config.settings import Config
 from search.evaluation import seeds
 from search.evaluation.fitness import Evaluation, Outcome, Score, rejected, score_of
-from search.evaluation.jobs import Failing, Job, Purpose, Result
+from search.evaluation.jobs import Job, Purpose, Result, TooManyFailures
 from search.evaluation.request import SEARCH, Request, Thresholds
+from search.evolution.budget import Budget
 from search.evolution.cache import Lookup
 from search.evolution.counters import Statistics
 from search.evolution.evolution import Child, Repeats
-from search.evolution.hurdles import Field, may_be_audited
+from search.evolution.hurdles import ThresholdTracker, may_be_audited
 from search.evolution.meta_validation import MetaValidation
 from search.evolution.niches import functional_hash, needed_states, niche_of
 from search.evolution.rates import at_rate, rescaled
@@ -32,7 +33,7 @@ from search.evolution.resume import (
     restored_programs,
     unaudited,
 )
-from search.stopping import Stopped
+from search.stopping import Stopped, at_once
 from search.storage.conversion import evaluation_row
 from search.storage.lineage import edit_between
 from search.storage.schema import IndividualRow, ProgramRow
@@ -46,7 +47,7 @@ FAILURES = 20  # in a row are not the programs' own
 
 
 @dataclass(slots=True)
-class Waiting:
+class PendingChild:
     """A child that is born and not told."""
 
     child: Child
@@ -63,20 +64,24 @@ class Driver:
         self,
         config: Config,
         store: Store,
+        *,
         pool: Pool,
         statistics: Statistics,
         show: Callable[[], None] = lambda: None,
         stopping: Callable[[], int | None] = lambda: None,
+        budget: Budget | None = None,
     ):
-        """show: called often, to draw progress; stopping: the signal that asks to stop, if any."""
+        """show: called often, to draw progress; stopping: the signal that asks to stop, if any;
+        budget: of the config's `stop`, if its time runs already."""
+        self.budget = budget or Budget(config.stop, store)
         self._meta = MetaValidation(store, config.meta_validation, config.evaluation.tasks)
         self.config, self.store, self.pool = config, store, pool
         self.statistics, self._show, self._stopping = statistics, show, stopping
         self._hurdles = config.evaluation.hurdles
         self._seeds = tuple(seeds.SEARCH.take(config.evaluation.seeds))
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[PendingChild] = deque()
         self._evaluated: dict[int, Lookup] = {}  # by number, being evaluated
-        self._fields: dict[tuple[int, int], Field] = {}  # by repeat and niche
+        self._trackers: dict[tuple[int, int], ThresholdTracker] = {}  # by repeat and niche
         self._failing: list[Result] = []  # not yet charged
         self._failures = 0  # in a row
         self._polled = 0.0
@@ -84,15 +89,16 @@ class Driver:
         self._programs = restored_programs(store)  # rows of programs by functional hash
         self._arrived = arrived(store)  # evaluations by number, not yet told
         for number, text in unaudited(store, config):
-            self.pool.submit(self._job(number, Purpose.AUDIT, parse(text)))
+            self.pool.submit(self._job(number, Purpose.AUDIT, program=parse(text)))
 
     def run(self, repeats: Repeats) -> None:
         """Runs a round to its end.
 
         Raises:
-          Stopped: asked to stop. Failing: a warm start or too many programs in a row fail.
+          Stopped: asked to stop. TooManyFailures: a warm start or too many programs in a row fail.
         """
-        restore_round(repeats, self.store, self.cache)
+        with at_once(self._stopping):
+            restore_round(repeats, self.store, self.cache)
         while not repeats.finished or self.pool.outstanding:
             moved = self._ask(repeats)
             moved |= self._tell(repeats)
@@ -114,11 +120,13 @@ class Driver:
         while self.pool.outstanding:
             self._collect(WAIT_S)
             self.step()
+        self.budget.save()
         self.store.commit()
 
     def step(self) -> None:
         """What is due between any two steps: commit, show, stop."""
         if self.store.commit_if_due():
+            self.budget.save()
             self._submit_points()
         self._show()
         for kind, text in self.pool.events:
@@ -135,6 +143,7 @@ class Driver:
 
     def _ask(self, repeats: Repeats) -> bool:
         for count in range(CHUNK):
+            self.budget.limit(repeats)
             child = repeats.ask()
             for individual in repeats.take_rescaled():
                 assert individual.drawn is not None
@@ -147,7 +156,7 @@ class Driver:
     def _admit(self, child: Child, repeats: Repeats) -> None:
         """Looks a child up; sends it to the workers when it must be evaluated."""
         lookup = self.cache.look_up(child.mutation.analysis)
-        waiting = Waiting(child, lookup, lookup.reuse, None, "")
+        waiting = PendingChild(child, lookup, lookup.reuse, None, "")
         self._waiting.append(waiting)
         if lookup.live is not None:
             waiting.text = str(lookup.live)
@@ -168,10 +177,10 @@ class Driver:
             return
         self._evaluated[child.number] = lookup
         if child.index < 0:
-            job = self._job(child.number, Purpose.SEARCH, lookup.live, rates=(1.0,))
+            job = self._job(child.number, Purpose.SEARCH, program=lookup.live, rates=(1.0,))
         else:
             least = self._thresholds(child, repeats)
-            job = self._job(child.number, Purpose.SEARCH, lookup.live, least)
+            job = self._job(child.number, Purpose.SEARCH, program=lookup.live, thresholds=least)
         self.pool.submit(job)
 
     def _thresholds(self, child: Child, repeats: Repeats) -> Thresholds:
@@ -179,17 +188,18 @@ class Driver:
         settings = self.config.evolution
         niche = niche_of(settings, needed_states(child.mutation.analysis))
         population = repeats.evolutions[child.repeat].niches.populations[niche]
-        if (field := self._fields.get((child.repeat, niche))) is None:
+        if (tracker := self._trackers.get((child.repeat, niche))) is None:
             least = settings.niches.hurdle_members if settings.niches else 1
-            field = Field(population.size, self._hurdles, least)
-            self._fields[child.repeat, niche] = field
+            tracker = ThresholdTracker(population.size, self._hurdles, least)
+            self._trackers[child.repeat, niche] = tracker
         scores = (individual.score for individual in reversed(population.individuals))
-        return field.thresholds(scores, population.taken_in)
+        return tracker.thresholds(scores, population.taken_in)
 
     def _job(
         self,
         number: int,
         purpose: Purpose,
+        *,
         program: Program,
         thresholds: Thresholds = (),
         rates: Sequence[float] = (),
@@ -213,12 +223,12 @@ class Driver:
                 self._take(result)
             self._polled = now
         if not self.pool.outstanding:
-            self._charge()
+            self._confirm_failures()
 
     def _take(self, result: Result) -> None:
         """Takes in what has arrived from a worker."""
         if not result.failure or result.job.purpose is not Purpose.SEARCH:
-            self._charge()
+            self._confirm_failures()
             self._failures = 0
             self._keep(result)
             return
@@ -226,11 +236,13 @@ class Driver:
         self._failures += 1
         number = result.job.number
         if any(w.child.number == number and w.child.index < 0 for w in self._waiting):
-            raise Failing(f"the warm start cannot be evaluated: {result.failure}")
+            raise TooManyFailures(f"the warm start cannot be evaluated: {result.failure}")
         if self._failures == FAILURES:
-            raise Failing(f"{FAILURES} programs in a row failed, the last: {result.failure}")
+            raise TooManyFailures(
+                f"{FAILURES} programs in a row failed, the last: {result.failure}"
+            )
 
-    def _charge(self) -> None:
+    def _confirm_failures(self) -> None:
         """Failures count as the programs' own once others succeed, or when there are no others."""
         for result in self._failing:
             self._keep(result)
@@ -249,6 +261,7 @@ class Driver:
 
     def _settle(self, lookup: Lookup, evaluations: tuple[Evaluation, ...]) -> Score:
         score = lookup.entry.score = score_of(evaluations, self.config.evaluation)
+        lookup.entry.trainings = len(evaluations)
         return score
 
     def _tell(self, repeats: Repeats) -> bool:
@@ -260,11 +273,15 @@ class Driver:
                 waiting.child = rescaled(waiting.child, score.rate, waiting.lookup.functional)
                 waiting.text = waiting.text and str(at_rate(parse(waiting.text), score.rate))
             repeats.tell(waiting.child, score)
+            entry, number = waiting.lookup.entry, waiting.child.number
+            self.budget.told(
+                number, score.fitness, entry.trainings if entry.evaluated == number else 0
+            )
             self._log(waiting, score)
             told = True
         return told
 
-    def _log(self, waiting: Waiting, score: Score) -> None:
+    def _log(self, waiting: PendingChild, score: Score) -> None:
         child, lookup = waiting.child, waiting.lookup
         mutation, functional = child.mutation, lookup.functional
         live = len(mutation.analysis.live)
@@ -289,7 +306,7 @@ class Driver:
             )
             self.statistics.count_program(score, waiting.text)
             if lookup.is_new and may_be_audited(score.outcome, functional, self._hurdles):
-                self.pool.submit(self._job(child.number, Purpose.AUDIT, lookup.live))
+                self.pool.submit(self._job(child.number, Purpose.AUDIT, program=lookup.live))
         parent = child.parent
         self.store.add(
             IndividualRow(
@@ -306,4 +323,6 @@ class Driver:
                 edit=edit_between(parent.program if parent else None, mutation.program),
             )
         )
-        self.statistics.count_individual(waiting.reuse, mutation, live, score, child.index < 0)
+        self.statistics.count_individual(
+            waiting.reuse, mutation, live=live, score=score, is_start=child.index < 0
+        )

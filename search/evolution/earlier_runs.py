@@ -32,7 +32,7 @@ def take_over(store: Store, config: Config) -> list[str]:
     scores: dict[bytes, Score] = {}
     for run in config.cache.runs:
         with Reader(run) as other:
-            for key, score in _scores(other, run, store, config):
+            for key, score in _scores(other, run, store=store, config=config):
                 scores.setdefault(key, score)
             warnings += [f"cache.runs: {run}: {change}" for change in changed_versions(other)]
     for key, score in scores.items():
@@ -42,7 +42,9 @@ def take_over(store: Store, config: Config) -> list[str]:
     return warnings
 
 
-def _scores(other: Reader, run: str, store: Store, config: Config) -> Iterator[tuple[bytes, Score]]:
+def _scores(
+    other: Reader, run: str, *, store: Store, config: Config
+) -> Iterator[tuple[bytes, Score]]:
     settings = json.loads(other.meta("history") or "{}")
     theirs, ours = settings.get("evaluation", {}), config.history_settings()["evaluation"]
     differences = [name for name in _SAME if theirs.get(name) != ours[name]]

@@ -7,6 +7,7 @@ search depends on its settings alone: not on how many workers there are, nor on 
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -52,8 +53,8 @@ def _individual(settings: EvolutionSettings, child: Child, score: Score) -> Indi
     return individual_of(
         settings,
         child.number,
-        program,
-        score,
+        program=program,
+        score=score,
         states=states,
         live=live,
         drawn=child.drawn,
@@ -65,7 +66,7 @@ class Evolution:
     """One repeat: `ask` for the next child, `tell` its score, in order of birth."""
 
     def __init__(
-        self, settings: EvolutionSettings, seed: int, repeat: int, starts: Sequence[Individual]
+        self, settings: EvolutionSettings, seed: int, *, repeat: int, starts: Sequence[Individual]
     ):
         """starts: the warm starts, scored; each population begins as copies of its own in turn."""
         self.settings, self.seed, self.repeat = settings, seed, repeat
@@ -134,6 +135,13 @@ class Evolution:
         if self.niches.populations[told.niche].notice(told.worth):
             self._risen = count
 
+    @property
+    def has_more(self) -> bool:
+        """Whether another child would be born; asked when all are told."""
+        if self.ended or not self._see(self.asked - self.settings.window + 1):
+            return False
+        return not self._is_over()
+
     def _is_over(self) -> bool:
         flat = self.settings.flat_children
         too_flat = flat is not None and self.seen - self._risen >= flat
@@ -154,11 +162,11 @@ def breeding(settings: EvolutionSettings) -> Breeding:
     )
     shortest, longest = settings.random_length
 
-    def evolve(niches, rng):
+    def evolve(niches: Niches, rng: random.Random) -> tuple[Individual, Mutation]:
         parent = tournament(niches.draw(rng).individuals, settings.tournament, rng)
         return parent, mutate(parent.program, rng, options=options, analysis=parent.analysis)
 
-    def draw(niches, rng):
+    def draw(niches: Niches, rng: random.Random) -> tuple[None, Mutation]:
         length = shortest + uniform_index(rng, longest - shortest + 1)
         program = random_program(rng, length)
         return None, Mutation(program, analyse(program), "random", 1)
@@ -197,24 +205,48 @@ class Repeats:
         self._starts: dict[int, list[Individual]] = {repeat: [] for repeat in self.numbers}
         self._starts_each = len(starts)
         self._turn = 0
+        self.limit: float = math.inf  # no child with this number or a higher one is born
 
     @property
     def finished(self) -> bool:
-        """Whether every repeat has ended and all that was asked is told."""
-        ended = len(self.evolutions) == len(self.numbers) and all(
-            evolution.ended for evolution in self.evolutions.values()
+        """Whether every repeat has ended, or all at the limit, and all that was asked is told."""
+        ended = len(self.evolutions) == len(self.numbers) and (
+            self.asked >= self.limit or all(e.ended for e in self.evolutions.values())
         )
         return ended and self.told == self.asked
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the limit has kept a child from being born; asked when the round is finished."""
+        return any(evolution.has_more for evolution in self.evolutions.values())
+
+    def end_of(self, number: int) -> int:
+        """The limit that follows from an individual: the first number whose child is never born
+        before that individual is told, however late.
+
+        The child of a repeat that is born after it needs the one that is a window earlier, and a
+        turn has at most one child of each repeat. Warm starts are told together.
+        """
+        if number < self._first:
+            return self._first
+        last_start = self._first + self._starts_each * len(self.numbers) - 1
+        return max(number, last_start) + self.settings.window * len(self.numbers)
+
+    @property
     def expected(self) -> int:
         """Individuals at the end of the search; a repeat that ends early makes it fewer."""
+        if self.limit < math.inf:
+            return max(self.asked + len(self._unborn), min(self._whole, int(self.limit)))
+        return self._whole + self._later_rounds * len(self.numbers) * (self.settings.children + 1)
+
+    @property
+    def _whole(self) -> int:
+        """Individuals at the end of the round, without a limit."""
         each = self.settings.children
         children = len(self.numbers) * each - sum(
             each - evolution.asked for evolution in self.evolutions.values() if evolution.ended
         )
-        later = self._later_rounds * len(self.numbers) * (each + 1)
-        return self._first + len(self.numbers) * self._starts_each + children + later
+        return self._first + len(self.numbers) * self._starts_each + children
 
     def take_rescaled(self) -> list[Individual]:
         """See `Evolution.rescaled`; each is given once."""
@@ -235,7 +267,7 @@ class Repeats:
             repeat, start = self._unborn.popleft()
             self.asked += 1
             return Child(self.asked - 1, repeat, -1, None, start)
-        for _ in self.numbers:
+        for _ in self.numbers if self.asked < self.limit else ():
             evolution = self.evolutions.get(self.numbers[self._turn])
             if evolution is None:  # a warm start has no score yet
                 return None
@@ -278,4 +310,6 @@ class Repeats:
         starts = self._starts[repeat]
         starts.append(start)
         if len(starts) == self._starts_each:
-            self.evolutions[repeat] = Evolution(self.settings, self.seed, repeat, starts)
+            self.evolutions[repeat] = Evolution(
+                self.settings, self.seed, repeat=repeat, starts=starts
+            )

@@ -24,11 +24,11 @@ def thresholds(population: Iterable[Score], settings: HurdleSettings) -> Thresho
     median still gained from the hurdle to the end.
     """
     scores = list(population)
-    return Field(len(scores), settings).thresholds(scores, len(scores))
+    return ThresholdTracker(len(scores), settings).thresholds(scores, len(scores))
 
 
-class Field:
-    """The thresholds of a population that moves on; only its newest scores are looked at.
+class ThresholdTracker:
+    """The thresholds of a population that moves on; only its newest scores are read.
 
     size: of the population; least: members with a fitness below which there are no thresholds.
     """
@@ -57,13 +57,13 @@ class Field:
         least = np.quantile(reached, settings.quantile, axis=0) - settings.slack * still_to_gain
         return tuple(tuple(row) for row in least.tolist())
 
-    def _put(self, place: int, score: Score) -> None:
-        self._completed[place] = score.outcome is Outcome.COMPLETED
-        if self._completed[place]:
+    def _put(self, index: int, score: Score) -> None:
+        self._completed[index] = score.outcome is Outcome.COMPLETED
+        if self._completed[index]:
             row = [(*at, end) for at, end in zip(score.checkpoints, score.by_task)]
             if not self._rows.size:
                 self._rows = np.empty((len(self._rows), len(row), len(row[0])))
-            self._rows[place] = row
+            self._rows[index] = row
 
 
 def may_be_audited(outcome: Outcome, functional_hash: bytes, settings: HurdleSettings) -> bool:

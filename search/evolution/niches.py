@@ -50,9 +50,9 @@ def needed_states(analysis: Analysis) -> int:
 def individual_of(
     settings: EvolutionSettings,
     number: int,
+    *,
     program: Program,
     score: Score,
-    *,
     states: int,
     live: int,
     drawn: bytes | None = None,

@@ -17,7 +17,7 @@ from search.evolution.rates import rescaled
 from search.storage import queries
 from search.storage.conversion import imported_score, outcome_of
 from search.storage.errors import StoreError
-from search.storage.lineage import ProgramText, rebuilt
+from search.storage.lineage import ProgramText, program_text_of
 from search.storage.store import Reader
 
 
@@ -82,9 +82,9 @@ def restore_round(repeats: Repeats, store: Reader, cache: Cache) -> None:
     recent: dict[tuple[int, int], deque[queries.Birth]] = defaultdict(deque)  # by repeat and niche
     last = None
     for row in queries.births(store, repeats=repeats.numbers):
-        texts[row.number] = rebuilt(texts, row)
+        texts[row.number] = program_text_of(texts, row)
         if row.child < 0:
-            _tell_start(repeats, row, texts[row.number].program(), cache)
+            _tell_start(repeats, row, program=texts[row.number].program(), cache=cache)
             continue
         last = row.repeat
         told[last].append(row._replace(edit=""))
@@ -98,7 +98,7 @@ def restore_round(repeats: Repeats, store: Reader, cache: Cache) -> None:
     for (repeat, _), members in recent.items():
         for row in members:
             program = texts[row.number].program()
-            individuals[repeat].append(_individual(settings, row, program, cache))
+            individuals[repeat].append(_individual(settings, row, program=program, cache=cache))
     for few in individuals.values():
         few.sort(key=lambda individual: individual.number)
     seen = [row for rows in told.values() for row in rows[: max(0, len(rows) - settings.window)]]
@@ -108,12 +108,18 @@ def restore_round(repeats: Repeats, store: Reader, cache: Cache) -> None:
 
 
 def _individual(
-    settings: EvolutionSettings, row: queries.Birth, program: Program, cache: Cache
+    settings: EvolutionSettings, row: queries.Birth, *, program: Program, cache: Cache
 ) -> Individual:
     score = _score(cache, row.functional)
     drawn = row.functional if score.rate != 1.0 else None
     return individual_of(
-        settings, row.number, program, score, states=row.states, live=row.live, drawn=drawn
+        settings,
+        row.number,
+        program=program,
+        score=score,
+        states=row.states,
+        live=row.live,
+        drawn=drawn,
     )
 
 
@@ -134,7 +140,7 @@ def _restore_best_rates(store: Reader, cache: Cache, seen: Sequence[queries.Birt
             cache.add_best_rate(row.functional, hashes[row.functional])
 
 
-def _tell_start(repeats: Repeats, row: queries.Birth, program: Program, cache: Cache) -> None:
+def _tell_start(repeats: Repeats, row: queries.Birth, *, program: Program, cache: Cache) -> None:
     start, number = repeats.ask(), row.number
     if start is None or start.number != number:
         raise StoreError(f"individual {number}: expected another warm start")

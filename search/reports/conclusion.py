@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from programs.describe import NO_SCHEDULE
 from programs.hyperparameters import reads_schedule
 from search.reports.certificate import certificate, exact_certificate
 from search.reports.funnel import REPORT, outcome, table
-from search.reports.measurements import confidence
+from search.reports.measurements import confidence, states
 from search.reports.validation import validation_markdown, validation_table
-from search.shortening.final import Conclusion, Route, Winner
+from search.shortening.final import Conclusion, Delivered, Route, Winner
 
 FINAL, FINAL_OPTAX, CERTIFICATE = "final.py", "final_optax.py", "certificate.md"
+
+
+class Files(NamedTuple):
+    """What is written of a final program."""
+
+    program: Path
+    optax: Path
+    certificate: Path
+
+
+def files_of(done: Conclusion, one: Delivered, run_dir: Path) -> Files:
+    """The first final program has the plain names, the others those with their states."""
+    paths = [run_dir / name for name in (FINAL, FINAL_OPTAX, CERTIFICATE)]
+    if one is not done.delivered[0]:
+        size = states(one.winner.states).replace(" ", "_")
+        paths = [path.with_stem(f"{path.stem}_{size}") for path in paths]
+    return Files(*paths)
 
 
 def conclusion_lines(done: Conclusion | None, run_dir: Path) -> Iterator[str]:
@@ -21,14 +39,22 @@ def conclusion_lines(done: Conclusion | None, run_dir: Path) -> Iterator[str]:
     if done is None:
         yield "No program of this search has a fitness: there is nothing to select."
         return
-    final, validation = done.final, done.final.validation
     yield "Funnel:"
     yield table(done.funnel.stages)
     yield ""
     yield from outcome(done.funnel)
-    yield ""
-    yield f"{heading(done.winner)} {len(done.winner.program)} -> {len(final.program)} statements."
-    yield from remarks(done)
+    for one in done.delivered:
+        yield ""
+        yield from _delivered_lines(done, one, run_dir)
+    yield f"The funnel: {run_dir / REPORT}"
+
+
+def _delivered_lines(done: Conclusion, one: Delivered, run_dir: Path) -> Iterator[str]:
+    final, validation = one.final, one.final.validation
+    size = f"{states(one.winner.states)}: " if len(done.delivered) > 1 else ""
+    count = f"{len(one.winner.program)} -> {len(final.program)} statements."
+    yield f"{size}{heading(one.winner)} {count}"
+    yield from remarks(one, done.baselines)
     yield ""
     yield str(final.program)
     yield (
@@ -37,14 +63,17 @@ def conclusion_lines(done: Conclusion | None, run_dir: Path) -> Iterator[str]:
     )
     yield validation_table(validation)
     yield ""
-    yield (
-        f"Its steps: {run_dir / CERTIFICATE}; as optax: {run_dir / FINAL_OPTAX}; "
-        f"the funnel: {run_dir / REPORT}"
-    )
+    paths = files_of(done, one, run_dir)
+    yield f"Its steps: {paths.certificate}; as optax: {paths.optax}"
 
 
 def heading(winner: Winner) -> str:
-    """What the final program is made of, and whether that was confirmed."""
+    """What a final program is made of, and whether that was confirmed."""
+    if winner.margin < 0:
+        return (
+            f"Final program, made from {winner.name}, which the funnel confirmed as not "
+            f"worse by {-winner.margin:g} than baselines that need more states."
+        )
     if winner.confirmed:
         return f"Final program, made from {winner.name}, which the funnel confirmed."
     return (
@@ -53,9 +82,9 @@ def heading(winner: Winner) -> str:
     )
 
 
-def remarks(done: Conclusion) -> list[str]:
-    """How the final program came about and what it is, a sentence each."""
-    final = done.final
+def remarks(one: Delivered, baselines: Sequence[str]) -> list[str]:
+    """How a final program came about and what it is, a sentence each."""
+    final = one.final
     tasks = ", ".join(final.validation.tasks)
     if final.route is Route.ABLATED and final.shortened is not None:
         lines = [
@@ -67,7 +96,7 @@ def remarks(done: Conclusion) -> list[str]:
     lines.append(f"Its update, by behaviour: {final.form.value}.")
     if not reads_schedule(final.program):
         lines.append(f"It {NO_SCHEDULE}.")
-    if final.same_as in done.baselines:
+    if final.same_as in baselines:
         lines.append(
             f"It equals the baseline {final.same_as} except for its constants: any gain is due to "
             "them."
@@ -77,13 +106,13 @@ def remarks(done: Conclusion) -> list[str]:
     return lines
 
 
-def page(done: Conclusion) -> str:
+def page(done: Conclusion, one: Delivered) -> str:
     """The certificate: each step, the validation, and what the result is."""
-    final = done.final
-    remark = " ".join(remarks(done))
+    final = one.final
+    remark = " ".join(remarks(one, done.baselines))
     if final.route is Route.ABLATED and final.shortened is not None:
         steps = certificate(final.shortened)
     else:
         steps = exact_certificate(final.exact, remark, final.shortened)
     validation = "\n".join(validation_markdown(final.validation))
-    return f"{steps}\n{validation}\n\n{heading(done.winner)} {remark}\n"
+    return f"{steps}\n{validation}\n\n{heading(one.winner)} {remark}\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from programs.simplify import simplify
+from search.reports.measurements import states
 from search.storage.leaders import Leader, front
 from search.storage.store import Reader
 
@@ -13,7 +14,7 @@ def front_lines(store: Reader) -> Iterator[str]:
     """One line for each program of the front."""
     for entry in front(store):
         yield (
-            f"  {_states(entry.states)}, {entry.live:2d} live statements: "
+            f"  {states(entry.states)}, {entry.live:2d} live statements: "
             f"{entry.fitness:.6g}  individual {entry.number}"
         )
 
@@ -28,12 +29,8 @@ def front_texts(store: Reader, *, simplified: bool) -> Iterator[str]:
         if entry.states not in best or entry.fitness > best[entry.states].fitness:
             best[entry.states] = entry
     for entry in best.values():
-        yield f"# {_states(entry.states)}: individual {entry.number}, fitness {entry.fitness:.6g}"
+        yield f"# {states(entry.states)}: individual {entry.number}, fitness {entry.fitness:.6g}"
         yield entry.text
         if simplified:
             yield "# The same, simplified:"
             yield str(simplify(entry.program).program)
-
-
-def _states(count: int) -> str:
-    return f"{count} state{'' if count == 1 else 's'}"

@@ -41,3 +41,8 @@ def comparison_in_full(comparison: Comparison) -> str:
         f"{interval(c)} ({confidence(c.level)}, {c.pairs} seeds), p = {c.p:.2g} "
         f"({null_hypothesis(c.margin)})"
     )
+
+
+def states(count: int) -> str:
+    """Memory of an optimizer, in units of the weights."""
+    return f"{count} state{'' if count == 1 else 's'}"

@@ -37,10 +37,10 @@ def _rows(validation: Validation) -> list[tuple[str, ...]]:
     size = len(validation.names)
     first = size - validation.baselines
     others = (0, *range(first, size))
-    margins = [-validation.tolerance, *(0.0 for _ in others[1:])]
     head = ["program", "fitness"]
-    for other, margin in zip(others, margins):
-        head += [f"minus {validation.names[other]}", f"p ({null_hypothesis(margin)})"]
+    for other in others:
+        null = null_hypothesis(validation.margin(other))
+        head += [f"minus {validation.names[other]}", f"p ({null})"]
     rows = [tuple(head)]
     for i, (name, fitness) in enumerate(zip(validation.names, validation.fitness)):
         row = [name, mean_fitness(fitness)]

@@ -52,6 +52,11 @@ class Comparison:
         """Whether the candidate is above the margin, by both tests (alone, without `holm`)."""
         return self.p <= self.level
 
+    @property
+    def is_non_inferiority(self) -> bool:
+        """Whether the question is only whether it is not much worse."""
+        return self.margin < 0
+
 
 def compare(
     candidate: Sequence[float] | np.ndarray,

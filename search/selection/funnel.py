@@ -18,9 +18,10 @@ from search.evaluation.source import evaluation_function, task_settings
 from search.selection.families import Candidate, families
 from search.selection.ledger import Ledger, Progress
 from search.selection.objective import Objective
-from search.selection.results import FunnelResult, NamedProgram, StageResult
+from search.selection.results import FunnelResult, NamedProgram, StageResult, states_of
 from search.selection.stages import run_stages
-from search.storage.leaders import leaders
+from search.stopping import at_once
+from search.storage.leaders import Leader, leaders, numbers_of_states
 from search.storage.schema import STAGE_ENTRIES, STAGES, StageEntryRow, StageRow
 from search.storage.store import Reader, Store
 from search.workers.ray_pool import make_pool
@@ -82,12 +83,18 @@ def ledger_of(
         tasks_file=tasks_file,
         tasks=registered,
     )
-    with closing(make_pool(make, workers)) as pool:
-        from search.evaluation.evaluator import Evaluator  # JAX comes after Ray
+    with at_once(stopping):
+        started = make_pool(make, workers)
+    with closing(started) as pool:
+        with at_once(stopping):
+            from search.evaluation.evaluator import Evaluator  # JAX comes after Ray
 
-        evaluator = Evaluator(
-            engine=setup.engine, settings=settings, tasks_file=tasks_file, registered=registered
-        )
+            evaluator = Evaluator(
+                engine=setup.engine,
+                settings=settings,
+                tasks_file=tasks_file,
+                registered=registered,
+            )
 
         def fingerprint(task: str) -> str:
             return f"{evaluator.task(task).fingerprint}-{evaluator.engine_of(task)}"
@@ -162,6 +169,7 @@ def rows_of(number: int, stage: StageResult) -> Iterator[StageRow | StageEntryRo
             difference=None if against is None else against.mean,
             low=None if against is None else against.low,
             high=None if against is None else against.high,
+            margin=None if against is None else against.margin,
             p=None if against is None else entry.p,
         )
 
@@ -172,18 +180,29 @@ def candidates_of(
     *,
     show: Callable[[Progress], None] = lambda _: None,
 ) -> list[NamedProgram]:
-    """The best of different families of a search, the fittest first.
+    """The best of different families of a search, the fittest first; with a margin for memory,
+    those of each number of states, the fewest first, up to what the baselines need.
 
     show: called before what takes more than a moment.
     """
-    pool = [
-        Candidate(leader.program, leader.fitness, f"individual {leader.number}")
-        for leader in leaders(store, settings.pool)
-    ]
-    if len(pool) > MANY:
-        number = f"{settings.families} families among the {len(pool):,} best programs"
-        show(Progress(f"looking for {number}"))
-    return [
-        NamedProgram(f"{family.best.name} (of {family.members})", family.best.program)
-        for family in families(pool, settings.families)
-    ]
+    if settings.memory_margin is None:
+        pools = [leaders(store, settings.pool)]
+    else:
+        most = max(states_of(load(name)) for name in settings.baselines)
+        numbers = (states for states in numbers_of_states(store) if states <= most)
+        pools = [leaders(store, settings.pool, states=states) for states in numbers]
+    candidates = []
+    for pool in pools:
+        if len(pool) > MANY:
+            number = f"{settings.families} families among the {len(pool):,} best programs"
+            show(Progress(f"looking for {number}"))
+        chosen = families((_candidate(leader) for leader in pool), settings.families)
+        candidates += [
+            NamedProgram(f"{family.best.name} (of {family.members})", family.best.program)
+            for family in chosen
+        ]
+    return candidates
+
+
+def _candidate(leader: Leader) -> Candidate:
+    return Candidate(leader.program, leader.fitness, f"individual {leader.number}")

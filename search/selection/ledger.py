@@ -12,7 +12,7 @@ from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job, Purpose, Result
 from search.evaluation.request import Request, Scorer, scale_of
 from search.selection.objective import Expected
-from search.stopping import Stopped
+from search.stopping import Stopped, deferred
 from search.storage.queries import trainings
 from search.storage.schema import TrainingRow
 from search.storage.store import Store
@@ -91,6 +91,8 @@ class Ledger:
 
     def __call__(self, requests: Sequence[Request]) -> list[float]:
         """Raises Stopped when asked to stop; what has been paid for is in the store."""
+        if signal := self._stopping():
+            raise Stopped(signal)
         keys = [self.key(request) for request in requests]
         missing = {k: r for k, r in zip(keys, requests) if k not in self._known}
         reused = {k: r for k, r in zip(keys, requests) if k not in missing}
@@ -100,6 +102,12 @@ class Ledger:
             self.pool.submit(Job(self._jobs, Purpose.TRAINING, (request,)))
             waiting[self._jobs] = key
             self._jobs += 1
+        with deferred(self._stopping):
+            self._wait(waiting, missing)
+        return [self._known[key] for key in keys]
+
+    def _wait(self, waiting: dict[int, Key], missing: Mapping[Key, Request]) -> None:
+        """Until what was submitted has arrived; waiting: keys by number of the job."""
         while waiting:
             for result in self.pool.collect(WAIT_S):
                 key = waiting.pop(result.job.number)
@@ -113,7 +121,6 @@ class Ledger:
             self._show(self.progress)
             if signal := self._stopping():
                 raise Stopped(signal)
-        return [self._known[key] for key in keys]
 
     def _reuse(self, requests: Mapping[Key, Request]) -> None:
         """Counts trainings that earlier processes paid for, each once in a phase."""
@@ -151,7 +158,7 @@ class Ledger:
 
 def remembered(score: Scorer) -> Scorer:
     """The same, without training anything twice in this process."""
-    known: dict[tuple, float] = {}
+    known: dict[tuple[str, str, int, str], float] = {}
 
     def scored(requests: Sequence[Request]) -> list[float]:
         keys = [(r.program_key, r.task, r.seed, r.split) for r in requests]

@@ -54,8 +54,8 @@ class Objective:
 
     def of_stage(self, stage: StageSettings) -> Objective:
         """On a stage's tasks; with equal weights where they are not the search's."""
-        own = self if stage.tasks is None else replace(self, tasks=stage.tasks, weights=None)
-        return own.scaled(stage.scale)
+        objective = self if stage.tasks is None else replace(self, tasks=stage.tasks, weights=None)
+        return objective.scaled(stage.scale)
 
 
 def fitness_table(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
-from programs import Program
+from programs import Program, live_across_steps
 from search.selection.comparison import Comparison
 
 FINALS = "finals"
@@ -28,6 +28,11 @@ class StageEntry:
     @property
     def mean(self) -> float:
         return fmean(self.fitness) if all(map(math.isfinite, self.fitness)) else -math.inf
+
+    @property
+    def states(self) -> int:
+        """How many states it needs."""
+        return states_of(self.program)
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,16 @@ class FunnelResult:
 
     @property
     def confirmed(self) -> tuple[StageEntry, ...]:
-        """Better than every baseline, tuned alike, on fresh seeds; the best first."""
+        """Better than every baseline, tuned alike, on fresh seeds, or not worse than those that
+        need more states by more than the margin for that; the best first."""
         return next((stage.promoted for stage in self.stages if stage.name == FINALS), ())
 
 
 class NamedProgram(NamedTuple):
     name: str
     program: Program
+
+
+def states_of(program: Program) -> int:
+    """How many of a program's states any later update depends on: its memory, in weights."""
+    return len(live_across_steps(program).states)

@@ -2,7 +2,7 @@
 
 A candidate comes with constants that thousands of evaluations have chosen. So that it is not
 confirmed for these alone, the baselines are tuned broadly before the first stage, and a candidate
-that is a baseline but for its constants is a starting point of that tuning, not a candidate.
+that equals a baseline except for its constants is a starting point of that tuning, not a candidate.
 
 Each stage draws its own seeds, and scores on the meta-validation split, which neither the search
 nor the tuning sees; the last stage's survivors are scored once more, on seeds by which nothing was
@@ -30,12 +30,13 @@ from search.selection.results import (
     NamedProgram,
     StageEntry,
     StageResult,
+    states_of,
 )
 from search.selection.tuning import TuningResult, most_trainings, tune
 
 
 @dataclass(frozen=True)
-class Field:
+class Entrants:
     """Who is compared with whom; names differ."""
 
     baselines: tuple[NamedProgram, ...]
@@ -46,14 +47,14 @@ class Field:
         """Those of the baselines, then those of the candidates."""
         return [named.program for named in (*self.baselines, *self.candidates)]
 
-    def tuned(self, results: Sequence[TuningResult]) -> Field:
+    def tuned(self, results: Sequence[TuningResult]) -> Entrants:
         """With the constants that tuning chose, one result for each of `programs`."""
         named = [
             NamedProgram(one.name, result.program)
             for one, result in zip((*self.baselines, *self.candidates), results, strict=True)
         ]
         count = len(self.baselines)
-        return Field(tuple(named[:count]), tuple(named[count:]))
+        return Entrants(tuple(named[:count]), tuple(named[count:]))
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,22 @@ class PromotionRule:
     beat: bool  # whether every baseline must be beaten
     keep: int  # at most so many
     family_wise: bool = False  # whether `level` holds for all candidates together (Holm)
+    memory_margin: float | None = None  # see FunnelSettings; `keep` is then for each of them
+
+    def margin(self, candidate: Program, baseline: Program) -> float:
+        """The mean difference that a candidate must exceed."""
+        if self.memory_margin is None or states_of(candidate) >= states_of(baseline):
+            return 0.0
+        return -self.memory_margin
+
+    def best(self, passing: Sequence[StageEntry]) -> set[str]:
+        """Names of those that go on."""
+        kept: list[StageEntry] = []
+        for entry in sorted(passing, key=lambda e: -e.mean):
+            rivals = [k for k in kept if self.memory_margin is None or k.states == entry.states]
+            if len(rivals) < self.keep:
+                kept.append(entry)
+        return {entry.name for entry in kept}
 
 
 def run_stages(
@@ -89,44 +106,46 @@ def run_stages(
     """
     variants = [[c for c in candidates if is_variant(c.program, of=b.program)] for b in baselines]
     names = tuple(dict.fromkeys(variant.name for of_one in variants for variant in of_one))
-    field = Field(tuple(baselines), tuple(c for c in candidates if c.name not in names))
-    if not field.candidates:
+    entrants = Entrants(tuple(baselines), tuple(c for c in candidates if c.name not in names))
+    if not entrants.candidates:
         return FunnelResult((), names)
     others = [[variant.program for variant in of_one] for of_one in variants]
-    most = _of_head_start(field, objective, others=others, settings=settings, searched=searched)
+    most = _of_head_start(entrants, objective, others=others, settings=settings, searched=searched)
     begin("head start", most)
-    field = _head_start(
-        field, objective, others=others, settings=settings, seed=seed, searched=searched
+    entrants = _head_start(
+        entrants, objective, others=others, settings=settings, seed=seed, searched=searched
     )
     stages: list[StageResult] = []
     for number, stage in enumerate(settings.stages):
         here = objective.of_stage(stage)
-        begin(f"stage {stage.name}", _of_stage(field, here, stage))
-        field = _tuned(field, here, stage=stage, number=number, seed=seed)
+        begin(f"stage {stage.name}", _of_stage(entrants, here, stage))
+        entrants = _tuned(entrants, here, stage=stage, number=number, seed=seed)
         seeds = STAGE.take(stage.seeds, block=number)
-        rule = PromotionRule(stage.level, stage.beat, stage.keep)
-        stages.append(compared(field, here, name=stage.name, seeds=seeds, rule=rule))
+        rule = PromotionRule(
+            stage.level, stage.beat, stage.keep, memory_margin=settings.memory_margin
+        )
+        stages.append(compared(entrants, here, name=stage.name, seeds=seeds, rule=rule))
         done(stages[-1])
-        field = Field(field.baselines, stages[-1].going_on)
-        if not field.candidates:
+        entrants = Entrants(entrants.baselines, stages[-1].going_on)
+        if not entrants.candidates:
             return FunnelResult(tuple(stages), names)
     last = objective.of_stage(settings.stages[-1])
-    stages.append(_finals(field, last, settings=settings, begin=begin))
+    stages.append(_finals(entrants, last, settings=settings, begin=begin))
     done(stages[-1])
     return FunnelResult(tuple(stages), names)
 
 
 def _head_start(
-    field: Field,
+    entrants: Entrants,
     objective: Objective,
     *,
     others: Sequence[Sequence[Program]],
     settings: FunnelSettings,
     seed: int,
     searched: bool,
-) -> Field:
+) -> Entrants:
     """The baselines tuned broadly on the search's tasks, and so are given candidates."""
-    starting = Field(field.baselines, ()) if searched else field
+    starting = Entrants(entrants.baselines, ()) if searched else entrants
     results = tune(
         starting.programs,
         objective.scaled(1),
@@ -136,25 +155,25 @@ def _head_start(
         others=[*others, *([] for _ in starting.candidates)],
     )
     tuned = starting.tuned(results)
-    return Field(tuned.baselines, field.candidates if searched else tuned.candidates)
+    return Entrants(tuned.baselines, entrants.candidates if searched else tuned.candidates)
 
 
 def _tuned(
-    field: Field, objective: Objective, *, stage: StageSettings, number: int, seed: int
-) -> Field:
+    entrants: Entrants, objective: Objective, *, stage: StageSettings, number: int, seed: int
+) -> Entrants:
     """All with the constants that are best on a stage's tasks, by the same budget."""
     results = tune(
-        field.programs,
+        entrants.programs,
         objective,
         settings=stage.tuning,
         first_seed=STAGE_TUNING.take(stage.tuning.seeds, block=number).start,
         draw_seed=seed + number + 1,
     )
-    return field.tuned(results)
+    return entrants.tuned(results)
 
 
 def _finals(
-    field: Field,
+    entrants: Entrants,
     objective: Objective,
     *,
     settings: FunnelSettings,
@@ -162,26 +181,39 @@ def _finals(
 ) -> StageResult:
     """The last word, on seeds that nothing was chosen by."""
     finals = settings.finals
-    rule = PromotionRule(finals.level, True, len(field.candidates), family_wise=True)
-    begin(FINALS, objective.expected(len(field.programs) * finals.seeds))
-    return compared(field, objective, name=FINALS, seeds=FINAL_SEEDS.take(finals.seeds), rule=rule)
+    rule = PromotionRule(
+        finals.level,
+        True,
+        len(entrants.candidates),
+        family_wise=True,
+        memory_margin=settings.memory_margin,
+    )
+    begin(FINALS, objective.expected(len(entrants.programs) * finals.seeds))
+    return compared(
+        entrants, objective, name=FINALS, seeds=FINAL_SEEDS.take(finals.seeds), rule=rule
+    )
 
 
 def compared(
-    field: Field, objective: Objective, *, name: str, seeds: Sequence[int], rule: PromotionRule
+    entrants: Entrants,
+    objective: Objective,
+    *,
+    name: str,
+    seeds: Sequence[int],
+    rule: PromotionRule,
 ) -> StageResult:
     """Scores all on fresh seeds and compares each candidate with every baseline."""
-    table = objective.by_seed(field.programs, seeds, split=META).tolist()
+    table = objective.by_seed(entrants.programs, seeds, split=META).tolist()
     rows = iter(map(tuple, table))
-    baselines = [StageEntry(*named, next(rows), None) for named in field.baselines]
+    baselines = [StageEntry(*named, next(rows), None) for named in entrants.baselines]
     entries = [
-        _against_all(named, next(rows), baselines=baselines, level=rule.level)
-        for named in field.candidates
+        _against_all(named, next(rows), baselines=baselines, rule=rule)
+        for named in entrants.candidates
     ]
     adjusted = holm([e.p for e in entries]) if rule.family_wise else [e.p for e in entries]
     entries = [replace(entry, p=p) for entry, p in zip(entries, adjusted)]
     passing = [e for e in entries if math.isfinite(e.mean) and (e.p <= rule.level or not rule.beat)]
-    promoted = {e.name for e in sorted(passing, key=lambda e: -e.mean)[: rule.keep]}
+    promoted = rule.best(passing)
     entries = [replace(entry, promoted=entry.name in promoted) for entry in entries]
     return StageResult(
         name=name,
@@ -199,17 +231,25 @@ def _against_all(
     fitness: tuple[float, ...],
     *,
     baselines: Sequence[StageEntry],
-    level: float,
+    rule: PromotionRule,
 ) -> StageEntry:
     """A candidate's entry, with the baseline that it comes out worst against."""
-    against = [compare(fitness, baseline.fitness, level=level) for baseline in baselines]
+    against = [
+        compare(
+            fitness,
+            baseline.fitness,
+            level=rule.level,
+            margin=rule.margin(named.program, baseline.program),
+        )
+        for baseline in baselines
+    ]
     worst = worst_case(against)
     hardest = baselines[against.index(worst)]
     return StageEntry(*named, fitness, worst, hardest.name, worst.p)
 
 
 def _of_head_start(
-    field: Field,
+    entrants: Entrants,
     objective: Objective,
     *,
     others: Sequence[Sequence[Program]],
@@ -217,11 +257,11 @@ def _of_head_start(
     searched: bool,
 ) -> Expected:
     starts = [1 + len(further) for further in others]
-    starts += [1 for _ in (() if searched else field.candidates)]
+    starts += [1 for _ in (() if searched else entrants.candidates)]
     each = [most_trainings(settings.head_start, count) for count in starts]
     return objective.expected(sum(each))
 
 
-def _of_stage(field: Field, objective: Objective, stage: StageSettings) -> Expected:
+def _of_stage(entrants: Entrants, objective: Objective, stage: StageSettings) -> Expected:
     each = most_trainings(stage.tuning) + stage.seeds
-    return objective.expected(len(field.programs) * each)
+    return objective.expected(len(entrants.programs) * each)

@@ -3,7 +3,9 @@
 Comparisons of optimizers are decided by who was tuned how hard, so baselines and candidates go
 through this one function with one setting. A constant is multiplied by 2^a, a ~ N(0, spread^2), as
 the mutation of constants does (Chen et al. 2023, section 3.1); a coefficient of `interp`, which is
-1 minus the inverse of an averaging time, has its distance from 1 multiplied instead.
+1 minus the inverse of an averaging time, has its distance from 1 multiplied instead. That finds
+the best nearby. Where the rate and an average are wrong together, as in an AdamW made for long
+trainings, a Sobol sequence over wide ranges comes first.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scipy.stats import qmc
+
 from programs import Constant, InvalidProgram, Program, analyse, live_across_steps
 from programs.draws import child_rng, standard_normal, uniform_index
 from search.config.selection import TuningSettings
@@ -20,6 +24,8 @@ from search.selection.objective import Objective
 
 CHANGE = 0.5  # chance that a draw changes a constant, for each of them
 ATTEMPTS = 100  # draws of constants until one gives a valid program
+LONGEST_AVERAGE = 1_000  # steps; of broad draws
+WIDEST = 64.0  # the factor up to which broad draws change any other constant
 
 
 @dataclass(frozen=True)
@@ -59,13 +65,13 @@ def tune(
     tried = _search(
         starts, objective, settings=settings, first_seed=first_seed, draw_seed=draw_seed
     )
-    chosen = [sorted(fitness, key=lambda p: -fitness[p])[: settings.keep] for fitness in tried]
+    chosen = [_best(fitness, settings.keep) for fitness in tried]
     seeds = range(first_seed, first_seed + settings.seeds)
     means = iter(objective.means([p for few in chosen for p in few], seeds))
     results = []
     for program, few, fitness in zip(programs, chosen, tried):
         final = {draw: next(means) for draw in few}
-        best = _best(final)
+        [best] = _best(final, 1)
         results.append(TuningResult(best, final[best], program, len(fitness)))
     return results
 
@@ -74,7 +80,7 @@ def most_trainings(settings: TuningSettings, starts: int = 1) -> int:
     """At most so many trainings for a program and task, with so many starting points."""
     if settings.draws == 1:
         return 0
-    draws = max(settings.draws, starts)
+    draws = max(settings.draws, starts + _broad(settings))
     return draws + min(settings.keep, draws) * (settings.seeds - 1)
 
 
@@ -89,45 +95,90 @@ def _search(
     """For each program, the fitness of its draws with the first seed."""
     tried: list[dict[Program, float]] = [{} for _ in starts]
     rngs = [child_rng(draw_seed, 0, 0) for _ in starts]  # the same stream for all
-    for number in range(settings.rounds):
-        upto = math.ceil(settings.draws * (number + 1) / settings.rounds)
-        spreads = [settings.spread / 2**halvings for halvings in range(number + 1)]
-        asked = [
-            _draws(start, upto - len(done), spreads=spreads, rng=rng, known=done)
-            for start, rng, done in zip(starts, rngs, tried)
-        ]
+
+    def ask(asked: Sequence[Sequence[Program]]) -> None:
         means = iter(objective.means([p for new in asked for p in new], [first_seed]))
         for done, new in zip(tried, asked):
             done.update((program, next(means)) for program in new)
+
+    broad = _broad(settings)
+    if broad:
+        ask([[*start, *broad_draws(start[0], broad, draw_seed)] for start in starts])
+    for number in range(settings.rounds):
+        upto = broad + math.ceil((settings.draws - broad) * (number + 1) / settings.rounds)
+        nearby = _Nearby(settings.keep, [settings.spread / 2**i for i in range(number + 1)])
+        ask(
+            [
+                nearby.draws(start, upto - len(done), rng=rng, known=done)
+                for start, rng, done in zip(starts, rngs, tried)
+            ]
+        )
     return tried
 
 
-def _best(fitness: dict[Program, float]) -> Program:
+def _broad(settings: TuningSettings) -> int:
+    """How many of the draws are broad."""
+    return int(settings.broad * settings.draws)
+
+
+def _best(fitness: dict[Program, float], count: int) -> list[Program]:
     """The fittest; of equal ones the first."""
-    return max(fitness, key=lambda program: fitness[program])
+    return sorted(fitness, key=lambda program: -fitness[program])[:count]
 
 
-def _draws(
-    starts: Sequence[Program],
-    count: int,
-    *,
-    spreads: Sequence[float],
-    rng: random.Random,
-    known: dict[Program, float],
-) -> list[Program]:
-    """New programs: the best known with other constants; the starts first when none is known yet.
+def broad_draws(program: Program, count: int, seed: int) -> list[Program]:
+    """The program with constants that cover wide ranges evenly, see `TuningSettings.broad`; fewer
+    if some give no valid program.
 
-    Wide spreads find what is far away, narrow ones the best nearby; each draw has one of them.
+    A scrambled Sobol sequence, uniform in the logarithm of a constant and of an average's time.
     """
-    new: list[Program] = [] if known else list(dict.fromkeys(starts))
-    centre = _best(known) if known else starts[0]
-    for _ in range(ATTEMPTS * count if centre.constants() else 0):
-        if len(new) >= count:
-            break
-        draw = redrawn(centre, spreads[uniform_index(rng, len(spreads))], rng)
-        if draw not in known and draw not in new and _is_valid(draw):
-            new.append(draw)
-    return new
+    constants = program.constants()
+    if not constants:
+        return []
+    draws = []
+    points = qmc.Sobol(len(constants), rng=seed).random_base2(math.ceil(math.log2(count)))
+    for point in points[:count].tolist():
+        draw = program
+        for constant, x in zip(constants, point):
+            if _is_average(program, constant):
+                share = LONGEST_AVERAGE**-x  # of the newest value in the average
+                value = 1 - share if constant.value > 0.5 else share
+            else:
+                value = constant.value * WIDEST ** (2 * x - 1)
+            draw = draw.with_constant(constant, float(f"{value:.8g}"))
+        if _is_valid(draw):
+            draws.append(draw)
+    return draws
+
+
+@dataclass(frozen=True)
+class _Nearby:
+    """Draws around one of the best `keep` so far, as the very best may be at the wrong end of a
+    valley. Wide spreads find what is far away, narrow ones the best nearby; each draw has one of
+    them."""
+
+    keep: int
+    spreads: Sequence[float]
+
+    def draws(
+        self,
+        starts: Sequence[Program],
+        count: int,
+        *,
+        rng: random.Random,
+        known: dict[Program, float],
+    ) -> list[Program]:
+        """New programs, at most `count`; the starts first when none is known yet."""
+        new: list[Program] = [] if known else list(dict.fromkeys(starts))
+        centres = _best(known, self.keep) if known else starts[:1]
+        for _ in range(ATTEMPTS * count if centres[0].constants() else 0):
+            if len(new) >= count:
+                break
+            centre = centres[uniform_index(rng, len(centres))]
+            draw = redrawn(centre, self.spreads[uniform_index(rng, len(self.spreads))], rng)
+            if draw not in known and draw not in new and _is_valid(draw):
+                new.append(draw)
+        return new
 
 
 def _is_valid(program: Program) -> bool:
@@ -152,11 +203,15 @@ def redrawn(program: Program, spread: float, rng: random.Random) -> Program:
 
 def _scaled(program: Program, constant: Constant, factor: float) -> float:
     value = constant.value
-    is_weight = program.statements[constant.statement].function == "interp"
-    if is_weight and constant.argument == 2 and value != 1.0:
+    if _is_average(program, constant) and value != 1.0:
         new = 1 - (1 - value) * factor
         if 0 <= value < 1:
             new = max(new, 0.0)  # an average, so that it stays one
     else:
         new = value * factor
     return float(f"{new:.8g}")
+
+
+def _is_average(program: Program, constant: Constant) -> bool:
+    """Whether a constant is the coefficient of an `interp`."""
+    return program.statements[constant.statement].function == "interp" and constant.argument == 2

@@ -37,12 +37,21 @@ class Validation:
     names: tuple[str, ...]
     fitness: tuple[tuple[float, ...], ...]  # [programs, seeds], mean over tasks
     baselines: int  # how many of the programs, the last ones
+    margins: tuple[float, ...] = ()  # [baselines] to exceed; below 0: see Winner
 
     def difference(self, program: int, other: int) -> Comparison:
         """One program minus another, seed by seed: minus the winner, p is of the hypothesis that
-        the program is worse by the tolerance; minus a baseline, that it is not better."""
-        margin = -self.tolerance if other == 0 else 0.0
+        the program is worse by the tolerance; minus a baseline, that it is not better, or worse
+        by the margin that fewer states have."""
+        margin = self.margin(other)
         return compare(self.fitness[program], self.fitness[other], level=self.level, margin=margin)
+
+    def margin(self, other: int) -> float:
+        """What the difference to another program must exceed."""
+        if other == 0:
+            return -self.tolerance
+        first = len(self.names) - self.baselines
+        return self.margins[other - first] if self.margins and other >= first else 0.0
 
     def clearly_worse(self, program: int) -> bool:
         """Whether a program is worse than the winner by more than the tolerance, beyond doubt, or
@@ -67,8 +76,9 @@ def validate(
     objective: Objective,
     finals: FinalsSettings,
     ablation: AblationSettings,
+    margins: Sequence[float] = (),
 ) -> Validation:
-    """Scores programs, the winner first, and baselines on fresh seeds."""
+    """Scores programs, the winner first, and baselines on fresh seeds; margins: [baselines]."""
     named = [*programs, *baselines]
     seeds = VALIDATION.take(finals.seeds)
     table = objective.by_seed([program for _, program in named], seeds, split=META).tolist()
@@ -79,4 +89,5 @@ def validate(
         names=tuple(name for name, _ in named),
         fitness=tuple(map(tuple, table)),
         baselines=len(baselines),
+        margins=tuple(margins),
     )

@@ -49,8 +49,8 @@ def shrink(
             mutations=MutationSettings(insert=0.0),
         ),
         seed,
-        0,
-        [Individual(0, program, scored(program))],
+        repeat=0,
+        starts=[Individual(0, program, scored(program))],
     )
     best = Individual(0, program, scored(program))
     while (child := evolution.ask(evolution.asked + 1)) is not None:

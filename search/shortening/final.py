@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from programs import Program, library, load
 from programs.simplify import Simplification, simplify
-from search.config.selection import AblationSettings, FinalsSettings, TuningSettings
+from search.config.selection import (
+    AblationSettings,
+    FinalsSettings,
+    FunnelSettings,
+    TuningSettings,
+)
 from search.selection.families import is_variant
 from search.selection.finalists import Finalist
 from search.selection.objective import Objective
-from search.selection.results import FunnelResult, NamedProgram
+from search.selection.results import FunnelResult, NamedProgram, states_of
 from search.selection.update_form import UpdateForm, update_form
 from search.selection.validation import Validation, validate
 from search.shortening.judge import Untrainable
@@ -21,18 +27,48 @@ from search.shortening.shorten import ShorteningResult, shorten
 
 @dataclass(frozen=True)
 class Winner:
-    """The program that the final one is made of."""
+    """The program that a final one is made of."""
 
     name: str
     program: Program
     confirmed: bool  # by the funnel; else it is the search's best
+    margin: float = 0.0  # below 0: confirmed as not worse by this, with fewer states
 
-    @classmethod
-    def of(cls, funnel: FunnelResult, finalists: Sequence[Finalist]) -> Winner:
-        if funnel.confirmed:
-            return cls(funnel.confirmed[0].name, funnel.confirmed[0].program, True)
-        leader = finalists[0].leader
-        return cls(f"individual {leader.number}", leader.program, False)
+    @property
+    def states(self) -> int:
+        """How many states it needs."""
+        return states_of(self.program)
+
+
+def winners(
+    funnel: FunnelResult,
+    finalists: Sequence[Finalist],
+    *,
+    candidates: Sequence[NamedProgram],
+    settings: FunnelSettings,
+) -> list[Winner]:
+    """What final programs are made of: one, or one for each number of states, those first that are
+    confirmed, and of these the one that needs the least memory.
+
+    Without a confirmed program it is the best finalist, or else the search's best candidate, of as
+    many states.
+    """
+    confirmed = [
+        Winner(e.name, e.program, True, min(e.against.margin, 0.0) if e.against else 0.0)
+        for e in funnel.confirmed
+    ]
+    unconfirmed = [
+        *(Winner(f"individual {f.leader.number}", f.leader.program, False) for f in finalists),
+        *(Winner(*candidate, False) for candidate in candidates),
+    ]
+    if settings.memory_margin is None:
+        return [*confirmed, *unconfirmed][:1]
+    most = max(states_of(load(name)) for name in settings.baselines)
+    best: dict[int, Winner] = {}
+    for winner in (*confirmed, *unconfirmed):
+        if winner.states <= most:
+            best.setdefault(winner.states, winner)
+    return sorted(best.values(), key=lambda winner: (not winner.confirmed, winner.states))
 
 
 class Route(Enum):
@@ -60,14 +96,30 @@ class Final:
         return update_form(self.program)
 
 
+class Delivered(NamedTuple):
+    """A final program and what it was made of."""
+
+    winner: Winner
+    final: Final
+
+
 @dataclass(frozen=True)
 class Conclusion:
     """All that follows a search."""
 
     funnel: FunnelResult
-    winner: Winner
-    final: Final
+    delivered: tuple[Delivered, ...]  # one, or one for each number of states, see `winners`
     baselines: tuple[str, ...]  # names of those that the funnel compared with
+
+    @property
+    def winner(self) -> Winner:
+        """What the first final program was made of."""
+        return self.delivered[0].winner
+
+    @property
+    def final(self) -> Final:
+        """The first final program."""
+        return self.delivered[0].final
 
 
 @dataclass(frozen=True)
@@ -106,7 +158,11 @@ class Check:
             objective=self.objective,
             finals=self.finals,
             ablation=self.ablation,
+            margins=[self._margin(baseline) for baseline in self.baselines],
         )
+
+    def _margin(self, baseline: NamedProgram) -> float:
+        return self.winner.margin if self.winner.states < states_of(baseline.program) else 0.0
 
 
 def finish(

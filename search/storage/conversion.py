@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 from search.evaluation.fitness import Evaluation, Outcome, Score
 from search.evaluation.jobs import Purpose
@@ -70,11 +71,11 @@ def outcome_of(name: str) -> Outcome:
         raise StoreError(f"a stored outcome is '{name}', which does not exist") from None
 
 
-def _array(text: str) -> list:
+def _array(text: str) -> list[Any]:
     try:
-        found = json.loads(text)
+        array = json.loads(text)
     except ValueError:
-        found = None
-    if not isinstance(found, list):
+        array = None
+    if not isinstance(array, list):
         raise StoreError(f"a stored array is '{text[:40]}'")
-    return found
+    return array

@@ -51,7 +51,7 @@ def facts(store: Reader, number: int) -> Facts:
 def first_with_program(store: Reader, program: int) -> int:
     """Number of the first individual with a program."""
     [(number,)] = store.rows("SELECT min(number) FROM individuals WHERE program = ?", (program,))
-    return number
+    return int(number)
 
 
 def last_child(store: Reader) -> dict[int, int]:

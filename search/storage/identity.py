@@ -7,6 +7,7 @@ import json
 import platform
 import shlex
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -61,12 +62,23 @@ def identify(store: Store, config: Config, fingerprints: dict[str, str], resume:
         store.commit()
         return [f"{store.run_dir}: an earlier start left no results: begins anew"] * earlier
     if not resume:
-        raise StoreError(f"{store.run_dir}: already holds a search; continue it with --resume, "
-                         "or choose another --run-dir")  # fmt: skip
+        raise StoreError(f"{store.run_dir}: already holds a search; continue it with --resume "
+                         f"{store.run_dir}, or choose another --run-dir")  # fmt: skip
     keys: tuple[MetaKey, ...] = ("history", "tasks")
     for key in keys:
         before = json.loads(store.meta(key) or "{}")
-        differences = _differences(before, json.loads(described[key]))
+        now = json.loads(described[key])
+        differences = _differences(before, now)
+        if key == "history" and differences and _has_more_children(before, now):
+            if config.evolution.rounds == 1:  # what is there is how the longer search begins
+                store.set_meta(key, described[key])
+                store.add_event("children", differences[0])
+                continue
+            differences[0] += (
+                " (children can only be added to a search of one round: evolution.rounds is "
+                f"{config.evolution.rounds}, and a later round begins with what the one before it "
+                "found)"
+            )
         if differences:
             raise StoreError(f"{store.run_dir}: holds another search: {'; '.join(differences)}")
     store.set_meta("config", dumps(config))
@@ -74,6 +86,14 @@ def identify(store: Store, config: Config, fingerprints: dict[str, str], resume:
     changed = changed_versions(store)
     store.commit()
     return changed
+
+
+def _has_more_children(before: Any, now: Any) -> bool:
+    """Whether all that differs is that `evolution.children` is larger."""
+    fewer: int = before.get("evolution", {}).get("children", 0)
+    evolution = now["evolution"]
+    same: bool = before == {**now, "evolution": {**evolution, "children": fewer}}
+    return same and fewer < int(evolution["children"])
 
 
 def changed_versions(store: Reader) -> list[str]:
@@ -105,20 +125,25 @@ def config_of(store: Reader) -> Config:
       StoreError: there is none, as after a funnel of given programs. ConfigError: it is of another
         version of this program.
     """
+    return loads(config_text(store).encode(), f"the config in {store.path}")
+
+
+def config_text(store: Reader) -> str:
+    """The same as YAML text. Raises StoreError: there is none."""
     text = store.meta("config")
     if text is None:
         raise StoreError(f"{store.path.parent}: holds no search")
-    return loads(text.encode(), f"the config in {store.path}")
+    return text
 
 
 def resume_command(
-    config_path: str, run_dir: Path, overrides: list[str], tasks_file: str | None = None
+    run_dir: Path, *, tasks_file: str | None = None, overrides: Sequence[str] = ()
 ) -> str:
-    """The command that continues a run."""
-    sets = "".join(f" --set {shlex.quote(override)}" for override in overrides)
-    paths = f"--config {shlex.quote(config_path)} --run-dir {shlex.quote(str(run_dir))}"
-    tasks = f" --tasks-file {shlex.quote(tasks_file)}" if tasks_file else ""
-    return f"{shlex.quote(_python())} -m search.run {paths}{sets}{tasks} --resume"
+    """The command that continues a run. Tasks of one's own are code, so the run does not keep
+    them."""
+    tasks = ["--tasks-file", tasks_file] if tasks_file else []
+    sets = [part for override in overrides for part in ("--set", override)]
+    return shlex.join([_python(), "-m", "search.run", "--resume", str(run_dir), *tasks, *sets])
 
 
 def _python() -> str:

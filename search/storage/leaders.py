@@ -25,25 +25,37 @@ class Leader:
         return parse(self.text)
 
 
-def leaders(store: Reader, count: int, before: int | None = None) -> list[Leader]:
+def leaders(
+    store: Reader, count: int, before: int | None = None, *, states: int | None = None
+) -> list[Leader]:
     """The fittest programs with different behaviour; of equal ones the shorter, then the older.
 
-    before: only programs that were told before this individual.
+    before: only programs that were told before this individual; states: only those that need so
+      many.
     """
-    found: dict[bytes, Leader] = {}
+    by_behaviour: dict[bytes, Leader] = {}
     texts: set[str] = set()  # a program may have been drawn at several rates
     for behaviour, *row in store.iterate(
         "SELECT coalesce(behavioural, functional), first, live, fitness, text, states FROM"
-        " distinct_programs WHERE fitness > -1e999 AND first < ? ORDER BY fitness DESC, live, id",
-        (math.inf if before is None else before,),
+        " distinct_programs WHERE fitness > -1e999 AND first < ? AND states = coalesce(?, states)"
+        " ORDER BY fitness DESC, live, id",
+        (math.inf if before is None else before, states),
     ):
-        if len(found) == count:
+        if len(by_behaviour) == count:
             break
         leader = Leader(*row)
         if leader.text not in texts:
-            found.setdefault(behaviour, leader)
+            by_behaviour.setdefault(behaviour, leader)
             texts.add(leader.text)
-    return list(found.values())
+    return list(by_behaviour.values())
+
+
+def numbers_of_states(store: Reader) -> list[int]:
+    """How many states the programs with a fitness need, each number once, rising."""
+    rows = store.iterate(
+        "SELECT DISTINCT states FROM distinct_programs WHERE fitness > -1e999 ORDER BY states"
+    )
+    return [states for (states,) in rows]
 
 
 def front(store: Reader) -> list[Leader]:

@@ -89,14 +89,14 @@ def line(store: Reader, number: int) -> list[tuple[IndividualRow, Program]]:
       StoreError: see `ancestors`; or one of them is not a program.
     """
     texts: dict[int, ProgramText] = {}
-    found = []
+    individuals = []
     for row in ancestors(store, number):
-        texts[row.number] = rebuilt(texts, row)
+        texts[row.number] = program_text_of(texts, row)
         try:
-            found.append((row, texts[row.number].program()))
+            individuals.append((row, texts[row.number].program()))
         except ProgramError as error:
             raise StoreError(f"individual {row.number} is not a program: {error}") from None
-    return found
+    return individuals
 
 
 def individual(store: Reader, number: int) -> Program:
@@ -104,7 +104,7 @@ def individual(store: Reader, number: int) -> Program:
     return line(store, number)[-1][1]
 
 
-def rebuilt(texts: Mapping[int, ProgramText], row: IndividualRow | Birth) -> ProgramText:
+def program_text_of(texts: Mapping[int, ProgramText], row: IndividualRow | Birth) -> ProgramText:
     """An individual from its parent.
 
     texts: by number. Raises StoreError if the parent is not there or the edit is not one of it.

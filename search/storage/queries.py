@@ -36,7 +36,9 @@ from search.storage.schema import (
 from search.storage.store import Reader
 
 
-def _rows(store: Reader, table: Table, rest: str = "", values: tuple = ()) -> Iterator[Any]:
+def _rows(
+    store: Reader, table: Table, rest: str = "", values: tuple[str | float, ...] = ()
+) -> Iterator[Any]:
     """The rows of a table; rest: WHERE and ORDER BY."""
     found = store.iterate(f"SELECT {table.columns} FROM {table.name} {rest}", values)
     return map(table.row._make, found)
@@ -44,6 +46,7 @@ def _rows(store: Reader, table: Table, rest: str = "", values: tuple = ()) -> It
 
 def last_number(store: Reader) -> int:
     """Number of the last individual; -1: there is none."""
+    number: int
     [(number,)] = store.rows("SELECT coalesce(max(number), -1) FROM individuals")
     return number
 
@@ -118,6 +121,15 @@ def has_results(store: Reader) -> bool:
     return store.rows(query) == [(1,)]
 
 
+def training_counts(store: Reader) -> Iterator[tuple[int, int]]:
+    """Number and trainings in the search of each individual that was trained, in order of birth."""
+    query = (
+        "SELECT individual, count(*) FROM evaluations WHERE purpose = ? AND individual <="
+        " (SELECT max(number) FROM individuals) GROUP BY individual ORDER BY individual"
+    )
+    return store.iterate(query, (Purpose.SEARCH.value,))
+
+
 # Individuals with their programs.
 
 
@@ -162,8 +174,17 @@ def births(
 
 def fitness_of(store: Reader, number: int) -> float:
     """The fitness of an individual's program."""
+    fitness: float
     [(fitness,)] = store.rows("SELECT fitness FROM history WHERE number = ?", (number,))
     return fitness
+
+
+def first_as_fit(store: Reader, fitness: float) -> int | None:
+    """Number of the first individual with this fitness or a better one."""
+    query = "SELECT min(first) FROM distinct_programs WHERE fitness >= ?"
+    number: int | None
+    [(number,)] = store.rows(query, (fitness,))
+    return number
 
 
 def outcomes_of(store: Reader, purpose: Purpose) -> list[tuple[int, str]]:

@@ -23,6 +23,8 @@ MetaKey = Literal[
     "tasks",  # fingerprints of tasks, settings and data by name, JSON
     "versions",  # of the packages that a fitness depends on, JSON
     "imported_runs",  # run directories whose scores are in `imported`, JSON
+    "searched_s",  # seconds of the search over all its processes
+    "cut",  # where time was up: the hours, and the number from which on nothing is born, JSON
 ]
 
 
@@ -124,7 +126,8 @@ class StageEntryRow(NamedTuple):
     difference: float | None  # mean fitness minus that baseline's, over paired seeds
     low: float | None  # its confidence interval
     high: float | None
-    p: float | None  # one-sided; in the finals adjusted for the number of finalists
+    margin: float | None  # that the difference must exceed; below 0: not much worse is enough
+    p: float | None  # one-sided, of "not above the margin"; in the finals adjusted for their number
 
 
 class ImportedRow(NamedTuple):
@@ -183,7 +186,8 @@ class Table:
 
     @property
     def key_columns(self) -> tuple[str, ...]:
-        return self.row._fields[: self.key]
+        names: tuple[str, ...] = self.row._fields[: self.key]
+        return names
 
     @property
     def create(self) -> str:
@@ -206,7 +210,8 @@ _SQL_TYPES = {int: "INTEGER", float: "REAL", str: "TEXT", bytes: "BLOB"}
 
 
 def _python_type(hint: Any) -> type:
-    return get_args(hint)[0] if isinstance(hint, types.UnionType) else hint
+    python_type: type = get_args(hint)[0] if isinstance(hint, types.UnionType) else hint
+    return python_type
 
 
 def _sql_type(hint: Any) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config.settings import StoreSettings
+from search.stopping import Stopped
 from search.storage.checksums import Checksum, as_stored, checksum
 from search.storage.database import (
     FILE,
@@ -89,7 +90,8 @@ class Reader:
     def iterate(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
         """The rows of a query, one by one."""
         with sqlite_errors(self.path, "it cannot be read"):
-            yield from self._connection.execute(query, values)
+            for row in self._connection.execute(query, values):  # noqa: UP028 (`yield from` would close the cursor)
+                yield row
 
     def meta(self, key: MetaKey) -> str | None:
         rows = self.rows(f"SELECT value FROM {META.name} WHERE key = ?", (key,))
@@ -200,14 +202,15 @@ class Store(Reader):
     def commit(self) -> None:
         """Writes all added rows in one transaction: all of them are on disk afterwards, or none."""
         checksums = dict(self._checksums)
+        # Whatever interrupts this, no row is written twice.
+        added, self._pending = self._pending, {row: _Pending() for row in TABLES}
         with sqlite_errors(self.path, "nothing committed before is lost"), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            for row, pending in self._pending.items():
+            for row, pending in added.items():
                 if pending.cleared or pending.rows:
                     self._write(TABLES[row], pending, checksums)
         first = not self._checksums[INDIVIDUALS.name].rows  # before this commit
         self._checksums = checksums
-        self._pending = {row: _Pending() for row in TABLES}
         self._committed_at = time.monotonic()
         if first or self._committed_at - self._checkpointed_at >= CHECKPOINT_S:
             self._checkpoint()
@@ -259,8 +262,10 @@ class Store(Reader):
         return self
 
     def __exit__(self, *raised: object) -> None:
+        """After an interruption, which may have come between two rows that belong together, what
+        was not committed is dropped."""
         try:
-            if not isinstance(raised[1], StoreError):
+            if not isinstance(raised[1], (StoreError, Stopped, KeyboardInterrupt)):
                 self.commit()
         finally:
             self.close()

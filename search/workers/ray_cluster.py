@@ -7,17 +7,22 @@ import contextlib
 import logging
 import math
 import os
+import queue
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from search.config.settings import WorkerSettings
-from search.stopping import SIGNALS, Stopped
+from search.stopping import SIGNALS
+
+STARTING_S = 4.0  # what Ray's start gets to end by itself, once it is given up
+SHUTTING_DOWN_S = 8.0  # longest wait for Ray's end after a signal
+TICK_S = 0.02  # longest time without our handlers
 
 
 class WorkerError(RuntimeError):
@@ -46,7 +51,7 @@ def connect(ray: Any, settings: WorkerSettings) -> bool:
     }
     if address != "local":
         _look_for(address)
-        _try(lambda: _interruptible(ray.init, options), ray, address, 1)
+        _try(lambda: ray.init(**options), ray, address, 1)
         return True
     options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     wanted = math.ceil((settings.count or 0) * settings.cpus)
@@ -57,15 +62,17 @@ def connect(ray: Any, settings: WorkerSettings) -> bool:
 
 def _try(start: Callable[[], Any], ray: Any, address: str, attempts: int) -> None:
     """Ray's start has fixed waits that a very busy machine exceeds, so more than once."""
+    others = frozenset(descendants(os.getpid()))  # the caller's own
     for left in reversed(range(attempts)):
+        starting = _Call(start)
         try:
-            with own_handlers():
-                start()
+            starting.result()
             return
         except BaseException as error:
-            shut_down(ray)
-            if isinstance(error, SystemExit):  # what Ray makes of SIGTERM
-                raise Stopped(signal.SIGTERM) from None
+            if starting.ended_within(STARTING_S):
+                shut_down(ray)
+            else:
+                kill_descendants(others)
             if not isinstance(error, Exception):
                 raise
             if not left:
@@ -77,23 +84,94 @@ def _try(start: Callable[[], Any], ray: Any, address: str, attempts: int) -> Non
 
 
 def shut_down(ray: Any) -> None:
-    """Ends Ray's connection and, if it was started here, Ray."""
-    with own_handlers():
-        ray.shutdown()
-
-
-@contextlib.contextmanager
-def own_handlers() -> Iterator[None]:
-    """Ray takes SIGTERM for itself when it starts, and gives it back to the kernel when it ends:
-    afterwards our handlers are put back."""
-    in_main = threading.current_thread() is threading.main_thread()  # the only one with handlers
-    handlers = {number: signal.getsignal(number) for number in SIGNALS} if in_main else {}
+    """Ends Ray's connection and, if it was started here, Ray: to the end, whatever arrives."""
+    ending = _Call(ray.shutdown)
     try:
-        yield
+        ending.result()
     finally:
-        for number, handler in handlers.items():
-            if handler is not None:  # of C code
-                signal.signal(number, handler)
+        ending.ended_within(SHUTTING_DOWN_S)
+
+
+class _Call:
+    """A call of Ray's that may wait in C++, where no signal is heard, and that changes how signals
+    are handled: so it runs in a thread of its own.
+
+    Ray gives SIGTERM back to the kernel in the midst of its end, for one, so meanwhile our handlers
+    are put back again and again. Outside the main thread there are none of ours.
+    """
+
+    def __init__(self, call: Callable[[], Any]):
+        self._call, self._coming, self._ended = call, Future[Any](), threading.Event()
+        self._handlers = {}
+        if threading.current_thread() is threading.main_thread():
+            found = {number: signal.getsignal(number) for number in SIGNALS}
+            self._handlers = {n: handler for n, handler in found.items() if handler is not None}
+        _Thread.free().make(self)
+
+    def run(self) -> None:
+        try:
+            self._coming.set_result(self._call())
+        except BaseException as error:
+            self._coming.set_exception(error)
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def result(self) -> Any:
+        """What it returns or raises, or what a signal's handler raises meanwhile."""
+        self.ended_within(math.inf)
+        return self._coming.result()
+
+    def ended_within(self, limit_s: float) -> bool:
+        """Waits for its end; whether it came."""
+        end = time.monotonic() + limit_s
+        while not self._ended.wait(TICK_S) and time.monotonic() < end:
+            self._put_back()
+        self._put_back()
+        return self._ended.is_set()
+
+    def _put_back(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+
+class _Thread:
+    """Makes Ray's calls, one after the other, as long as this process lives: with the thread that
+    started them Ray's processes would end (Linux's PR_SET_PDEATHSIG)."""
+
+    _latest: _Thread | None = None
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
+        self.is_busy = False
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def make(self, call: _Call) -> None:
+        self.is_busy = True
+        self._calls.put(call)
+
+    def _work(self) -> None:
+        while True:
+            call = self._calls.get()
+            call.run()
+            self.is_busy = False
+            call.end()
+
+    @classmethod
+    def free(cls) -> _Thread:
+        """The one there is, unless its last call was given up and has not ended."""
+        if cls._latest is None or cls._latest.is_busy:
+            cls._latest = cls()
+        return cls._latest
+
+    @classmethod
+    def stuck(cls) -> bool:
+        return cls._latest is not None and cls._latest.is_busy
+
+
+def is_stuck() -> bool:
+    """Whether a call of Ray's was given up that has not ended; Python's exit would wait for it."""
+    return _Thread.stuck()
 
 
 def _look_for(address: str) -> None:
@@ -113,23 +191,6 @@ def knock(address: str) -> None:
     socket.create_connection((host.strip("[]"), int(port)), timeout=5.0).close()
 
 
-def _interruptible(call: Callable[..., Any], options: dict[str, Any]) -> Any:
-    """A call that may wait in C++, where no signal is heard: so in a thread of its own."""
-    coming: Future[Any] = Future()
-
-    def run() -> None:
-        try:
-            coming.set_result(call(**options))
-        except BaseException as error:
-            coming.set_exception(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(0.2)  # a signal that comes just before a wait is heard after it
-    return coming.result()
-
-
 def descendants(process: int) -> list[int]:
     """The processes that a process started, and those that they started (Linux)."""
     found = []
@@ -138,6 +199,15 @@ def descendants(process: int) -> list[int]:
             for child in map(int, task.read_text().split()):
                 found += [child, *descendants(child)]
     return found
+
+
+def kill_descendants(others: Collection[int] = ()) -> None:
+    """Ends all processes that this one has started but others: Ray's outlive it by a minute."""
+    for _ in range(2):  # one may be starting another
+        for process in set(descendants(os.getpid())).difference(others):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(TICK_S)
 
 
 def cause(error: BaseException) -> str:

@@ -6,11 +6,9 @@ Which jobs it gets, and what follows from its loss, is decided in batches.py.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import secrets
-import signal
 import sys
 import time
 from collections import deque
@@ -30,7 +28,7 @@ from search.workers.ray_cluster import (
     WorkerError,
     cause,
     connect,
-    descendants,
+    kill_descendants,
     knock,
     shut_down,
 )
@@ -98,7 +96,7 @@ class RayWorkers:
         self._gcs = self._ray.get_runtime_context().gcs_address
         try:
             self.count = self._worker_count()
-        except WorkerError:
+        except BaseException:
             self.close()
             raise
         self._actor_class = self._ray.remote(
@@ -170,9 +168,8 @@ class RayWorkers:
     def close(self) -> None:
         """Ends the workers and, if it was started here, Ray."""
         if self._lost:  # a call to Ray may wait for ever, and its agents outlive it by a minute
-            for process in descendants(os.getpid()) if self._started else ():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
+            if self._started:
+                kill_descendants()
             return
         for slot in self._slots:
             self._kill(slot)

@@ -54,7 +54,9 @@ UNARY = {
 BINARY = {
     "add": lambda x, y: x + y, "subtract": lambda x, y: x - y, "multiply": lambda x, y: x * y,
     "divide": lambda x, y: x / single(y + GUARD), "power": np.power,
-    "maximum": np.maximum, "minimum": np.minimum,
+    # 0.0 is larger than -0.0 (IEEE 754-2019); numpy gives either.
+    "maximum": lambda x, y: np.where((x == 0) & (y == 0), x + y, np.maximum(x, y)),
+    "minimum": lambda x, y: np.where((x == 0) & (y == 0), -(-x - y), np.minimum(x, y)),
 }  # fmt: skip
 CONSTANTS = {"get_pi": np.pi, "get_e": np.e, "get_eps": 1e-8}
 

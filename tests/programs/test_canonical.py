@@ -36,11 +36,22 @@ SAME = [
     ("a = -g; b = tanh(a); update = -b", "update = tanh(g)"),
     ("a = sign(g); update = sign(a)", "update = sign(g)"),
     ("update = g - 0", "update = g * 1"),
+    ("update = g + 0", "update = g * 1"),  # but for the sign of a zero
+    ("update = g * 0", "update = g - g"),  # gradients are finite
+    ("a = -g; b = -w; update = a + b", "a = g + w; update = -a"),
+    ("a = g * 0.5; update = sign(a)", "update = sign(g)"),
+    ("a = sign(g); update = cube(a)", "update = sign(g)"),
+    ("a = norm(lr); update = g * a", "a = global_norm(lr); update = g * a"),
 ]
 OTHER = [
     ("update = g - w", "update = w - g"),
-    ("update = g + 0", "update = g * 1"),  # -0.0 becomes 0.0
-    ("update = g * 0", "update = g - g"),  # for infinities neither is 0
+    ("a = g + 0; update = reciprocal(a)", "update = reciprocal(g)"),  # of -0.0
+    ("a = exp(g); update = a * 0", "a = exp(g); update = a - a"),  # for infinities neither is 0
+    ("a = g * -0.5; update = sign(a)", "update = sign(g)"),
+    ("a = g * 1e-30; update = sign(a)", "update = sign(g)"),  # may be 0
+    ("a = norm(lr); update = g * a", "a = abs(lr); update = g * a"),  # in numpy, of 1e-30
+    ("a = norm(lr); update = g * a", "a = square(lr); a = sqrt(a); update = g * a"),  # in XLA
+    ("a = interp(0.1, 0.3, 0.7); update = g * a", "update = g * 0.24"),  # fused or not
     ("update = g / w", "a = reciprocal(w); update = g * a"),  # the guard
     ("update = g / -2", "a = g / 2; update = -a"),  # the guard
     ("a = -g; update = sinh(a)", "a = sinh(g); update = -a"),  # not bit for bit in XLA
@@ -87,7 +98,7 @@ def test_states():
     assert canonical_hash(one) != canonical_hash(single)
 
 
-def test_states_that_differ_late_are_told_apart():
+def test_states_that_differ_late_are_distinguished():
     """A delay line of eight states against one of seven: equal for seven steps, then not."""
 
     def delay(length):
@@ -98,6 +109,59 @@ def test_states_that_differ_late_are_told_apart():
         )
 
     assert canonical_hash(delay(8)) != canonical_hash(delay(7))
+
+
+ZERO = [  # a state that is zero, and the program without it
+    ("update = g + m", "update = g * 1"),
+    ("m = m * 0.9; update = g + m", "update = g * 1"),
+    ("m = interp(m, m, 0.9); update = interp(g, m, 0.75)", "update = g * 0.25"),
+    ("m = interp(m, m, 0.9); update = interp(m, g, 0.75)", "update = g * 0.75"),
+    ("m = -m; update = w - m", "update = w * 1"),
+    ("a = tanh(m); m = sqrt(a); update = w - m", "update = w * 1"),
+    ("a = norm(m); m = m * a; update = g + m", "update = g * 1"),
+    ("m = dot(m, g); m = m * w; update = g + m", "update = g * 1"),
+    ("a = sign(g); m = m * a; update = g + m", "update = g * 1"),
+    ("m = m * lr; update = maximum(g, m)", "update = maximum(g, 0)"),
+    ("a = m + 1; update = g * a", "update = g * 1"),
+    ("m = clip(m, 0.5); update = g + m", "update = g * 1"),
+]
+NOT_ZERO = [
+    ("m = m + 1; update = g + m", "update = g * 1"),
+    ("a = exp(g); m = m * a; update = g + m", "update = g * 1"),  # infinite times 0
+    ("a = -m; a = reciprocal(a); a = arctan(a); update = g * a",
+     "a = reciprocal(m); a = arctan(a); update = g * a"),  # -0.0
+    ("a = m + 0.5; a = global_norm(a); update = g * a", "update = g * 0.5"),  # elements count
+    ("update = g / m", "update = g / 0"),  # XLA multiplies by the reciprocal of a scalar
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), ZERO)
+def test_states_that_stay_zero(one, other):
+    one, other = _program(one, "m"), _program(other)
+    assert canonical_hash(one) == canonical_hash(other)
+    assert np.array_equal(_outputs(one)[0], _outputs(other)[0])
+
+
+@pytest.mark.parametrize(("one", "other"), NOT_ZERO)
+def test_states_that_are_not_just_zero(one, other):
+    assert canonical_hash(_program(one, "m")) != canonical_hash(_program(other, "m"))
+
+
+def test_states_that_keep_each_other_zero():
+    both = "t = n * 0.5; n = m * 1; m = t * 1; update = g + m"
+    assert canonical_hash(_program(both, "m n")) == canonical_hash(_program("update = g * 1"))
+    fed = "t = n * 0.5; n = m + 1; m = t * 1; update = g + m"
+    assert canonical_hash(_program(fed, "m n")) != canonical_hash(_program("update = g * 1"))
+
+
+def test_the_sign_of_a_zero_counts_where_it_tells():
+    """-x + x is 0.0 and -(x - x) is -0.0; of these the reciprocals differ."""
+    one = "a = sign(w); b = sign(g); a = -a; b = -b; c = a + b"
+    other = "a = sign(w); b = sign(g); c = a + b; c = -c"
+    tail = "; c = reciprocal(c); update = arctan(c)"
+    one, other = _program(one + tail), _program(other + tail)
+    assert not np.array_equal(_outputs(one)[0], _outputs(other)[0])
+    assert canonical_hash(one) != canonical_hash(other)
 
 
 def test_program_8_is_its_live_part():

@@ -12,7 +12,7 @@ def _mistakes(text: str) -> list[str]:
     return [str(error) for error in (caught.value, *caught.value.others)]
 
 
-def test_every_mistake_with_its_place():
+def test_every_mistake_with_its_position():
     messages = _mistakes(
         "def train(w, g, m, lr):\n"
         "  a = sqr(g)\n"

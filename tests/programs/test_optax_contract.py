@@ -237,7 +237,7 @@ def test_x64_with_jit_and_a_double_schedule(engine):
 
 
 @pytest.mark.parametrize("engine", ["compiled", "interpreted"])
-def test_float64_parameters_are_told_that_states_are_float32(engine):
+def test_float64_parameters_are_warned_that_states_are_float32(engine):
     with jax.enable_x64(True):
         params = {"w": jnp.ones(3, jnp.float64)}
         tx = ENGINES[engine](load("library:adamw"))

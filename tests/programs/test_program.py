@@ -136,7 +136,7 @@ def test_bad_text_is_one_clear_error(name):
     assert caught.value.line >= 1
 
 
-def test_an_error_names_its_place():
+def test_an_error_names_its_position():
     with pytest.raises(ProgramError, match=r"rule.py:3:12: unknown function 'sqr'"):
         parse("def train(w, g, lr):\n  a = g * 1\n  update = sqr(a)\n  return update", "rule.py")
 

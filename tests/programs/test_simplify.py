@@ -44,7 +44,7 @@ def test_library_program_comes_out_no_longer_and_equal(name, simplified):
     before, after = result.original, result.program
     assert len(after) <= len(before) and len(after.states) <= len(before.states)
     assert analyse(after).live == tuple(range(len(after)))
-    same = check(before, after, Claim.UP_TO_GUARDS)
+    same = check(before, after, claim=Claim.UP_TO_GUARDS)
     assert same.passed, same.note
     assert all(step.applied and step.check.passed for step in result.certificate)
     assert parse(str(after)) == after
@@ -189,7 +189,7 @@ def test_certificate_compares_the_first_program_with_the_last():
     )
     assert result.kept == (("m", "m"),) and result.check.passed and result.claim is Claim.EXACT
     other = update_only("m = interp(g, m, 0.91)", "update = m * lr", states="m")
-    failed = check(result.original, other, Claim.EXACT)
+    failed = check(result.original, other, claim=Claim.EXACT)
     wrong = replace(result, program=other, check=failed)
     assert not failed.passed and "differs at step" in failed.note
     assert "Check: FAILED" in as_markdown(wrong) and not as_dict(wrong)["check"]["passed"]
@@ -228,7 +228,7 @@ def test_a_work_limit_gives_the_best_so_far():
     program, _ = obfuscate(load("library:program5"), random.Random(1), 20, 20)
     result = simplify(program, 0)
     assert not result.complete and len(result.program) < len(program)
-    assert check(program, result.program, Claim.EXACT).passed
+    assert check(program, result.program, claim=Claim.EXACT).passed
     assert "The work that was allowed was done" in as_markdown(result)
     lengths = [len(simplify(program, work).program) for work in (0, 200_000, 10_000_000)]
     assert lengths == sorted(lengths, reverse=True) and lengths[0] > lengths[-1]
@@ -244,9 +244,9 @@ def test_kinds_are_kept():
     """g - g is a tree of zeros, not the number 0."""
     program = update_only("z = g - g", "update = z + lr")
     result = simplify(program).program
-    assert len(result) == 2 and check(program, result, Claim.EXACT).passed
+    assert len(result) == 2 and check(program, result, claim=Claim.EXACT).passed
     sum_of_kinds = update_only("a = lr + g", "b = a - g", "update = b * g")
-    assert check(sum_of_kinds, simplify(sum_of_kinds).program, Claim.EXACT).passed
+    assert check(sum_of_kinds, simplify(sum_of_kinds).program, claim=Claim.EXACT).passed
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ def test_states(statements, states, length, count):
     """States that say the same as others go; a state is kept in the form that needs least."""
     program = update_only(*statements, states=states)
     result = simplify(program).program
-    assert check(program, result, Claim.UP_TO_GUARDS).passed
+    assert check(program, result, claim=Claim.UP_TO_GUARDS).passed
     assert len(result) == length, str(result)
     assert len(result.states) == count
 
@@ -337,7 +337,7 @@ def test_copies_and_swaps_survive():
     """Outputs that are inputs or other outputs need a copy, and must not be overwritten early."""
     program = update_only("t = a * 1", "a = b * 1", "b = t + g", "update = a + lr", states="a b")
     result = simplify(program).program
-    assert check(program, result, Claim.EXACT).passed
+    assert check(program, result, claim=Claim.EXACT).passed
     for text in ("update = g * 1", "update = w * 1.0"):
         assert len(simplify(update_only(text)).program) == 1
 

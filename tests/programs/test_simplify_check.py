@@ -36,14 +36,14 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("before", "after", "claim"), EQUAL)
 def test_equal_up_to_rounding(before, after, claim):
-    result = check(program(*before), program(*after), claim)
+    result = check(program(*before), program(*after), claim=claim)
     assert result.passed, result.note
     assert result.compared > 1000
 
 
 @pytest.mark.parametrize(("before", "after", "claim"), DIFFERENT)
 def test_different(before, after, claim):
-    result = check(program(*before), program(*after), claim)
+    result = check(program(*before), program(*after), claim=claim)
     assert not result.passed
     assert "differs at step" in result.note
 
@@ -76,7 +76,7 @@ def test_different(before, after, claim):
 )
 def test_float32_shows_what_float64_does_not(before, after, claim, where):
     """Underflow, overflow, and guards that matter because the program makes small numbers."""
-    result = check(program(*before), program(*after), claim)
+    result = check(program(*before), program(*after), claim=claim)
     assert not result.passed
     assert f"{where} are needed" in result.note or f"{where} and" in result.note
 
@@ -86,7 +86,7 @@ def test_float32_holds_for_each_output():
     states = [f"{name} = interp(g, {name}, 0.9)" for name in "abcd"]
     before = program(*states, "x = a * 1e-9", "y = abs(x)", "update = x / y", states="a b c d")
     after = program(*states, "update = sign(a)", states="a b c d")
-    result = check(before, after, Claim.UP_TO_GUARDS, [(s, s) for s in "abcd"])
+    result = check(before, after, claim=Claim.UP_TO_GUARDS, states=[(s, s) for s in "abcd"])
     assert not result.passed and result.float32 == 0
 
 
@@ -95,28 +95,28 @@ def test_the_sign_of_a_mean_of_gradients_passes():
     mean = "m = interp(g, m, 0.9)"
     before = program(mean, "a = m * m", "a = sqrt(a)", "update = m / a", states="m")
     after = program(mean, "update = sign(m)", states="m")
-    assert check(before, after, Claim.UP_TO_GUARDS, [("m", "m")]).passed
-    assert not check(before, after, Claim.EXACT, [("m", "m")]).passed
+    assert check(before, after, claim=Claim.UP_TO_GUARDS, states=[("m", "m")]).passed
+    assert not check(before, after, claim=Claim.EXACT, states=[("m", "m")]).passed
 
 
 def test_rounding_does_not_explain_everything():
     """0 / 0 is 0 with the guard, whatever noise in n would make of it."""
     before = program("n = dot(w, w)", "z = n / n", "z = z - 1", "a = z / z", "update = g + a")
-    assert not check(before, program("update = g + 1"), Claim.UP_TO_GUARDS).passed
+    assert not check(before, program("update = g + 1"), claim=Claim.UP_TO_GUARDS).passed
 
 
 def test_a_difference_that_shows_late_is_seen():
     """A state that decays a little faster."""
     before = program("m = interp(g, m, 0.9)", "update = m * lr", states="m")
     after = program("m = interp(g, m, 0.9000001)", "update = m * lr", states="m")
-    assert not check(before, after, Claim.EXACT, [("m", "m")]).passed
+    assert not check(before, after, claim=Claim.EXACT, states=[("m", "m")]).passed
 
 
 def test_states_are_compared_on_request():
     before = program("m = interp(g, m, 0.9)", "update = g * lr", states="m")
     after = program("m = interp(g, m, 0.8)", "update = g * lr", states="m")
-    assert check(before, after, Claim.EXACT).passed
-    assert not check(before, after, Claim.EXACT, [("m", "m")]).passed
+    assert check(before, after, claim=Claim.EXACT).passed
+    assert not check(before, after, claim=Claim.EXACT, states=[("m", "m")]).passed
 
 
 def test_nan_after_is_a_failure_and_nan_before_is_not():
@@ -124,16 +124,16 @@ def test_nan_after_is_a_failure_and_nan_before_is_not():
         program("update = g * 2"),
         program("t = arcsin(g)", "t = t * 0", "update = g + t"),
     )
-    assert not check(program("update = g * 1"), unsafe, Claim.EXACT).passed
+    assert not check(program("update = g * 1"), unsafe, claim=Claim.EXACT).passed
     diverging = program("t = sqrt(g)", "t = log(0.0)", "update = g * t")
-    assert check(diverging, safe, Claim.EXACT).passed
+    assert check(diverging, safe, claim=Claim.EXACT).passed
 
 
 def test_same_arithmetic_means_the_same_bits():
     before, after = program("t = w * 0.3", "update = t * 7"), program("update = w * 2.1")
-    assert check(before, after, Claim.EXACT).passed
-    assert not check(before, after, Claim.EXACT, same_arithmetic=True).passed
-    assert check(before, before, Claim.EXACT, same_arithmetic=True).passed
+    assert check(before, after, claim=Claim.EXACT).passed
+    assert not check(before, after, claim=Claim.EXACT, same_arithmetic=True).passed
+    assert check(before, before, claim=Claim.EXACT, same_arithmetic=True).passed
 
 
 def test_settings_are_several_shapes_and_magnitudes():

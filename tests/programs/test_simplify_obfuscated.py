@@ -39,7 +39,7 @@ def undo(cases, simplified) -> int:
     for case in cases:
         name, program, _ = obfuscated(case)
         result = simplify(program)
-        same = check(simplified[name].original, result.program, Claim.UP_TO_GUARDS)
+        same = check(simplified[name].original, result.program, claim=Claim.UP_TO_GUARDS)
         assert same.passed, f"case {case}, {name}: {same.note}"
         assert result.complete and len(result.program) <= len(program)
         back += len(result.program) <= len(simplified[name].program)
@@ -63,7 +63,7 @@ def test_obfuscation_is_sound_and_covers_its_kinds():
         made |= set(kinds)
         original = load(f"library:{name}")
         assert len(program) >= len(original) + 5
-        result = check(original, program, Claim.UP_TO_GUARDS)
+        result = check(original, program, claim=Claim.UP_TO_GUARDS)
         assert result.passed, f"case {case}, {name}: {result.note}"
         live = {program.statements[i].target for i in analyse(program).live}
         redundant = set(range(len(program))) - set(analyse(program).live)
@@ -85,5 +85,5 @@ def test_evolved_and_random_programs(seed):
     assert len(result.program) <= len(live_across_steps(program))
     # float32 may lose all of a small x in log(exp(x)); a step to x is rightly refused then.
     assert all(step.applied or "are needed" in step.check.note for step in result.certificate)
-    same = check(program, result.program, Claim.UP_TO_GUARDS)
+    same = check(program, result.program, claim=Claim.UP_TO_GUARDS)
     assert same.passed, same.note

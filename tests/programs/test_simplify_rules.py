@@ -170,7 +170,7 @@ def test_rule_holds_numerically(rule):
                 for side in (rule.left, rule.right)
             )
             settings = SETTINGS[:1] if rule.rounds else SETTINGS
-            result = check(left, right, rule.claim, settings=settings)
+            result = check(left, right, claim=rule.claim, settings=settings)
             assert result.passed, f"{kinds} {constants}\n{left}\n{right}\n{result.note}"
             if not letters(parse_pattern(rule.left)) & set(CONSTANTS):
                 break

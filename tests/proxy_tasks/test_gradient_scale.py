@@ -95,7 +95,9 @@ def plane(**scales):
 
 def fitness(optimizer, **scales):
     """[seeds], scored and trained on the loss itself, which is not scaled."""
-    return np.array([result.fitness for result in train(plane(**scales), optimizer, range(3))])
+    return np.array(
+        [result.fitness for result in train(plane(**scales), optimizer, seeds=range(3))]
+    )
 
 
 SCALES = ({"gradient_scale_by_seed": 3.0}, {"gradient_scale_by_array": 3.0})

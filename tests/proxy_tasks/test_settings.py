@@ -86,7 +86,7 @@ def test_settings_are_frozen():
     ],
 )
 def test_values_from_text(key, text, value):
-    read = value_from_text("task t", Example, key, text)
+    read = value_from_text("task t", Example, key=key, text=text)
     assert (read, type(read)) == (value, type(value))
 
 
@@ -95,7 +95,7 @@ def test_values_from_text(key, text, value):
 )
 def test_any_text_is_a_value_or_one_clear_line(key, text):
     try:
-        value = value_from_text("task t", Example, key, text)
+        value = value_from_text("task t", Example, key=key, text=text)
     except TaskError as error:
         assert str(error).startswith("task t: ") and str(error).isprintable()
     else:

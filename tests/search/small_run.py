@@ -138,7 +138,7 @@ def _add_funnel(store: Store) -> None:
         rows = [("individual 3 (of 2)", str(steps()[3][2]), "library:adamw"),
                 ("library:adamw", str(load("library:adamw")), None)]  # fmt: skip
         for place, (name, text, against) in enumerate(rows):
-            tested = (0.1, 0.05, 0.15, 0.01) if against else (None,) * 4
+            tested = (0.1, 0.05, 0.15, 0.0, 0.01) if against else (None,) * 5
             store.add(
                 StageEntryRow(
                     stage, place, name, text, json.dumps([-1.0 - place, -1.5 - place]),

@@ -95,7 +95,7 @@ def test_a_cluster_may_have_more_workers_than_this_machine_has_room_for():
         ("tuning.keep=200", "tuning.keep: 200 is more than the 192 draws: all of them are kept"),
     ],
 )
-def test_what_has_no_effect_is_told(override, doubt):
+def test_what_has_no_effect_is_reported(override, doubt):
     assert doubts(loads(MINIMAL)) == []
     assert doubts(loads(MINIMAL, overrides=[override])) == [doubt]
 
@@ -103,7 +103,7 @@ def test_what_has_no_effect_is_told(override, doubt):
 @pytest.mark.parametrize(
     "path", sorted((Path(__file__).parents[2] / "configs").glob("*.yaml")), ids=lambda p: p.stem
 )
-def test_the_shipped_configs_ask_for_nothing_in_vain(path):
+def test_every_setting_of_the_shipped_configs_has_an_effect(path):
     assert doubts(load(path)) == []
 
 

@@ -131,7 +131,7 @@ def test_a_winner_that_cannot_be_ablated_is_delivered_after_exact_passes(conclud
     assert all((run_dir / name).read_text() for name in FILES)
 
 
-def test_without_a_confirmed_program_the_searchs_best_is_delivered_and_said_to_be_that(concluded):
+def test_without_a_confirmed_program_the_searchs_best_is_delivered_and_labelled(concluded):
     said, run_dir = concluded(lambda r: planted(r) - 9 * ("@" in r.task and has(r.program, "clip")))
     assert "No program is shown to be better" in said
     for text in (said, (run_dir / CERTIFICATE).read_text()):
@@ -139,7 +139,7 @@ def test_without_a_confirmed_program_the_searchs_best_is_delivered_and_said_to_b
     assert all((run_dir / name).read_text() for name in FILES)
 
 
-def test_it_is_said_which_constants_are_delivered(concluded, monkeypatch):
+def test_the_output_states_which_constants_are_delivered(concluded, monkeypatch):
     monkeypatch.setattr(simplifying, "_with_first_constants", lambda *_: None)
     said, run_dir = concluded()
     for text in (said, (run_dir / CERTIFICATE).read_text()):

@@ -68,6 +68,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(parser, capsys, line, said):
          "error: standard output: No space left on device. Go on."),
     ],
 )  # fmt: skip
-def test_an_error_is_told_with_its_exit_code_and_how_to_go_on(error, running, code, text, capsys):
+def test_an_error_is_reported_with_its_exit_code_and_how_to_go_on(
+    error, running, code, text, capsys
+):
     assert report(error, running=running, go_on="Go on.") == code
     assert capsys.readouterr().err == text + "\n"

@@ -12,7 +12,7 @@ from proxy_tasks import make_task
 from search.evaluate import main
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.fitness import Outcome
-from search.evaluation.optimizers import parse_handmade
+from search.evaluation.optimizers import parse_hand_designed
 
 STEPS = 60
 LION = load("library:lion")
@@ -71,7 +71,9 @@ def test_which_engine_runs(task, engine):
     assert made.engine_of(task.name, LION) == (
         "compiled" if engine == "compiled" else "interpreted"
     )
-    assert made.engine_of(task.name, parse_handmade("optax:sgd(learning_rate=1)")) == "compiled"
+    assert (
+        made.engine_of(task.name, parse_hand_designed("optax:sgd(learning_rate=1)")) == "compiled"
+    )
 
 
 def test_text(capsys, tmp_path):

@@ -169,8 +169,8 @@ def test_a_signal_ends_cleanly_and_the_last_line_resumes(config, reference, tmp_
     assert not psutil.wait_procs(family, timeout=5)[1]
     command = shlex.split(json.loads(done.stdout.splitlines()[-1])["resume"])
     assert Path(command[0]).samefile(sys.executable)
-    assert command[1:3] == ["-m", "search.run"] and command[-1] == "--resume"
-    again = [part.replace("address=local", "address=in_process") for part in command[3:]]
+    assert command[1:] == ["-m", "search.run", "--resume", str(run_dir)]
+    again = [*command[3:], "--set", "workers.address=in_process"]
     assert finished(subprocess.Popen([*TOY, *again], stdout=-1, stderr=-1)).returncode == 0
     assert digest(run_dir) == reference
 
@@ -183,7 +183,9 @@ def test_the_death_of_ray_ends_with_the_resume_command(config, reference, tmp_pa
     [gcs] = [child for child in family if "gcs_server" in child.name()]
     gcs.kill()
     done = finished(process, 30)
-    assert done.returncode == 75 and done.stderr.splitlines()[-1].endswith("--resume")
+    assert done.returncode == 75 and done.stderr.splitlines()[-1].endswith(
+        f"--resume {tmp_path / 'run'}"
+    )
     assert not psutil.wait_procs(family, timeout=15)[1]
     options = "--resume", "--set", "workers.address=in_process"
     assert finished(start(config, tmp_path / "run", *options)).returncode == 0
@@ -273,18 +275,18 @@ def test_a_signal_ends_the_wait_for_a_ray_that_does_not_answer(config, tmp_path,
         connection.close()
     assert time.monotonic() - begin < 30
     assert done.returncode == 128 + number and done.stderr.count("Traceback") == 0
-    assert json.loads(done.stdout.splitlines()[-1])["resume"].endswith(" --resume")
+    assert json.loads(done.stdout.splitlines()[-1])["resume"].endswith(f"--resume {tmp_path}/run")
 
 
 def test_the_resume_command_names_this_python(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "my env" / "python"))
-    command = resume_command("c.yaml", Path("runs/c"), ["seed=1"])
+    command = resume_command(Path("runs/c"), tasks_file="t.py", overrides=["stop.hours=0"])
     assert command == (
-        "'my env/python' -m search.run --config c.yaml --run-dir runs/c --set seed=1 --resume"
+        "'my env/python' -m search.run --resume runs/c --tasks-file t.py --set stop.hours=0"
     )
     monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
-    assert resume_command("c.yaml", Path("c"), []).startswith("/usr/bin/python3 -m search.run ")
+    assert resume_command(Path("c")) == "/usr/bin/python3 -m search.run --resume c"
 
 
 def test_what_keeps_a_search_from_starting_leaves_the_directory_free(config, tmp_path):
@@ -293,7 +295,7 @@ def test_what_keeps_a_search_from_starting_leaves_the_directory_free(config, tmp
     refused = finished(start(config, tmp_path / "run", *bad))
     assert refused.returncode == 1 and refused.stderr.count("Traceback") == 0
     assert "no Ray cluster answers at workers.address '127.0.0.1:9'" in refused.stderr
-    assert refused.stderr.splitlines()[-1].endswith(" --resume")
+    assert refused.stderr.splitlines()[-1].endswith(f" --resume {tmp_path / 'run'}")
     options = "--set", "evolution.children=20"
     assert finished(start(config, tmp_path / "run", *options)).returncode == 0
     refused = finished(start(config, tmp_path / "two", "--set", f"cache.runs={tmp_path / 'no'}"))

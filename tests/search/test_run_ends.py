@@ -42,7 +42,7 @@ def test_output_that_nobody_reads_ends_it_with_the_resume_command(command, tmp_p
     assert done.returncode == 1 and "Traceback" not in done.stderr
     first, last = done.stderr.splitlines()
     assert first == "error: standard output: Broken pipe. To continue:"
-    assert last.endswith(" --resume")
+    assert last.endswith(f" --resume {tmp_path / 'run'}")
     resumed(command)
 
 
@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_written_is_named_and_the_search_kept(command, tmp
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert f"error: {tmp_path}/run/funnel.md: Is a directory. To continue:" in done.stderr
-    assert done.stderr.splitlines()[-1].endswith(" --resume")
+    assert done.stderr.splitlines()[-1].endswith(f" --resume {tmp_path / 'run'}")
     with Reader(tmp_path / "run") as store:
         assert store.rows("SELECT count(*) FROM individuals") == [(151,)]
 

@@ -23,7 +23,7 @@ from search.evaluation.fitness import (
 )
 from search.evaluation.jobs import Purpose
 from search.evolution.counters import Statistics
-from search.evolution.hurdles import Field, may_be_audited, thresholds
+from search.evolution.hurdles import ThresholdTracker, may_be_audited, thresholds
 from search.reports.summary import audits, fame
 from search.selection.comparison import t_interval
 from search.selection.finalists import LEVEL, Finalist
@@ -106,7 +106,7 @@ def test_thresholds_follow_a_population_that_moves_on_to_the_last_bit():
         return Score(sum(by_task), Outcome.COMPLETED, tuple(by_task), tuple(points))
 
     population = deque([rejected(Outcome.DIVERGED)] * 20)
-    field, seen = Field(20, settings), 0
+    field, seen = ThresholdTracker(20, settings), 0
     for _ in range(200):
         for _ in range(rng.choice([0, 1, 1, 3, 30])):
             population.popleft()
@@ -124,7 +124,7 @@ def test_audits_take_their_share_of_what_was_rejected_early():
         assert chosen == (pytest.approx(1000, abs=20) if early else 0)
 
 
-def test_false_rejections_are_told_by_the_fitness_over_all_tasks_and_seeds(tmp_path):
+def test_false_rejections_are_counted_by_the_fitness_over_all_tasks_and_seeds(tmp_path):
     """Two tasks of different scales: the worse of them alone says nothing."""
     config = Config(evaluation={"tasks": ("a", "b"), "seeds": 2, "weights": (1.0, 3.0)})
     with Store(tmp_path) as store:

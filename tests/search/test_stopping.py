@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from search.stopping import SIGNALS, Stage, Stopping
+from search.stopping import SIGNALS, Stage, Stopped, Stopping, at_once, deferred
 
 
 def _run(code: str, **options) -> subprocess.Popen:
@@ -92,3 +92,60 @@ def test_catching_signals_costs_no_import():
     code += "print(*sorted({m.split('.')[0] for m in set(sys.modules) - before} - set(sys.stdlib_module_names)))"
     with _run(code, env={**os.environ}) as process:
         assert process.stdout.read() == "search\n"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_what_computes_is_stopped_where_it_is_and_the_loop_inside_asks(number):
+    body = """
+stopping.defer()
+try:
+    with at_once(stopping):
+        with deferred(stopping):
+            print('ready', flush=True)
+            while not stopping():
+                time.sleep(0.01)
+        print('loop', flush=True)
+        with at_once(stopping):
+            print('not here')
+except Stopped as stopped:
+    print(*stopped.args, stopping.stage is Stage.DEFERRED)
+"""
+    assert _send(_run(PROLOGUE + body), number) == (0, f"loop\n{int(number)} True\n", "")
+
+
+def test_signals_that_come_together_are_one():
+    body = """
+import os
+stopping.defer()
+for _ in range(2):
+    os.kill(os.getpid(), SIGNALS[1])
+print(int(stopping()))
+"""
+    with _run(PROLOGUE + body) as process:
+        assert process.stdout.read() == "15\n"
+    assert process.returncode == 0
+
+
+def test_a_function_of_the_callers_is_asked_before_what_takes_its_time():
+    with at_once(lambda: None), deferred(lambda: None):
+        pass
+    with pytest.raises(Stopped), at_once(lambda: 2):
+        raise AssertionError
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_python_ends_leaves_the_exit_code(number):
+    body = """
+import atexit, sys
+stopping.end()
+class Late:
+    def __del__(self):
+        print('ready', flush=True)
+        time.sleep(60)
+sys.modules['late'] = Late()
+"""
+    process = _run(PROLOGUE + body.replace("time.sleep(60)", "input()"), stdin=-1)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    process.stdin.close()
+    assert process.wait(60) == 0

@@ -75,9 +75,9 @@ def chart(
     if not values:
         return tag("figure", tag("figcaption", tag("b", title)), tag("p", "No values yet."))
     xs = [value for one in series for value, _ in one.points]
-    across = _axis(min(xs), max(xs), LEFT, WIDTH - RIGHT)
+    across = _axis(min(xs), max(xs), start=LEFT, end=WIDTH - RIGHT)
     low, high = y_range or _range(values)
-    up = _axis(low, high, HEIGHT - BOTTOM, TOP)
+    up = _axis(low, high, start=HEIGHT - BOTTOM, end=TOP)
     cut = sum(value < up.low for value in values)
     if cut:
         says += f" {cut} values below {up.low:.4g} are drawn at the bottom."
@@ -85,8 +85,8 @@ def chart(
         "svg",
         tag("title", title),
         tag("desc", says),
-        _grid(across, up, x, y),
-        *(_drawn(one, i, across, up) for i, one in enumerate(series)),
+        _grid(across, up, x=x, y=y),
+        *(_drawn(one, i, across=across, up=up) for i, one in enumerate(series)),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         role="img",
         aria_label=f"{title}. {says}",
@@ -105,7 +105,7 @@ def chart(
     )  # fmt: skip
 
 
-def _axis(low: float, high: float, start: float, end: float) -> Axis:
+def _axis(low: float, high: float, *, start: float, end: float) -> Axis:
     if high - low <= max(1e-9 * max(abs(low), abs(high)), 1e-100):  # all the same, but for rounding
         around = max(0.5, 1e-6 * abs(high))
         low, high = low - around, high + around
@@ -127,7 +127,7 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _grid(across: Axis, up: Axis, x: str, y: str) -> Html:
+def _grid(across: Axis, up: Axis, *, x: str, y: str) -> Html:
     parts = []
     for value in up.ticks():
         at = up.at(value)
@@ -145,7 +145,7 @@ def _grid(across: Axis, up: Axis, x: str, y: str) -> Html:
     return tag("g", *parts, aria_hidden="true")
 
 
-def _drawn(one: Series, index: int, across: Axis, up: Axis) -> Html:
+def _drawn(one: Series, index: int, *, across: Axis, up: Axis) -> Html:
     look = f"c{index % COLORS} d{index % COLORS}"
     known = [(i, x, y) for i, (x, y) in enumerate(one.points) if y is not None]
     at = [(f"{across.at(x):.1f}", f"{up.at(y):.1f}") for _, x, y in known]

@@ -80,7 +80,7 @@ def several(name: str, lines: Sequence[Line]) -> list[Series]:
     ]
 
 
-def figures(key: str, course: Course, start: float, meta: Mapping[int, Sequence[Point]],
+def figures(key: str, course: Course, *, start: float, meta: Mapping[int, Sequence[Point]],
             level: float) -> Html:  # fmt: skip
     """The figures of one run."""
     by_repeat = [Lines.of(points) for points in course.values()]

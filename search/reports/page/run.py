@@ -56,7 +56,8 @@ def run_part(run_dir: Path, key: str) -> RunPart:
         parts = [
             ("Result", _conclusion(run_dir, facts, stages)),
             ("Course", join([
-                figures(key, course, start_fitness(store), curves(store, settings), settings.level),
+                figures(key, course, start=start_fitness(store), level=settings.level,
+                        meta=curves(store, settings)),
                 _mutations(facts),
             ])),
             ("Leading programs", _leading(leading)),
@@ -98,7 +99,7 @@ def _confirmed(stages: list[dict[str, Any]]) -> str:
         return "no: no funnel has been run yet"
     passed = [one["name"] for one in stages[-1]["programs"] if one["goes_on"]]
     if stages[-1]["stage"] == FINALS and passed:
-        return f"yes, better than every baseline on fresh seeds: {', '.join(passed)}"
+        return f"yes, it passed the finals of the funnel, on fresh seeds: {', '.join(passed)}"
     return "no: the funnel showed no program to be better than the baselines"
 
 
@@ -146,7 +147,7 @@ def _winner(leading: list[dict[str, Any]], stages: list[dict[str, Any]]) -> int:
             return number
     scored = [one for one in leading if one["fresh"] and one["fresh"]["mean"] is not None]
     best = max(scored, key=lambda one: one["fresh"]["mean"], default=leading[0])
-    return best["individual"]
+    return int(best["individual"])
 
 
 def _beside(run_dir: Path, start: str, leading: list[dict[str, Any]]) -> list[tuple[str, str]]:

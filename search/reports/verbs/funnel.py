@@ -43,6 +43,7 @@ def _entry(row: StageEntryRow) -> dict[str, Any]:
         "against": row.baseline,
         "difference": row.difference,
         "interval": [row.low, row.high],
+        "margin": row.margin,
         "p": row.p,
         "goes_on": bool(row.promoted),
         "program": row.program,

@@ -11,7 +11,7 @@ from search.reports.verbs.asked import Asked
 from search.reports.verbs.individuals import fitness_text
 from search.storage.errors import StoreError
 from search.storage.facts import facts
-from search.storage.lineage import ProgramText, ancestors, rebuilt
+from search.storage.lineage import ProgramText, ancestors, program_text_of
 from search.storage.store import Reader
 
 CONTEXT = 1  # unchanged statements around a change
@@ -31,7 +31,7 @@ def all_steps(store: Reader, number: int) -> Iterator[dict[str, Any]]:
     before, parent = None, None
     for row in ancestors(store, number):
         if parent is not None:
-            texts[parent.number] = rebuilt(texts, parent)
+            texts[parent.number] = program_text_of(texts, parent)
         fact = facts(store, row.number)
         change = math.nan if before is None else fact.fitness - before.fitness
         yield {

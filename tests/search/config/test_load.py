@@ -207,7 +207,7 @@ def test_every_mistake_in_one_go():
         ),
     ],
 )
-def test_each_mistake_has_its_place(text, message):
+def test_each_mistake_has_its_position(text, message):
     with pytest.raises(ConfigError) as error:
         loads(text, "t")
     assert error.value.lines == (message,)
@@ -242,7 +242,7 @@ error: c.yaml:11:15: cache.runs[0]: nowhere: no search here (there is no search.
 11 errors; nothing was run."""
 
 
-def test_mistakes_of_all_kinds_are_told_together():
+def test_mistakes_of_all_kinds_are_reported_together():
     """Types, rules over several keys, programs, tasks and runs; none hides another."""
 
     def check(config):
@@ -256,12 +256,15 @@ def test_mistakes_of_all_kinds_are_told_together():
     assert re.sub("; there are: .*", "", str(error.value)) == PHASES_LINES
 
 
-def test_nothing_is_said_of_what_only_defaults_would_break():
+def test_what_only_defaults_would_break_is_not_reported():
     """The tournament is right; the population that it would have to be compared with is wrong."""
     check = lambda config: [(("evaluation", "tasks", 0), "no such task")]
     with pytest.raises(ConfigError) as error:
         loads(
-            b"evaluation: {tasks: 3}\nevolution: {tournament: 2000, population: x}", "t", (), check
+            b"evaluation: {tasks: 3}\nevolution: {tournament: 2000, population: x}",
+            "t",
+            overrides=(),
+            check=check,
         )
     assert [line.split(" expected")[0] for line in error.value.lines] == [
         "t:1:21: evaluation.tasks:",
@@ -334,7 +337,7 @@ def test_overrides_replace_keys_and_name_themselves_in_errors():
     }
 
 
-def test_further_checks_are_reported_with_their_place():
+def test_further_checks_are_reported_with_their_position():
     text = b"evaluation:\n  tasks: [vision_mpl]\n"
     with pytest.raises(ConfigError) as error:
         loads(

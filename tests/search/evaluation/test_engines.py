@@ -33,7 +33,7 @@ from search.evaluation.fitness import Outcome
 from tests.strategies import random_programs
 
 STEPS = 20
-SHORT = {"vision_vit": 30, "language_transformer": 30}  # steps, where a whole training is dear
+SHORT = {"vision_vit": 30, "language_transformer": 30}  # steps, where a whole training is expensive
 NUDGE, NUDGES = 4 * 2**-23, 4  # four units in the last place, as XLA's own functions are off
 LOST = 1e-2  # once weights change by this, relatively, a loss may explode in one engine alone
 # Share of programs within 1e-4 after 20 steps; measured 0.88, 0.91, 0.61, 0.675.

@@ -262,7 +262,7 @@ for i in range(int(sys.argv[1])):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "task",  # few steps where they are dear
+    "task",  # few steps where they are expensive
     ["vision_mlp", "language_mlp", "vision_vit 5", "language_transformer 5"],
 )
 def test_the_same_bits_in_100_runs_of_3_processes(task, processes=3, repeats=34):

@@ -12,7 +12,7 @@ from programs import ProgramError, load
 from programs.behaviour import Screening, behaviour
 from proxy_tasks import make_task, train
 from search.evaluation.evaluator import Evaluator
-from search.evaluation.optimizers import OPTIMIZERS, parse_handmade, read_program
+from search.evaluation.optimizers import OPTIMIZERS, parse_hand_designed, read_program
 
 STEPS = 60
 LION = load("library:lion")
@@ -32,7 +32,7 @@ def evaluator(task):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_takes_a_schedule(name):
-    optimizer = parse_handmade(f"optax:{name}(learning_rate=0.01)").optimizer(lambda step: 0.5)
+    optimizer = parse_hand_designed(f"optax:{name}(learning_rate=0.01)").optimizer(lambda step: 0.5)
     params = {"a": jnp.ones((2, 3)), "b": jnp.float32(1)}
     state = optimizer.init(params)
     with jax.disable_jit():
@@ -68,7 +68,7 @@ def test_a_handmade_optimizer_is_optax_on_the_schedule(task, evaluator):
 )
 def test_bad_optimizers(text, message):
     with pytest.raises(ProgramError) as caught:
-        parse_handmade(text)
+        parse_hand_designed(text)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -76,7 +76,7 @@ def test_bad_optimizers(text, message):
 @given(st.text(max_size=60) | st.from_regex(r"(adam|lion|sgd)\([a-z_0-9=,. -]*\)?", fullmatch=True))
 def test_any_text_is_an_optimizer_or_a_clear_error(text):
     try:
-        handmade = parse_handmade("optax:" + text)
+        handmade = parse_hand_designed("optax:" + text)
     except ProgramError as error:
         assert "\n" not in str(error)
     else:

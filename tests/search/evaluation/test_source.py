@@ -26,7 +26,7 @@ TEXT = b"evaluation: {tasks: [vision_mlp, language_mlp]}\n"
          ["funnel.stages[2].scale: task 'vision_mlp@100000': scale: expected a number > 0 and <= 10000"]),
     ],
 )  # fmt: skip
-def test_mistakes_have_their_place(override, lines):
+def test_mistakes_have_their_position(override, lines):
     with pytest.raises(ConfigError) as error:
         loads(TEXT, overrides=[override], check=ProxyTasks().mistakes)
     assert len(error.value.lines) == len(lines)
@@ -36,7 +36,7 @@ def test_mistakes_have_their_place(override, lines):
         )
 
 
-def test_tasks_that_no_scale_can_be_given_are_told_before_the_search(tmp_path):
+def test_tasks_that_no_scale_can_be_given_are_reported_before_the_search(tmp_path):
     """One of a user's own, in a config with a funnel and meta-validation."""
     file = tmp_path / "mine.py"
     file.write_text(

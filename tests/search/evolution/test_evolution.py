@@ -12,7 +12,7 @@ from programs.draws import child_rng
 from programs.mutate import mutate
 from search.config.settings import Config, EvolutionSettings, WorkerSettings
 from search.evaluation.fitness import Outcome, Score
-from search.evaluation.jobs import Failing, Job, Purpose
+from search.evaluation.jobs import Job, Purpose, TooManyFailures
 from search.evaluation.request import Request
 from search.evolution.counters import Statistics
 from search.evolution.driver import Driver
@@ -63,7 +63,7 @@ def test_agrees_with_an_independent_reference_for_2000_children(size, window):
     expected = reference(3, 1, ADAMW, 100, size, window, 2000)
     options = settings(children=2000, population=100, tournament=size, window=window)
     start = Individual(0, ADAMW, scored(ADAMW))
-    evolution = Evolution(options, 3, 1, [start])
+    evolution = Evolution(options, 3, repeat=1, starts=[start])
     rng, waiting, got = random.Random(0), [], []
     while not evolution.ended or waiting:
         child = evolution.ask(len(got) + len(waiting) + 1) if rng.random() < 0.9 else None
@@ -78,7 +78,9 @@ def test_agrees_with_an_independent_reference_for_2000_children(size, window):
 
 
 def test_results_are_told_in_order_of_birth():
-    evolution = Evolution(settings(window=4), 0, 0, [Individual(0, ADAMW, scored(ADAMW))])
+    evolution = Evolution(
+        settings(window=4), 0, repeat=0, starts=[Individual(0, ADAMW, scored(ADAMW))]
+    )
     children = [evolution.ask(i) for i in range(5)]
     assert children[4] is None  # child 4 waits for child 0
     with pytest.raises(ValueError, match="told in order of birth: 1, not 0"):
@@ -93,7 +95,7 @@ def test_the_tournament_takes_the_better_and_the_oldest_dies():
     wins = [tournament(individuals, 2, rng).number for _ in range(20_000)]
     for number in range(10):  # P(win) = ((k + 1)^2 - k^2) / n^2
         assert wins.count(number) / 20_000 == pytest.approx((2 * number + 1) / 100, abs=0.01)
-    evolution = Evolution(settings(population=3), 0, 0, individuals[:2])
+    evolution = Evolution(settings(population=3), 0, repeat=0, starts=individuals[:2])
     assert [individual.number for individual in evolution.niches.populations[0].individuals] == [
         0,
         1,
@@ -107,7 +109,7 @@ def test_the_tournament_takes_the_better_and_the_oldest_dies():
 
 def test_tuning_changes_constants_only():
     options = settings(mode="tune", children=200)
-    evolution = Evolution(options, 0, 0, [Individual(0, ADAMW, scored(ADAMW))])
+    evolution = Evolution(options, 0, repeat=0, starts=[Individual(0, ADAMW, scored(ADAMW))])
     shape = [(s.target, s.function, len(s.arguments)) for s in ADAMW]
     programs = set()
     for i in range(200):
@@ -121,7 +123,7 @@ def test_tuning_changes_constants_only():
 
 def test_random_programs_have_no_parent_and_lengths_in_range():
     options = settings(mode="random", random_length=(3, 6), children=300)
-    evolution = Evolution(options, 0, 0, [Individual(0, ADAMW, scored(ADAMW))])
+    evolution = Evolution(options, 0, repeat=0, starts=[Individual(0, ADAMW, scored(ADAMW))])
     lengths = set()
     for i in range(300):
         child = evolution.ask(i)
@@ -133,7 +135,9 @@ def test_random_programs_have_no_parent_and_lengths_in_range():
 
 def test_repeats_take_turns_and_end_when_flat():
     options = settings(repeats=3, children=40, window=8, flat_children=10, rounds=3)
-    repeats = Repeats(options, 0, 1, [ADAMW, load("library:lion")], first_number=100)
+    repeats = Repeats(
+        options, 0, round_number=1, starts=[ADAMW, load("library:lion")], first_number=100
+    )
     assert repeats.expected == 100 + 3 * 42 + 3 * 41
     told = []
     while not repeats.finished:
@@ -179,11 +183,13 @@ def run(path, factory=None, stop_after=None, seed=0, hurdles=None, key="function
         statistics = Statistics.of(store, evolution)
         stopping = lambda: stop_after is not None and statistics.individuals >= stop_after
         pool = InProcess(factory or toys.factory(), config.workers)
-        driver = Driver(config, store, pool, statistics, stopping=stopping)
+        driver = Driver(config, store, pool=pool, statistics=statistics, stopping=stopping)
         starts, born = [ADAMW], 0
         try:
             for number in range(evolution.rounds):
-                repeats = Repeats(evolution, seed, number, starts, born)
+                repeats = Repeats(
+                    evolution, seed, round_number=number, starts=starts, first_number=born
+                )
                 driver.run(repeats)
                 born = repeats.told
         except Stopped:
@@ -271,10 +277,10 @@ def failing_factory(spoilt):
 )
 def test_when_everything_fails_the_search_stops_and_charges_no_program(tmp_path, spoilt, message):
     whole = run(tmp_path / "whole", window=64)
-    with pytest.raises(Failing, match=message):
+    with pytest.raises(TooManyFailures, match=message):
         run(tmp_path / "parts", failing_factory(spoilt), window=64)
     assert run(tmp_path / "parts", window=64) == whole
-    with pytest.raises(Failing, match=message):
+    with pytest.raises(TooManyFailures, match=message):
         run(tmp_path / "narrow", failing_factory(spoilt), window=2)
 
 

@@ -35,7 +35,7 @@ def settings(**changes) -> EvolutionSettings:
 def some(number: int, states: int, fitness: float, options: EvolutionSettings) -> Individual:
     outcome = Outcome.COMPLETED if math.isfinite(fitness) else Outcome.DIVERGED
     score = Score(fitness, outcome)
-    return individual_of(options, number, ADAMW, score, states=states, live=9)
+    return individual_of(options, number, program=ADAMW, score=score, states=states, live=9)
 
 
 def test_a_program_belongs_to_the_niche_of_the_states_that_it_needs():
@@ -82,7 +82,7 @@ def test_a_price_decides_tournaments_and_leaves_the_fitness():
 
 def test_a_repeat_goes_on_while_any_niche_improves():
     options = settings(flat_children=5, window=1, children=60)
-    evolution = Evolution(options, 0, 0, [some(0, 2, 10.0, options)])
+    evolution = Evolution(options, 0, repeat=0, starts=[some(0, 2, 10.0, options)])
     value = 0.0
     while (child := evolution.ask(0)) is not None:
         value += 1e-3  # never better than the warm start
@@ -155,11 +155,13 @@ def run(path, changes, stop_after=None) -> str | None:
         statistics = Statistics.of(store, evolution)
         stopping = lambda: stop_after is not None and statistics.individuals >= stop_after
         pool = InProcess(toys.stepper_factory, config.workers)
-        driver = Driver(config, store, pool, statistics, stopping=stopping)
+        driver = Driver(config, store, pool=pool, statistics=statistics, stopping=stopping)
         starts, born = [ADAMW, SIGNUM], 0
         try:
             for number in range(evolution.rounds):
-                repeats = Repeats(evolution, 0, number, starts, born)
+                repeats = Repeats(
+                    evolution, 0, round_number=number, starts=starts, first_number=born
+                )
                 driver.run(repeats)
                 born = repeats.told
         except Stopped:

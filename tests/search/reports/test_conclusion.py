@@ -15,7 +15,7 @@ RULE = "def train(w, g, lr):\n    update = g * {factor}\n    return update\n"
 
 
 @pytest.mark.parametrize(("factor", "said"), [("lr", False), ("0.1", True)])
-def test_a_final_program_that_ignores_the_schedule_is_said_to(factor, said):
+def test_the_output_states_that_a_final_program_ignores_the_schedule(factor, said):
     program = parse(RULE.format(factor=factor))
     final = SimpleNamespace(
         program=program,

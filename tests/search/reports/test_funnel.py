@@ -32,7 +32,7 @@ def done() -> FunnelResult:
     return funnel_of(candidates, BASELINE, Noisy(worth), ["t"], settings(keep=5, tuning=NO_TUNING))
 
 
-def test_it_is_said_why_a_program_goes_on_or_does_not():
+def test_the_report_states_why_a_program_goes_on_or_does_not():
     funnel = done()
     reasons = {
         (stage.name, goes_on(stage, entry)) for stage in funnel.stages for entry in stage.entries

@@ -19,7 +19,7 @@ def test_a_training_that_failed_for_its_worker_is_asked_for_again_by_a_later_pro
     """What diverged is not."""
     asked: list[Job] = []
 
-    class Failing(InProcess):
+    class TooManyFailures(InProcess):
         def collect(self, timeout_s):
             asked.extend(self._queue)
             return [replace(r, failure="over its time") if r.job.seeds == (1,) else r
@@ -31,7 +31,7 @@ def test_a_training_that_failed_for_its_worker_is_asked_for_again_by_a_later_pro
     requests = [Request(LION, "t", seed) for seed in (0, 1)]
     for _ in range(2):
         with Store(tmp_path) as store:
-            ledger = Ledger(Failing(lambda: diverged), store, fingerprint=str)
+            ledger = Ledger(TooManyFailures(lambda: diverged), store, fingerprint=str)
             assert ledger(requests) == ledger(requests) == [-math.inf] * 2
     assert [job.seeds for job in asked] == [(0,), (1,), (1,)]
 

@@ -10,7 +10,7 @@ from programs import library, load, parse
 from search.config.selection import FunnelSettings, TuningSettings
 from search.evaluation.request import Request
 from search.selection.objective import Objective
-from search.selection.tuning import most_trainings, redrawn, tune
+from search.selection.tuning import broad_draws, most_trainings, redrawn, tune
 
 
 class Planted:
@@ -86,6 +86,35 @@ def test_a_head_start_finds_a_learning_rate_100_times_away(best):
             [ADAMW], Objective(bowl(best, luck=0.02), ("a",)), settings=head_start, draw_seed=seed
         )
         assert abs(math.log2(rate(tuned.program) / best)) < 0.7
+
+
+def test_broad_draws_cover_the_ranges_that_are_stated():
+    """Also of averages that are written the other way round; all of them are valid programs."""
+    turned = parse(str(ADAMW).replace("interp(g, m, 0.9)", "interp(m, g, 0.1)"))
+    for program, newest in ((ADAMW, lambda c: 1 - c), (turned, lambda c: c)):
+        draws = broad_draws(program, 100, seed=1)
+        assert len(draws) == 100 and len(set(draws)) == 100
+        values = list(zip(*([c.value for c in draw.constants()] for draw in draws)))
+        for constant, drawn in zip(program.constants(), values):
+            if program.statements[constant.statement].function == "interp":
+                shares = [newest(c) if constant.value in (0.9, 0.1) else 1 - c for c in drawn]
+                low, high = 1 / 1000, 1.0
+            else:
+                shares, low, high = drawn, constant.value / 64, constant.value * 64
+            assert min(shares) >= low * 0.999 and max(shares) <= high * 1.001
+            middle = math.sqrt(low * high)
+            assert 45 <= sum(share < middle for share in shares) <= 55
+    assert (
+        broad_draws(parse("def train(w, g, lr):\n  update = g * lr\n  return update\n"), 4, seed=1)
+        == []
+    )
+
+
+def test_broad_draws_are_part_of_the_budget():
+    settings = TuningSettings(draws=24, broad=0.5, keep=3, seeds=4)
+    score = Planted()
+    [result] = tune([ADAMW], Objective(score, ("a",)), settings=settings)
+    assert result.draws == 24 and len(set(score.asked)) == most_trainings(settings) == 33
 
 
 def test_other_constants_of_the_same_program_are_a_start_too():

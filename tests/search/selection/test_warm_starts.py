@@ -35,7 +35,7 @@ def starts(path, settings: Config, stop_after: int | None = None):
 
     with Store(path) as store:
         pool = InProcess(lambda: evaluate, WorkerSettings(batch_s=0.001))
-        return warm_starts(settings, store, pool, {}), jobs
+        return warm_starts(settings, store, pool=pool, fingerprints={}), jobs
 
 
 @pytest.mark.parametrize("name", ["adamw", "lion", "program8"])

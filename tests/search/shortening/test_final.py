@@ -8,7 +8,7 @@ ADAMW, SGD = load("library:adamw"), load("library:sgd")
 ADAMW_RETUNED = parse(str(ADAMW).replace("lr * 0.001", "lr * 0.004"))
 
 
-def test_a_gain_of_constants_alone_is_said_to_be_that():
+def test_a_gain_of_constants_alone_is_labelled():
     """What the ablation leaves may be a baseline."""
     assert known_structure(ADAMW_RETUNED, ["library:lion", "library:adamw"]) == "library:adamw"
     assert known_structure(SGD, ["library:adamw"]) == "library:sgd"

@@ -3,17 +3,41 @@
 import ctypes
 import os
 import signal
+import subprocess
+import threading
 
 import pytest
 
-from search.workers.ray_cluster import own_handlers, shut_down
+from search.config.settings import WorkerSettings
+from search.workers import ray_cluster
+from search.workers.ray_cluster import WorkerError, connect, is_stuck, shut_down
 
 
 class Ray:
     """Does to SIGTERM what Ray does when it ends, behind Python's back."""
 
-    def shutdown(self) -> None:
+    def __init__(self, during=lambda: None):
+        """during: what happens while it starts or ends."""
+        self.during, self.ended = during, False
+
+    def is_initialized(self) -> bool:
+        return False
+
+    def _meddle(self) -> None:
         ctypes.CDLL(None).signal(int(signal.SIGTERM), None)
+
+    def init(self, **_: object) -> None:
+        self._meddle()
+        self.during()
+
+    def shutdown(self) -> None:
+        self._meddle()
+        self.during()
+        self.ended = True
+
+
+class Heard(BaseException):
+    pass
 
 
 @pytest.fixture
@@ -24,15 +48,84 @@ def heard():
     signal.signal(signal.SIGTERM, before)
 
 
+@pytest.fixture
+def raised():
+    def handler(number, _):
+        raise Heard(number)
+
+    before = signal.signal(signal.SIGTERM, handler)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def term() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def put_back(event: threading.Event) -> None:
+    """Waits until our handlers are there again."""
+    event.wait(20 * ray_cluster.TICK_S)
+
+
 def test_signals_are_heard_after_ray_has_ended(heard):
     shut_down(Ray())
-    os.kill(os.getpid(), signal.SIGTERM)
+    term()
     assert heard == [signal.SIGTERM]
 
 
-def test_signals_are_heard_after_a_start_that_failed(heard):
-    with pytest.raises(RuntimeError), own_handlers():
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise RuntimeError
-    os.kill(os.getpid(), signal.SIGTERM)
+def test_signals_are_heard_while_ray_starts_and_ends(heard):
+    def during():
+        put_back(threading.Event())
+        term()
+
+    ray = Ray(during)
+    assert connect(ray, WorkerSettings())
+    shut_down(ray)
+    assert heard == [signal.SIGTERM] * 2
+
+
+def test_signals_are_heard_after_a_start_that_failed(heard, monkeypatch):
+    monkeypatch.setattr(ray_cluster.time, "sleep", lambda _: None)
+
+    def during():
+        raise RuntimeError("no room")
+
+    class Failing(Ray):
+        def shutdown(self):
+            self._meddle()
+
+    with pytest.raises(WorkerError, match="Ray did not start at 'local': RuntimeError: no room"):
+        connect(Failing(during), WorkerSettings())
+    term()
     assert heard == [signal.SIGTERM]
+
+
+def test_a_signal_does_not_end_rays_end_half_way(raised):
+    def during():
+        put_back(threading.Event())
+        term()
+        put_back(threading.Event())
+
+    ray = Ray(during)
+    with pytest.raises(Heard):
+        shut_down(ray)
+    assert ray.ended
+
+
+def test_a_start_that_waits_for_ever_is_given_up_with_all_that_it_started(raised, monkeypatch):
+    monkeypatch.setattr(ray_cluster, "STARTING_S", 0.1)
+    go_on, started = threading.Event(), []
+    before = subprocess.Popen(["sleep", "600"])
+
+    def during():
+        started.append(subprocess.Popen(["sleep", "600"]))
+        put_back(threading.Event())
+        term()
+        go_on.wait()
+
+    with pytest.raises(Heard):
+        connect(Ray(during), WorkerSettings())
+    assert started[0].wait() == -signal.SIGKILL and before.poll() is None and is_stuck()
+    before.kill()
+    go_on.set()
+    before.wait()

@@ -145,7 +145,7 @@ def test_workers_are_single_threaded_and_pinned_when_they_fill_the_machine(count
         pool.close()
 
 
-def test_what_the_machine_lacks_is_told_at_once(capsys):
+def test_what_the_machine_lacks_is_reported_at_once(capsys):
     with pytest.raises(WorkerError, match="no room for a worker: each needs 1 CPU and 64 GPU; the"):
         pool_of(gpus=64)
     with pytest.raises(WorkerError, match=f"1000 CPU; the most that a machine has is {CORES} CPU"):

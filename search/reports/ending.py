@@ -1,0 +1,21 @@
+"""What ended a search early, in one line."""
+
+from __future__ import annotations
+
+from search.evolution.budget import Budget
+from search.evolution.counters import Statistics
+from search.reports.progress import duration
+
+
+def ended_early(name: str, budget: Budget, statistics: Statistics) -> str:
+    """Which budget of `stop` was used up by what, and what follows."""
+    what = {
+        "hours": f"after {duration(budget.seconds)} of search",
+        "trainings": f"after {budget.trainings:,} trainings",
+        "fitness": f"at fitness {statistics.best:.6g}",
+    }[name]
+    setting = f"stop.{name}: {getattr(budget.settings, name):,.6g}"
+    return (
+        f"Stopped {what} ({setting}), with {statistics.individuals:,} individuals; concluding with "
+        f"what is there. To search on later, resume it with a larger stop.{name}, or null."
+    )
