@@ -8,6 +8,7 @@ import sys
 COMMANDS = {
     "run": ("search.run", "one search from one config, to its final program"),
     "inspect": ("search.inspect", "look into a run, also while it is being made"),
+    "report": ("search.report", "a run, or several, as one HTML page to look at"),
     "evaluate": ("search.evaluate", "score a program on proxy tasks"),
     "funnel": ("search.funnel", "compare programs with tuned baselines at growing scale"),
     "simplify": ("search.simplify", "make a program short, by proof and by measurement"),

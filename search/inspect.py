@@ -1,13 +1,9 @@
 """Look into a run, also while it is being made: `python -m search.inspect RUN [what]`.
 
-overview           its figures, leading programs and hall of fame (the default)
-leaders            the fittest programs, as text
-front              the best program for each number of states, as it is and simplified
-show NUMBER        an individual: the whole program, redundant statements marked
-lineage NUMBER     how it came to be, edit by edit
-curve              best fitness, cache hits and redundant share over the individuals, as CSV
-events             starts, resumes, lost workers, failures
-digest             a hash of the history: equal for equal searches
+{verbs}
+
+ID (0 if not given), A and B are individuals, files, or `library:NAME`. Nothing is written. Verbs
+that do not read everything check a large store only as far as they read it; overview checks it all.
 """
 
 from __future__ import annotations
@@ -18,124 +14,69 @@ if __name__ == "__main__":  # before the imports, which take seconds
     exit_on_sigint()
 
 
-import argparse
+import json
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from programs import ProgramError, analyse, load_functions_file
+from programs import ProgramError, load_functions_file
 from proxy_tasks.console import run_command
 from search.config.load import ConfigError
-from search.console import Parser, report
-from search.evolution.counters import Statistics
-from search.reports.front import front_lines, front_texts
-from search.reports.meta_validation import curve_lines
-from search.reports.summary import fame, figures
-from search.selection.overfitting import curves
-from search.storage import queries
+from search.console import Parser, count, report
+from search.reports.verbs.asked import Asked, Verb
+from search.reports.verbs.table import VERBS
+from search.reports.watch import watch
 from search.storage.errors import StoreError
-from search.storage.identity import check_functions, config_of
-from search.storage.leaders import leaders
-from search.storage.lineage import ancestors, individual
-from search.storage.store import Reader
-
-POINTS = 300  # of a curve
+from search.storage.identity import check_functions
+from search.storage.store import opened
 
 
-def overview(store: Reader, _: argparse.Namespace) -> Iterator[str]:
-    """What the end of a search prints, as far as it has come."""
-    yield from figures(store, Statistics.counted(store))
-    yield ""
-    yield "Fittest programs in the search (not scored on fresh seeds):"
-    for leader in leaders(store, 5):
-        yield f"  {leader.fitness:.6g}  individual {leader.number}, {leader.live} live statements"
-    yield "Best for each number of live statements:"
-    yield from fame(store)
-    settings = config_of(store).meta_validation
-    yield from curve_lines(curves(store, settings), settings)
+def _parser() -> Parser:
+    rows = [(" ".join((name, *verb.names)), verb.what) for name, verb in VERBS.items()]
+    verbs = "\n".join(f"{call:<12} {what}" for call, what in rows)
+    parser = Parser("inspect", (__doc__ or "").format(verbs=verbs))
+    add = parser.add_argument
+    add("run", type=Path, help="a run directory")
+    add("what", nargs="?", choices=VERBS, default="overview")
+    add("names", nargs="*", metavar="ID", help="of an individual, a file, or library:NAME")
+    add("--count", type=count, default=10, help="how many programs (default 10)")
+    add("--all", action="store_true", help="also the steps of a lineage that changed nothing")
+    add("--simplify", action="store_true", help="the front also simplified, which takes seconds")
+    add("--json", action="store_true", help="print JSON, as docs/inspect.md explains")
+    add("--watch", action="store_true", help="a live screen, until Ctrl-C")
+    parser.add_functions_file()
+    return parser
 
 
-def leading(store: Reader, options: argparse.Namespace) -> Iterator[str]:
-    for leader in leaders(store, options.count):
-        yield f"# individual {leader.number}: fitness {leader.fitness:.6g}"
-        yield leader.text
-
-
-def best_by_states(store: Reader, _: argparse.Namespace) -> Iterator[str]:
-    yield from front_lines(store)
-    yield ""
-    yield from front_texts(store)
-
-
-def show(store: Reader, options: argparse.Namespace) -> Iterator[str]:
-    program = individual(store, options.number)
-    live = set(analyse(program).live)
-    head, *lines = str(program).rstrip().split("\n")
-    yield head
-    for place, line in enumerate(lines[:-1]):
-        yield line if place in live else f"{line}  # redundant"
-    yield lines[-1]
-
-
-def lineage(store: Reader, options: argparse.Namespace) -> Iterator[str]:
-    for row in ancestors(store, options.number):
-        fitness = queries.fitness_of(store, row.number)
-        yield f"{row.number}  {row.mutation}  fitness {fitness:.6g}"
-        yield from (f"    {line}" for line in row.edit.split("\n"))
-
-
-def curve(store: Reader, options: argparse.Namespace) -> Iterator[str]:
-    """Shares are of the individuals since the row before."""
-    yield "individuals,best_fitness,functional_hits,canonical_hits,redundant,statements"
-    best = float("-inf")
-    for point in queries.curve(store, POINTS):
-        best, count = max(best, point.best), point.individuals
-        hits = point.functional / count, point.canonical / count
-        shares = [f"{share:.4f}" for share in (*hits, 1 - point.live / point.statements)]
-        length = f"{point.statements / count:.1f}"
-        yield ",".join([str(point.last + 1), f"{best:.6g}", *shares, length])
-
-
-def events(store: Reader, _: argparse.Namespace) -> Iterator[str]:
-    for event in queries.events(store):
-        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.at))
-        yield f"{at}  {event.kind}: {event.text}"
-
-
-def digest(store: Reader, _: argparse.Namespace) -> Iterator[str]:
-    yield queries.history_digest(store)
-
-
-WHAT: dict[str, Callable[[Reader, argparse.Namespace], Iterator[str]]] = {
-    "overview": overview,
-    "leaders": leading,
-    "front": best_by_states,
-    "show": show,
-    "lineage": lineage,
-    "curve": curve,
-    "events": events,
-    "digest": digest,
-}
-WITH_PROGRAMS = ("front", "show", "lineage")  # which read texts, so must know all functions
+def answer(run: Path, verb: Verb, asked: Asked, *, as_json: bool) -> str:
+    """The whole answer as text. Raises StoreError, ConfigError, ProgramError."""
+    with opened(run, whole=verb.whole) as store:
+        if verb.reads_programs:
+            check_functions(store)
+        if as_json:
+            return json.dumps(verb.data(store, asked), indent=2, allow_nan=False)
+        return "\n".join(verb.lines(store, asked))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = Parser("inspect", __doc__ or "")
-    parser.add_argument("run", type=Path, help="a run directory")
-    parser.add_argument("what", nargs="?", choices=WHAT, default="overview")
-    parser.add_argument("number", nargs="?", type=int, default=0, help="of an individual")
-    parser.add_argument("--count", type=int, default=10, help="how many leaders")
-    parser.add_functions_file()
+    """The command line; returns the exit code: 0 done, 2 a mistake or a damaged store."""
+    parser = _parser()
     options = parser.parse_args(argv)
+    verb = VERBS[options.what]
+    if verb.names == ("ID",) and not options.names:
+        options.names = ["0"]  # the first warm start
+    if len(options.names) != len(verb.names):
+        wanted = " ".join((options.what, *verb.names))
+        parser.error(f"expected `{wanted}`, got `{' '.join((options.what, *options.names))}`")
+    if options.watch and (options.json or not sys.stdout.isatty()):
+        parser.error("--watch draws on a terminal: not with --json, nor into a file")
+    asked = Asked(tuple(options.names), options.count, options.all, options.simplify)
     try:
         if options.functions_file:
             load_functions_file(options.functions_file)
-        with Reader(options.run) as store:
-            if options.what in WITH_PROGRAMS:
-                check_functions(store)
-            for line in WHAT[options.what](store, options):
-                print(line)
+        if options.watch:
+            watch(lambda: answer(options.run, verb, asked, as_json=False), str(options.run))
+        print(answer(options.run, verb, asked, as_json=options.json))
     except (StoreError, ConfigError, ProgramError) as error:
         return report(error)
     return 0

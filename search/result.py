@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from programs import Program
+from search.reports.page.report import report
+from search.reports.verbs.asked import Asked
+from search.reports.verbs.table import VERBS
 from search.selection.finalists import Finalist
 from search.shortening.final import Conclusion
 from search.storage.leaders import Leader, hall_of_fame, leaders
@@ -86,6 +89,18 @@ class SearchResult:
         with Reader(self.run_dir) as store:
             columns, rows = table_of(store, table)
         return pandas.DataFrame.from_records(rows, columns=list(columns))
+
+    def inspect(self, what: str, *names: str, count: int = 10) -> Any:
+        """What `python -m search.inspect RUN what names --json` prints, as plain values.
+
+        Raises KeyError if there is no such verb (docs/inspect.md lists them).
+        """
+        with Reader(self.run_dir) as store:
+            return VERBS[what].data(store, Asked(names, count))
+
+    def report(self, *others: str | Path) -> str:
+        """The run as one HTML page that needs nothing else; others: runs to compare it with."""
+        return report([self.run_dir, *map(Path, others)])
 
     def history(self) -> list[Birth]:
         """All individuals in order of birth."""

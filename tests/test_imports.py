@@ -29,7 +29,7 @@ ROOMS = (  # lowest first
 )
 BEFORE = ("stopping",)  # below all rooms: it imports nothing
 AFTER = ("checks", "console", "conclude", "result", "api")  # single files above the rooms
-COMMANDS = ("run", "evaluate", "funnel", "simplify", "inspect", "__main__")
+COMMANDS = ("run", "evaluate", "funnel", "simplify", "inspect", "report", "__main__")
 ORDER = (*BEFORE, *ROOMS, *AFTER, *COMMANDS)
 APART = {("workers", "storage"), ("storage", "workers")}  # neither knows the other
 SELECT = re.compile(r"\bSELECT\b")

@@ -19,8 +19,11 @@ def front_lines(store: Reader) -> Iterator[str]:
         )
 
 
-def front_texts(store: Reader) -> Iterator[str]:
-    """The best program for each number of states: as it was found, and simplified."""
+def front_texts(store: Reader, *, simplified: bool) -> Iterator[str]:
+    """The best program for each number of states.
+
+    simplified: also its simplified form, which takes seconds.
+    """
     best: dict[int, Leader] = {}
     for entry in front(store):
         if entry.states not in best or entry.fitness > best[entry.states].fitness:
@@ -28,5 +31,6 @@ def front_texts(store: Reader) -> Iterator[str]:
     for entry in best.values():
         yield f"# {states(entry.states)}: individual {entry.number}, fitness {entry.fitness:.6g}"
         yield entry.text
-        yield "# The same, simplified:"
-        yield str(simplify(entry.program).program)
+        if simplified:
+            yield "# The same, simplified:"
+            yield str(simplify(entry.program).program)

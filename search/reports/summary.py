@@ -41,7 +41,8 @@ def summary(
     if config.evolution.niches is not None:
         yield "Front (better than all that need no more states and no more live statements):"
         yield from front_lines(store)
-        yield f"Their best as text, simplified: python -m search.inspect {store.run_dir} front"
+        command = f"python -m search.inspect {store.run_dir} front --simplify"
+        yield f"Their best as text, simplified: {command}"
         yield ""
     if meta := curve_lines(curves(store, config.meta_validation), config.meta_validation):
         yield from [*meta, ""]

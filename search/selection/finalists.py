@@ -67,21 +67,21 @@ def rescored(
     seeds = RESCORING.take(settings.seeds)
     jobs = []
     for leader in dict.fromkeys((start, *best)):
-        stored = set(_fresh(store, leader.number, config.evaluation))
+        stored = set(fresh_fitness(store, leader.number, config.evaluation))
         for seed in (seed for seed in seeds if seed not in stored):
             requests = (Request(leader.program, t, seed) for t in config.evaluation.tasks)
             jobs.append(Job(leader.number, Purpose.RESCORE, tuple(requests)))
     evaluate(jobs)
-    reference = _fresh(store, start.number, config.evaluation)
+    reference = fresh_fitness(store, start.number, config.evaluation)
     finalists = []
     for leader in best:
-        fresh = _fresh(store, leader.number, config.evaluation)
+        fresh = fresh_fitness(store, leader.number, config.evaluation)
         gain = tuple(fresh[seed] - reference[seed] for seed in seeds)
         finalists.append(Finalist(leader, tuple(fresh[seed] for seed in seeds), gain))
     return sorted(finalists, key=lambda finalist: -finalist.mean)
 
 
-def _fresh(store: Reader, number: int, settings: EvaluationSettings) -> dict[int, float]:
+def fresh_fitness(store: Reader, number: int, settings: EvaluationSettings) -> dict[int, float]:
     """Fitness by fresh seed."""
     stored = evaluations(store, Purpose.RESCORE, first=number, last=number)
     by_seed: dict[int, list[Evaluation]] = {}

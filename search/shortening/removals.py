@@ -118,6 +118,23 @@ def _edits(program: Program) -> Iterator[tuple[str, Edit]]:
                     yield what, partial(_with_neutral, constant=constant, value=value)
 
 
+def knocked_out(program: Program, index: int) -> dict[str, Program]:
+    """The valid programs without what a statement computes, by what its uses see instead."""
+    statement = program.statements[index]
+    variants = {"dropped": _without_statement(program, index)}
+    for j, argument in enumerate(statement.arguments):
+        variants.setdefault(f"replaced by {argument}", _with_argument_alone(program, index, j))
+    return {how: rest for how, rest in variants.items() if _is_valid(rest)}
+
+
+def _is_valid(program: Program) -> bool:
+    try:
+        analyse(program)
+    except InvalidProgram:
+        return False
+    return True
+
+
 def _without_state(program: Program, state: str) -> Program:
     statements, known = [], False
     for s in program:

@@ -318,6 +318,20 @@ def curve(store: Reader, points: int) -> list[CurvePoint]:
     return list(map(CurvePoint._make, store.iterate(query, (size,))))
 
 
+def courses(store: Reader, points: int) -> dict[int, list[CurvePoint]]:
+    """The same for the children of each repeat; `last` is the last child of each part."""
+    query = (
+        "SELECT repeat, max(child), count(*), max(fitness), sum(reuse = 'functional'),"
+        " sum(reuse IN ('functional', 'canonical')), sum(live), sum(statements)"
+        " FROM history WHERE child >= 0 GROUP BY repeat, child / ? ORDER BY 1, 2"
+    )
+    [(most,)] = store.rows("SELECT coalesce(max(child), 0) FROM individuals")
+    found: dict[int, list[CurvePoint]] = {}
+    for repeat, *row in store.iterate(query, (max(1, math.ceil((most + 1) / points)),)):
+        found.setdefault(repeat, []).append(CurvePoint(*row))
+    return found
+
+
 # The history as a whole.
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,9 +62,26 @@ class Reader:
             self._connection = open_to_read(self.path, resources)
             resources.callback(self._connection.close)
             if verified:
-                verify(self._connection, self.path)
+                self.verify()
             self._connection.text_factory = printable
             self._resources = resources.pop_all()
+
+    def verify(self) -> None:
+        """Raises StoreError unless all rows are as they were written."""
+        factory, self._connection.text_factory = self._connection.text_factory, str
+        verify(self._connection, self.path)
+        self._connection.text_factory = factory
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All that is read meanwhile is of one moment, whatever a search commits."""
+        with sqlite_errors(self.path, "it cannot be read"):
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query."""
@@ -88,6 +105,31 @@ class Reader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+SMALL = 8 * 2**20
+"""Bytes of a search.db that is always checked whole, which takes less than half a second."""
+
+
+@contextmanager
+def opened(run_dir: str | Path, *, whole: bool = False) -> Iterator[Reader]:
+    """A run to be read as it is at one moment.
+
+    A large one is checked first only if it is read as a `whole`; else what is damaged is told where
+    reading it fails.
+
+    Raises:
+      StoreError: see Reader.
+    """
+    with Reader(run_dir, verified=False) as store:
+        if whole or store.path.stat().st_size <= SMALL:
+            store.verify()
+        try:
+            with store.snapshot():
+                yield store
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+            store.verify()  # damage is the likely cause
+            raise
 
 
 @dataclass

@@ -25,5 +25,5 @@ def test_the_output_states_that_a_final_program_ignores_the_schedule(factor, sai
         form=update_form(program),
         same_as=None,
     )
-    lines = remarks(SimpleNamespace(final=final, baselines=()))
+    lines = remarks(SimpleNamespace(final=final), ())
     assert ("It never reads the schedule value lr" in " ".join(lines)) is said

@@ -1,0 +1,55 @@
+"""What is asked of a run, beside the verb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from search.storage.errors import StoreError
+from search.storage.store import Reader
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The words and options that follow a verb."""
+
+    names: tuple[str, ...] = ()
+    count: int = 10  # how many programs
+    all: bool = False  # also the steps of a lineage that changed nothing
+    simplify: bool = False  # the programs of the front also simplified, which takes seconds
+
+    @property
+    def number(self) -> int:
+        """The first name, as the number of an individual. Raises StoreError if it is none."""
+        return individual_number(self.names[0])
+
+
+def individual_number(name: str) -> int:
+    """Raises StoreError if it is not the number of an individual."""
+    if not name.isascii() or not name.isdecimal() or len(name) > 15:
+        raise StoreError(f"expected the number of an individual, such as 0, got {name[:40]!r}")
+    return int(name)
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A question: its answer as plain values, and as lines for people."""
+
+    what: str  # one line for --help
+    data: Callable[[Reader, Asked], Any]
+    lines: Callable[[Reader, Asked], Iterator[str]]
+    names: tuple[str, ...] = ()  # what has to follow it
+    whole: bool = False  # whether it reads the whole store, so that it is checked first
+    reads_programs: bool = True  # so that the functions of the user's own must be known
+
+
+def from_data(
+    data: Callable[[Reader, Asked], Any], lines: Callable[[Any], Iterator[str]]
+) -> Callable[[Reader, Asked], Iterator[str]]:
+    """Lines that say nothing that the plain values do not."""
+
+    def made(store: Reader, asked: Asked) -> Iterator[str]:
+        return lines(data(store, asked))
+
+    return made

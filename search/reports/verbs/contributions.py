@@ -1,0 +1,118 @@
+"""What each statement of a program contributes, from trainings that are stored already.
+
+A statement is knocked out: its uses see the target's previous value, or one of its arguments. Where
+the program and what is left were trained on the same tasks and seeds, the difference is the
+statement's contribution. An ablation makes such trainings, and a search makes many by the way;
+nothing is trained here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from programs import InvalidProgram, Program, analyse, live_across_steps, reaching
+from search.evaluation.jobs import Purpose
+from search.reports.tables import finite_or_none
+from search.selection.comparison import compare
+from search.selection.finalists import LEVEL
+from search.shortening.removals import knocked_out, tidied
+from search.storage.facts import evaluations_of, trainings_of, with_hashes
+from search.storage.store import Reader
+
+WHERE = {Purpose.SEARCH: "in the search", Purpose.RESCORE: "on fresh seeds"}
+
+
+class Context(NamedTuple):
+    """What two trainings must share to be compared."""
+
+    where: str  # one of WHERE, or the split of a training after the search
+    task: str  # its name, and after the search its fingerprint
+    seed: int
+
+
+Fitness = Mapping[Context, float]
+
+
+def contributions(store: Reader, program: Program) -> list[dict[str, Any]]:
+    """For each live statement the change of fitness that it brings; see `_contribution`."""
+    whole = fitness_of(store, program)
+    _, needed = reaching(analyse(program))
+    return [
+        {
+            "statement": str(program.statements[i]),
+            **_contribution(store, knocked_out(program, i), whole),
+        }
+        for i in sorted(needed)
+    ]
+
+
+def _contribution(store: Reader, variants: Mapping[str, Program], whole: Fitness) -> dict[str, Any]:
+    """The way to knock it out that was trained on most seeds; see `difference`."""
+    if not variants:
+        return {"without": "", "verdict": "needed: nothing without it is valid", "seeds": 0}
+    found = [
+        {"without": how, **difference(whole, fitness_of(store, rest))}
+        for how, rest in variants.items()
+    ]
+    best = max(found, key=lambda one: one["seeds"])
+    return best if best["seeds"] else {**best, "without": ""}
+
+
+def difference(one: Fitness, other: Fitness) -> dict[str, Any]:
+    """One program minus another where both were trained alike: seed by seed, mean over tasks."""
+    shared = one.keys() & other.keys()
+    best = max(
+        {where: [c for c in shared if c.where == where] for where, *_ in shared}.values(),
+        key=lambda of_one: (len({context.seed for context in of_one}), of_one),
+        default=[],
+    )
+    if not best:
+        return {"verdict": "not measured", "seeds": 0}
+    seeds = sorted({context.seed for context in best})
+    ours, theirs = ([_mean(fitness, best, seed) for seed in seeds] for fitness in (one, other))
+    where = best[0].where
+    if not all(map(math.isfinite, theirs)):
+        return {"verdict": f"the other has no fitness ({where})", "seeds": len(seeds)}
+    measured = compare(ours, theirs, level=LEVEL, sign_flip=False)
+    return {
+        "verdict": f"measured ({where})",
+        "seeds": len(seeds),
+        "mean": finite_or_none(measured.mean),
+        "interval": [finite_or_none(measured.low), finite_or_none(measured.high)],
+    }
+
+
+def _mean(fitness: Fitness, contexts: Sequence[Context], seed: int) -> float:
+    return fmean(fitness[context] for context in contexts if context.seed == seed)
+
+
+def fitness_of(store: Reader, program: Program) -> Fitness:
+    """All trainings of a program in a run's store, with and without states that it does not need,
+    and as an ablation tidies it up."""
+    forms = [program, live_across_steps(program)]
+    with contextlib.suppress(InvalidProgram):  # tidied up, nothing may be left
+        forms.append(tidied(program))
+    hashes = {analyse(one).functional_hash for one in forms}
+    found: dict[Context, float] = {}
+    for known in with_hashes(store, hashes).values():
+        if known.evaluated is not None:
+            found |= _search_fitness(store, known.evaluated)
+    for one in hashes:
+        for row in trainings_of(store, one):
+            context = Context(row.split, f"{row.task} {row.fingerprint}", row.seed)
+            found[context] = row.fitness
+    return found
+
+
+def _search_fitness(store: Reader, number: int) -> dict[Context, float]:
+    """By task and seed, at the rate that was best."""
+    fitness: dict[Context, float] = {}
+    for purpose, evaluation in evaluations_of(store, number):
+        if purpose in WHERE and not math.isnan(evaluation.fitness):
+            context = Context(WHERE[purpose], evaluation.task, evaluation.seed)
+            fitness[context] = max(fitness.get(context, -math.inf), evaluation.fitness)
+    return fitness

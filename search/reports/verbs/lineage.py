@@ -1,0 +1,84 @@
+"""How an individual came to be: edit by edit from the warm start."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from search.reports.tables import finite_or_none
+from search.reports.verbs.asked import Asked
+from search.reports.verbs.individuals import fitness_text
+from search.storage.errors import StoreError
+from search.storage.facts import facts
+from search.storage.lineage import ProgramText, ancestors, program_text_of
+from search.storage.store import Reader
+
+CONTEXT = 1  # unchanged statements around a change
+
+
+def lineage(store: Reader, asked: Asked) -> dict[str, Any]:
+    """The steps from the warm start, the oldest first; without `all`, those that changed the
+    function (the functional hash), and the individual itself."""
+    steps = list(all_steps(store, asked.number))
+    kept = [s for s in steps if asked.all or s["changed"] or s["individual"] == asked.number]
+    return {"individual": asked.number, "steps": kept, "left_out": len(steps) - len(kept)}
+
+
+def all_steps(store: Reader, number: int) -> Iterator[dict[str, Any]]:
+    """Each with its mutation, change of fitness from its parent, and the statements that differ."""
+    texts: dict[int, ProgramText] = {}
+    before, parent = None, None
+    for row in ancestors(store, number):
+        if parent is not None:
+            texts[parent.number] = program_text_of(texts, parent)
+        fact = facts(store, row.number)
+        change = math.nan if before is None else fact.fitness - before.fitness
+        yield {
+            "individual": row.number,
+            "child": row.child,
+            "mutation": row.mutation,
+            "fitness": finite_or_none(fact.fitness),
+            "change": finite_or_none(change),
+            "outcome": fact.outcome,
+            "changed": before is None or fact.functional != before.functional,
+            "lines": _changed_lines(None if row.parent is None else texts[row.parent], row.edit),
+        }
+        before, parent = fact, row
+
+
+def _changed_lines(parent: ProgramText | None, edit: str) -> list[tuple[str, int, str]]:
+    """The statements around and in an edit: sign, number of the statement from 1 on, text."""
+    if parent is None:
+        return [(" ", i, line) for i, line in enumerate(edit.rstrip().split("\n"))]
+    head, *inserted = edit.split("\n")
+    start, removed = map(int, head.split())
+    end = start + removed
+    lines = parent.lines
+    if not 0 <= start <= end <= len(lines):
+        raise StoreError("an edit is not one of its parent")
+    first = max(0, start - CONTEXT)
+    found = [(" ", i + 1, lines[i]) for i in range(first, start)]
+    found += [("-", i + 1, lines[i]) for i in range(start, end)]
+    found += [("+", start + i + 1, line) for i, line in enumerate(inserted)]
+    shift = len(inserted) - removed
+    found += [(" ", i + 1 + shift, lines[i]) for i in range(end, min(len(lines), end + CONTEXT))]
+    return found
+
+
+def lineage_lines(found: dict[str, Any]) -> Iterator[str]:
+    for step in found["steps"]:
+        change = "" if step["change"] is None else f" ({step['change']:+.4g})"
+        remark = "" if step["changed"] else ", the same function"
+        fitness = fitness_text(step["fitness"])
+        if step["fitness"] is None:
+            fitness += f" ({step['outcome'].lower().replace('_', ' ')})"
+        yield f"{step['individual']}  {step['mutation']}  fitness {fitness}{change}{remark}"
+        start = step["child"] < 0
+        for sign, place, line in step["lines"]:
+            yield f"    {line}" if start else f"    {sign} {place:2d}  {line}"
+    if found["left_out"]:
+        yield (
+            f"{found['left_out']} steps that did not change the function are left out; --all "
+            "shows them"
+        )

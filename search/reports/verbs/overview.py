@@ -1,0 +1,69 @@
+"""What the end of a search prints, as far as it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from search.evolution.counters import Statistics
+from search.reports.front import front_lines, front_texts
+from search.reports.meta_validation import curve_lines
+from search.reports.summary import fame, figures
+from search.reports.tables import finite_or_none
+from search.reports.verbs.asked import Asked
+from search.reports.verbs.stats import stats
+from search.reports.verbs.top import best_by_size, top
+from search.selection.overfitting import curves
+from search.storage.identity import config_of
+from search.storage.leaders import leaders
+from search.storage.store import Reader
+
+LEADERS = 5
+
+
+def overview(store: Reader, asked: Asked) -> dict[str, Any]:
+    return {
+        "stats": stats(store, asked),
+        "leaders": top(store, Asked(count=LEADERS)),
+        "hall_of_fame": best_by_size(store, Asked())["hall_of_fame"],
+        "meta_validation": meta_validation(store),
+    }
+
+
+def meta_validation(store: Reader) -> list[dict[str, Any]]:
+    """The points of each repeat: children, the search's fitness and the meta-validation's mean."""
+    return [
+        {
+            "repeat": repeat,
+            "child": point.child,
+            "individual": point.number,
+            "search": finite_or_none(point.search),
+            "meta_validation": finite_or_none(point.mean),
+        }
+        for repeat, points in curves(store, config_of(store).meta_validation).items()
+        for point in points
+    ]
+
+
+def overview_lines(store: Reader, _: Asked) -> Iterator[str]:
+    yield from figures(store, Statistics.counted(store))
+    yield ""
+    yield "Fittest programs in the search (not scored on fresh seeds):"
+    for leader in leaders(store, LEADERS):
+        yield f"  {leader.fitness:.6g}  individual {leader.number}, {leader.live} live statements"
+    yield "Best for each number of live statements:"
+    yield from fame(store)
+    settings = config_of(store).meta_validation
+    yield from curve_lines(curves(store, settings), settings)
+
+
+def leader_lines(store: Reader, asked: Asked) -> Iterator[str]:
+    for leader in leaders(store, asked.count):
+        yield f"# individual {leader.number}: fitness {leader.fitness:.6g}"
+        yield leader.text
+
+
+def best_by_size_lines(store: Reader, asked: Asked) -> Iterator[str]:
+    yield from front_lines(store)
+    yield ""
+    yield from front_texts(store, simplified=asked.simplify)

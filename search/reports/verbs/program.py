@@ -1,0 +1,164 @@
+"""One program in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from programs import Program, analyse, load
+from programs.describe import describe
+from search.reports.tables import columns, finite_or_none
+from search.reports.verbs.asked import Asked, individual_number
+from search.reports.verbs.contributions import contributions
+from search.reports.verbs.funnel import FUNNEL_HEAD, entry_row, fate, funnel
+from search.reports.verbs.individuals import fitness_text, fresh, individual, measured_text
+from search.storage.facts import Facts, evaluations_of, facts, first_with_program
+from search.storage.identity import config_of
+from search.storage.lineage import individual as whole_program
+from search.storage.store import Reader
+
+
+class Named(NamedTuple):
+    """A program that was asked for: of the run, or of a file or the library."""
+
+    name: str
+    program: Program  # redundant statements included
+    fact: Facts | None
+
+
+def named(store: Reader, name: str) -> Named:
+    """name: the number of an individual, a file, or `library:NAME`.
+
+    Raises:
+      StoreError: there is no such individual. ProgramError: there is no such program.
+    """
+    if name.isdecimal():
+        number = individual_number(name)
+        fact = facts(store, number)
+        return Named(f"individual {number}", whole_program(store, number), fact)
+    return Named(name if ":" in name else Path(name).name, load(name), None)
+
+
+def program(store: Reader, asked: Asked) -> dict[str, Any]:
+    """All that is known of a program: its statements with their kinds, trainings in the search by
+    task and seed, what each statement contributes, and its fate in the funnel."""
+    one = named(store, asked.names[0])
+    facts_ = describe(one.program)
+    found = {
+        "name": one.name,
+        "program": str(one.program),
+        "lines": facts_["statements"],
+        "declared_states": facts_["states"],
+        "states_needed": facts_["states_needed"],
+        "reads_schedule": facts_["reads_schedule"],
+        "hashes": facts_["hashes"],
+        "contributions": contributions(store, one.program),
+    }
+    number = None
+    if one.fact is not None:
+        number = first_with_program(store, one.fact.program)
+        known = individual(one.fact)
+        found |= known | {
+            "first": number,
+            "fresh": fresh(store, config_of(store), number),
+            "evaluations": _evaluations(store, one.fact),
+        }
+    return {**found, "funnel": fate(funnel(store), number, one.program)}
+
+
+def _evaluations(store: Reader, fact: Facts) -> list[dict[str, Any]]:
+    """Of the individual that was trained for this program."""
+    if fact.evaluated is None:
+        return []
+    return [
+        {
+            "purpose": purpose.value,
+            "task": evaluation.task,
+            "seed": evaluation.seed,
+            "rate": evaluation.rate,
+            "outcome": evaluation.outcome.name,
+            "fitness": finite_or_none(evaluation.fitness),
+            "steps": evaluation.steps,
+        }
+        for purpose, evaluation in evaluations_of(store, fact.evaluated)
+    ]
+
+
+def text_lines(store: Reader, asked: Asked) -> Iterator[str]:
+    """The text alone, as a program to copy, redundant statements marked."""
+    one = named(store, asked.names[0]).program
+    live = set(analyse(one).live)
+    head, *lines = str(one).rstrip().split("\n")
+    yield head
+    for place, line in enumerate(lines[:-1]):
+        yield line if place in live else f"{line}  # redundant"
+    yield lines[-1]
+
+
+def program_lines(found: dict[str, Any]) -> Iterator[str]:
+    yield from _head(found)
+    yield ""
+    yield from _statements(found)
+    if found.get("evaluations"):
+        names = "purpose", "task", "seed", "rate", "outcome", "fitness", "steps"
+        rows = [_cells(row, names) for row in found["evaluations"]]
+        yield from ["", "Trainings in the search:", columns([names, *rows])]
+    yield from ["", "What each statement contributes (the program minus the program without it):"]
+    rows = [contribution_row(one) for one in found["contributions"]]
+    yield columns([CONTRIBUTION_HEAD, *rows])
+    yield from ["", f"In the funnel: {found['funnel']['what']}."]
+    if found["funnel"]["stages"]:
+        rows = [(row["stage"], *entry_row(row)) for row in found["funnel"]["stages"]]
+        yield columns([("stage", *FUNNEL_HEAD), *rows])
+
+
+def _cells(row: dict[str, Any], names: Sequence[str]) -> tuple[str, ...]:
+    outcome = row["outcome"].lower().replace("_", " ")
+    shown = {**row, "fitness": fitness_text(row["fitness"]), "outcome": outcome}
+    return tuple(str(shown[name]) for name in names)
+
+
+def _head(found: dict[str, Any]) -> Iterator[str]:
+    if "individual" not in found:
+        yield f"# {found['name']}"
+        return
+    born = "a warm start" if found["child"] < 0 else f"child {found['child']:,}"
+    parent = "" if found["parent"] is None else f" of individual {found['parent']}"
+    yield f"# individual {found['individual']}: {born} of repeat {found['repeat']}, " + (
+        f"{found['mutation']}{parent}"
+    )
+    again = "" if found["fresh"] is None else f"; on fresh seeds {measured_text(found['fresh'])}"
+    outcome = found["outcome"].lower().replace("_", " ")
+    yield f"# fitness {fitness_text(found['fitness'])} ({outcome}){again}"
+    if found["first"] != found["individual"]:
+        yield f"# computes what individual {found['first']} computed first"
+    states = f"{len(found['states_needed'])} of {len(found['declared_states'])} states needed"
+    yield f"# {found['statements']} statements, {found['live']} live; {states}"
+
+
+def _statements(found: dict[str, Any]) -> Iterator[str]:
+    head, *_, tail = found["program"].rstrip().splitlines()
+    width = max((len(one["text"]) for one in found["lines"]), default=0) + 2
+    yield head
+    for one in found["lines"]:
+        note = one["kind"]
+        if not one["live"]:
+            note += ", redundant"
+        elif not one["reaches_an_update"]:
+            note += ", reaches no later update"
+        yield f"    {one['text']:<{width}}  # {note}"
+    yield tail
+
+
+CONTRIBUTION_HEAD = ("statement", "contribution [95 %]", "seeds", "without it", "")
+
+
+def contribution_row(one: dict[str, Any]) -> tuple[str, ...]:
+    """A statement's contribution as cells under CONTRIBUTION_HEAD."""
+    rest = str(one["seeds"] or ""), one["without"], one["verdict"]
+    if one.get("mean") is None:
+        return (one["statement"], "", *rest)
+    low, high = one["interval"]
+    around = "" if low is None or high is None else f" [{low:+.4g}, {high:+.4g}]"
+    return (one["statement"], f"{one['mean']:+.4g}{around}", *rest)
