@@ -199,7 +199,8 @@ class EvaluationSettings(SettingsModel):
     """A child is tried with its update times each of these, in this order; the best counts and is
     written into the program. Powers of two are exact. `[1.0]`: only as it is, as in the paper."""
     rates_when: Literal["failed", "always"] = "failed"
-    """When the next rate is tried: after one that `failed`, or `always`."""
+    """When the next rate is tried: after one that `failed`, or `always`, on the first seed; the
+    other seeds are for the best rate then."""
     engine: Engine = "auto"
     """`interpreted` compiles a task once for all programs; `compiled` compiles each program."""
     fingerprint: bool = True

@@ -150,6 +150,9 @@ class Evaluator:
 
     def each(self, job: Job) -> Iterator[Evaluation]:
         """A job's evaluations one by one, as they are made."""
+        if job.first_seed_decides:
+            yield from self._at_best_rate(job)
+            return
         for _, requests in itertools.groupby(job.requests, lambda request: request.rate):
             has_failed = False
             for request in requests:
@@ -159,6 +162,33 @@ class Evaluator:
                 if job.stop_at_failure and has_failed:
                     break
             if not has_failed and not job.all_rates:
+                return
+
+    def _at_best_rate(self, job: Job) -> Iterator[Evaluation]:
+        """All rates on the first seed, then the best of them on the others; where that fails, the
+        next best."""
+        first, reached = job.seeds[0], {}
+        for rate in job.rates:
+            total = 0.0
+            for request in job.requests:
+                if (request.rate, request.seed) != (rate, first):
+                    continue
+                evaluation = self.run(request)
+                yield evaluation
+                if evaluation.outcome is not Outcome.COMPLETED:
+                    break
+                total += evaluation.fitness
+            else:
+                reached[rate] = total
+        for rate in sorted(reached, key=lambda rate: -reached[rate]):
+            for request in job.requests:
+                if request.rate != rate or request.seed == first:
+                    continue
+                evaluation = self.run(request)
+                yield evaluation
+                if evaluation.outcome is not Outcome.COMPLETED:
+                    break
+            else:
                 return
 
     def evaluate(

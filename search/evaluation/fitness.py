@@ -59,16 +59,18 @@ def rejected(outcome: Outcome) -> Score:
 
 def score_of(evaluations: Sequence[Evaluation], settings: EvaluationSettings) -> Score:
     """The weighted mean over tasks of the mean over seeds; -inf when any training did not complete.
-    Of several rates the best counts.
+    Of several rates the best counts of those that were tried on the most seeds.
 
     evaluations: one for each rate, task and seed, or fewer when the last of a rate did not
-      complete.
+      complete or another rate was better on the first seed.
     """
-    scores = []
+    scores: list[tuple[int, Score]] = []
     for rate in settings.rates:
         if own := [evaluation for evaluation in evaluations if evaluation.rate == rate]:
-            scores.append(replace(_at_one_rate(own, settings), rate=rate))
-    return max(scores, key=lambda score: score.fitness)  # of equal ones the first
+            score = replace(_at_one_rate(own, settings), rate=rate)
+            scores.append((len(own) if score.outcome is Outcome.COMPLETED else 0, score))
+    # Of equal ones the first.
+    return max(scores, key=lambda counted: (counted[0], counted[1].fitness))[1]
 
 
 def _at_one_rate(evaluations: Sequence[Evaluation], settings: EvaluationSettings) -> Score:

@@ -37,12 +37,19 @@ class Job:
     """Whether a training that does not complete ends those at the same rate."""
     all_rates: bool = False
     """Whether the next rate is tried after one that completed, too."""
+    first_seed_decides: bool = False
+    """Whether all rates are tried on the first seed, and only the best of them on the others."""
 
     @property
     def program(self) -> Program:
         program = self.requests[0].program
         assert isinstance(program, Program)
         return program
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The different rates, in order."""
+        return tuple(dict.fromkeys(request.rate for request in self.requests))
 
     @property
     def seeds(self) -> tuple[int, ...]:

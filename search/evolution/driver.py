@@ -213,8 +213,14 @@ class Driver:
             for i, task in enumerate(settings.tasks)
             for seed in self._seeds
         )
-        all_rates = settings.rates_when == "always" or not is_search
-        return Job(number, purpose, requests, stop_at_failure=is_search, all_rates=all_rates)
+        return Job(
+            number,
+            purpose,
+            requests,
+            stop_at_failure=is_search,
+            all_rates=not is_search,
+            first_seed_decides=is_search and settings.rates_when == "always",
+        )
 
     def _collect(self, timeout_s: float) -> None:
         now = time.monotonic()

@@ -19,8 +19,9 @@ from programs.draws import child_rng
 from programs.interpreter import CAPACITIES, capacity_of
 from programs.mutate import mutate
 from proxy_tasks import make_task
+from search.config.settings import EvaluationSettings
 from search.evaluation.evaluator import Evaluator, engine_for
-from search.evaluation.fitness import Evaluation, Outcome
+from search.evaluation.fitness import Evaluation, Outcome, score_of
 from search.evaluation.jobs import Job, Purpose
 from search.evaluation.optimizers import read_program
 from search.evaluation.request import Request
@@ -143,17 +144,14 @@ def test_stops_at_the_first_failure_on_request(evaluator):
 
 
 @pytest.mark.parametrize(
-    "fitness, all_rates, tried",
+    "fitness, tried",
     [
-        ({1.0: 0.3}, False, [1.0]),
-        ({1.0: None, 0.5: 0.1, 0.25: 0.2}, False, [1.0, 0.5]),
-        ({1.0: None, 0.5: None, 0.25: None}, False, [1.0, 0.5, 0.25]),
-        ({1.0: 0.3, 0.5: 0.2, 0.25: 0.1}, True, [1.0, 0.5, 0.25]),
-        ({1.0: 0.3, 0.5: None, 0.25: 0.4}, True, [1.0, 0.5, 0.25]),
-        ({1.0: 0.1, 0.5: 0.2, 0.25: 0.3}, True, [1.0, 0.5, 0.25]),
+        ({1.0: 0.3}, [1.0]),
+        ({1.0: None, 0.5: 0.1, 0.25: 0.2}, [1.0, 0.5]),
+        ({1.0: None, 0.5: None, 0.25: None}, [1.0, 0.5, 0.25]),
     ],
 )
-def test_which_rates_are_tried(evaluator, monkeypatch, fitness, all_rates, tried):
+def test_which_rates_are_tried(evaluator, monkeypatch, fitness, tried):
     def run(request):
         value, done = fitness[request.rate], fitness[request.rate] is not None
         outcome = Outcome.COMPLETED if done else Outcome.DIVERGED
@@ -162,10 +160,54 @@ def test_which_rates_are_tried(evaluator, monkeypatch, fitness, all_rates, tried
 
     monkeypatch.setattr(evaluator, "run", run)
     requests = [Request(LION, "t", s, rate=rate) for rate in (1.0, 0.5, 0.25) for s in (0, 1)]
-    job = Job(0, Purpose.SEARCH, tuple(requests), stop_at_failure=True, all_rates=all_rates)
+    job = Job(0, Purpose.SEARCH, tuple(requests), stop_at_failure=True)
     done = list(evaluator.each(job))
     assert list(dict.fromkeys(e.rate for e in done)) == tried
     assert all((e.outcome is Outcome.COMPLETED) or e.seed == 0 for e in done)
+
+
+@pytest.mark.parametrize(
+    ("fails", "fitness", "tried", "score"),
+    [
+        # rate -> its fitness; (rate, seed) that fails; (rate, seed) in order of training
+        ((), {1.0: 0.1, 0.5: 0.3, 0.25: 0.2}, "1/0 .5/0 .25/0 .5/1 .5/2", (0.5, 0.3)),
+        ((), {1.0: 0.3, 0.5: 0.2, 0.25: 0.1}, "1/0 .5/0 .25/0 1/1 1/2", (1.0, 0.3)),
+        (("1/0",), {1.0: 0.3, 0.5: 0.2, 0.25: 0.1}, "1/0 .5/0 .25/0 .5/1 .5/2", (0.5, 0.2)),
+        (
+            (".5/1",),
+            {1.0: 0.1, 0.5: 0.3, 0.25: 0.2},
+            "1/0 .5/0 .25/0 .5/1 .25/1 .25/2",
+            (0.25, 0.2),
+        ),
+        (
+            ("1/2", ".5/1", ".25/0"),
+            {1.0: 0.3, 0.5: 0.2, 0.25: 0.1},
+            "1/0 .5/0 .25/0 1/1 1/2 .5/1",
+            (1.0, -math.inf),
+        ),
+        (("1/0", ".5/0", ".25/0"), {}, "1/0 .5/0 .25/0", (1.0, -math.inf)),
+    ],
+)
+def test_the_first_seed_decides_which_rate_the_others_are_for(
+    evaluator, monkeypatch, fails, fitness, tried, score
+):
+    def name(rate, seed):
+        return f"{rate:g}/{seed}".removeprefix("0")
+
+    def run(request):
+        fails_here = name(request.rate, request.seed) in fails
+        value = -math.inf if fails_here else fitness[request.rate]
+        outcome = Outcome.HURDLE if fails_here else Outcome.COMPLETED
+        return Evaluation("t", request.seed, value, outcome, 1, rate=request.rate)
+
+    monkeypatch.setattr(evaluator, "run", run)
+    rates = (1.0, 0.5, 0.25)
+    requests = [Request(LION, "t", seed, rate=rate) for rate in rates for seed in (0, 1, 2)]
+    job = Job(0, Purpose.SEARCH, tuple(requests), stop_at_failure=True, first_seed_decides=True)
+    done = list(evaluator.each(job))
+    assert " ".join(name(e.rate, e.seed) for e in done) == tried
+    result = score_of(done, EvaluationSettings(tasks=("t",), seeds=3, rates=rates))
+    assert (result.rate, pytest.approx(result.fitness)) == score
 
 
 def _compilations(run):
