@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.reports.measurements import interval, mean_fitness
+from search.reports.measurements import interval, mean_fitness, states
 from search.reports.tables import columns, markdown_table
 from search.selection.results import FunnelResult, StageEntry, StageResult
 from search.selection.update_form import update_form
@@ -90,8 +90,28 @@ def outcome(done: FunnelResult) -> list[str]:
         for name in done.variants
     ]
     if done.confirmed:
-        names, level = ", ".join(e.name for e in done.confirmed), done.stages[-1].level
-        better = f"Better than every baseline on fresh seeds, at a family-wise level of {level:g}"
-        return [*lines, f"{better}: {names}."]
+        last = done.stages[-1]
+        level = f"on fresh seeds, at a family-wise level of {last.level:g}"
+        better = [e.name for e in done.confirmed if not _is_as_good(e)]
+        as_good = [_as_good(e, last) for e in done.confirmed if _is_as_good(e)]
+        if better:
+            lines.append(f"Better than every baseline {level}: {', '.join(better)}.")
+        if as_good:
+            lines.append(f"As good with fewer states {level}: {', '.join(as_good)}.")
+        return lines
     why = f"none got past stage {done.stages[-1].name}" if done.stages else "there is no candidate"
     return [*lines, f"No program is shown to be better than the baselines: {why}."]
+
+
+def _is_as_good(entry: StageEntry) -> bool:
+    """Whether all that was asked is that it is not much worse."""
+    return entry.against is not None and entry.against.is_non_inferiority
+
+
+def _as_good(entry: StageEntry, stage: StageResult) -> str:
+    assert entry.against is not None
+    more = next(b.states for b in stage.baselines if b.name == entry.baseline)
+    return (
+        f"{entry.name} ({states(entry.states)} instead of {more}: not worse than {entry.baseline} "
+        f"by {-entry.against.margin:g})"
+    )

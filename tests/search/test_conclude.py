@@ -32,6 +32,7 @@ from tests.search.shortening.test_ablation import EVOLVED, WORTH
 
 ADAMW, SGD = load("library:adamw"), load("library:sgd")
 ADAMW_RETUNED = parse(str(ADAMW).replace("lr * 0.001", "lr * 0.004"))
+LION = "library:lion"
 TUNING = TuningSettings(draws=4, keep=2, seeds=2)
 CONFIG = Config(
     evaluation=EvaluationSettings(tasks=("vision_mlp",)),
@@ -61,15 +62,20 @@ def concluded(tmp_path, monkeypatch):
     """Concludes a search with these programs, the best first."""
 
     def run(
-        worth=planted, workers=None, stopping=lambda: None, name="run", programs=(EVOLVED, SGD)
+        worth=planted,
+        workers=None,
+        stopping=lambda: None,
+        name="run",
+        programs=(EVOLVED, SGD),
+        config=CONFIG,
     ):
         workers = workers or Workers(Noisy(worth, luck=0.02))
         monkeypatch.setattr(funnel, "evaluation_function", workers.factory)
         with Store(tmp_path / name) as store:
             if not store.meta("config"):
-                fill_search(store, CONFIG, list(programs))
+                fill_search(store, config, list(programs))
             finalists = [Finalist(leader, (), ()) for leader in leaders(store, 2)]
-            done = conclude(CONFIG, store, finalists, stopping=stopping)
+            done = conclude(config, store, finalists, stopping=stopping)
         return "\n".join(conclusion_lines(done, tmp_path / name)), tmp_path / name
 
     return run
@@ -102,6 +108,21 @@ def test_the_files_are_written_and_can_be_used(concluded):
         and "8 fresh seeds, the meta-validation split; 90 % intervals" in page
     )
     assert "| finals | individual 0 (of 1) |" in (run_dir / "funnel.md").read_text()
+
+
+def test_with_a_margin_for_memory_each_number_of_states_has_a_final_program(concluded):
+    """The confirmed one first; what needs more memory than the baseline is left out."""
+    funnel_settings = CONFIG.funnel.model_copy(update={"memory_margin": 5.0, "baselines": (LION,)})
+    config = CONFIG.model_copy(update={"funnel": funnel_settings})
+    said, run_dir = concluded(config=config, programs=(ADAMW, EVOLVED, SGD))
+    assert "0 states: Final program, made from individual 2 (of 1), which the funnel" in said
+    assert "not worse by 5 than baselines that need more states" in said
+    assert "As good with fewer states" in said
+    assert not has(load(str(run_dir / FINAL)), "interp")
+    assert len(load(str(run_dir / "final_1_state.py")).states) == 1
+    assert not (run_dir / "final_2_states.py").exists()
+    assert "minus library:lion" in (run_dir / "certificate_1_state.md").read_text()
+    assert (run_dir / "final_optax_1_state.py").exists()
 
 
 def test_a_result_that_is_worse_where_the_funnel_ended_is_reverted(concluded):

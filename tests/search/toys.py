@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from programs import Program, analyse
+from programs import Program, analyse, live_across_steps
 from programs.execute import run_step
 from search.config.load import dumps
 from search.config.settings import Config
@@ -165,7 +165,10 @@ def fill_search(store: Store, config: Config, programs: list[Program]) -> None:
     for i, program in enumerate(programs, start=1):
         key = analyse(program).functional_hash
         fitness, live, text = -float(i), len(program), str(program)
-        store.add(program_row(i, functional=key, fitness=fitness, live=live, text=text))
+        states = len(live_across_steps(program).states)
+        store.add(
+            program_row(i, functional=key, fitness=fitness, live=live, states=states, text=text)
+        )
         store.add(individual_row(i - 1, child=i - 2, program=i, edit=text))
     store.commit()
 

@@ -1,0 +1,79 @@
+"""Programs that need fewer states compete among themselves, and may be a stated margin worse."""
+
+import pytest
+from scipy import stats
+from toys import Noisy
+
+from programs import load
+from search.config.selection import FunnelSettings
+from search.reports.funnel import markdown, outcome
+from search.selection.objective import Objective
+from search.selection.results import FINALS, NamedProgram, states_of
+from search.selection.stages import run_stages
+from tests.search.selection.test_stages import numbered, settings
+
+MARGIN = 0.2
+ADAMW, LION, SIGN = (load(f"library:{name}") for name in ("adamw", "lion", "sign_sgd"))
+
+
+def rules(margin: float | None = MARGIN, keep: int = 2) -> FunnelSettings:
+    return settings(keep).model_copy(update={"memory_margin": margin})
+
+
+def run(candidates, worth, funnel_settings, luck: float = 0.03):
+    named = [NamedProgram(*one) for one in candidates]
+    baselines = [NamedProgram("adamw", ADAMW)]
+    objective = Objective(Noisy(worth, luck=luck), ("t",))
+    return run_stages(named, baselines, objective=objective, settings=funnel_settings)
+
+
+def by_states(worth):
+    return lambda r: worth[states_of(r.program)]
+
+
+@pytest.mark.parametrize(
+    ("worth", "margin", "confirmed"),
+    [
+        ({0: -1.0, 1: -0.02, 2: 0.0}, MARGIN, ["lion"]),
+        ({0: -1.0, 1: -0.02, 2: 0.0}, None, []),
+        ({0: -0.02, 1: -1.0, 2: 0.0}, MARGIN, ["sign"]),
+        ({0: -1.0, 1: 1.0, 2: 0.0}, None, ["lion"]),
+        ({0: 0.0, 1: 1.0, 2: 0.0}, MARGIN, ["lion", "sign"]),
+    ],
+)
+def test_fewer_states_may_cost_the_margin(worth, margin, confirmed):
+    """And no more: a program with as many states as the baseline has to be better."""
+    candidates = [("lion", LION), ("sign", SIGN), ("two", numbered(3, ADAMW))]
+    done = run(candidates, by_states(worth), rules(margin, keep=3))
+    assert [entry.name for entry in done.confirmed] == confirmed
+
+
+def test_each_number_of_states_has_its_places():
+    """The best of one number of states push out none of another."""
+    worth = {0: -0.1, 1: 0.5, 2: 1.0}
+    candidates = [(f"{n}-{i}", numbered(i, base)) for n, base in enumerate((SIGN, LION, ADAMW))
+                  for i in range(4)]  # fmt: skip
+    done = run(candidates, by_states(worth), rules(keep=2))
+    first = done.stages[0].promoted
+    assert sorted(entry.states for entry in first) == [0, 0, 1, 1, 2, 2]
+    plain = run(candidates, by_states(worth), rules(None, keep=2))
+    assert [entry.states for entry in plain.stages[0].promoted] == [2, 2]
+
+
+def test_the_question_that_was_answered_is_told():
+    candidates = [("lion", LION), ("sign", SIGN)]
+    done = run(candidates, by_states({0: -1.0, 1: -0.02, 2: 0.0}), rules())
+    [entry] = done.confirmed
+    assert entry.against.margin == -MARGIN and entry.p <= 0.05
+    assert "lion (1 state instead of 2: not worse than adamw by 0.2)" in " ".join(outcome(done))
+    assert "no: p is above 0.05" in "\n".join(markdown(done.stages))
+
+
+def test_programs_that_are_worse_by_the_margin_pass_no_more_often_than_the_level():
+    """As the null candidates of the whole funnel, at the edge of what is allowed."""
+    level, funnels, passed = 0.05, 60, 0
+    for number in range(funnels):
+        candidates = [(f"n{i}", numbered(10 * number + i)) for i in range(3)]
+        done = run(candidates, by_states({1: -MARGIN, 2: 0.0}), rules(keep=3), luck=0.1)
+        passed += any(stage.name == FINALS and stage.promoted for stage in done.stages)
+    assert passed <= stats.binom.ppf(1 - 1e-3, funnels, level)
