@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from programs import Program, analyse
-from programs.abstract import Analysis, reaching
+from programs import Program, analyse, memory
+from programs.abstract import Analysis
 from search.config.settings import EvolutionSettings
 from search.evaluation.fitness import Outcome, Score
 
@@ -43,8 +43,8 @@ class Individual:
 
 
 def needed_states(analysis: Analysis) -> int:
-    """How many of its states any later update depends on."""
-    return len(reaching(analysis)[0])
+    """How many of its states any later update depends on; a sign needs no positive divisor."""
+    return len(memory.needed_states(analysis))
 
 
 def individual_of(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
-from programs import Program, live_across_steps
+from programs import Program, analyse
+from programs.memory import needed_states
 from search.selection.comparison import Comparison
 
 FINALS = "finals"
@@ -77,5 +78,6 @@ class NamedProgram(NamedTuple):
 
 
 def states_of(program: Program) -> int:
-    """How many of a program's states any later update depends on: its memory, in weights."""
-    return len(live_across_steps(program).states)
+    """How many of a program's states any later update depends on: its memory, in weights. The sign
+    of a quotient needs no positive divisor, see programs/memory.py."""
+    return len(needed_states(analyse(program)))
