@@ -24,6 +24,7 @@ def test_the_notebook_is_the_text():
     assert subprocess.run([sys.executable, ROOT / "scripts/notebook", "--check"]).returncode == 0
 
 
+@pytest.mark.slow
 def test_it_runs_as_a_script(tmp_path):
     code = "\n".join(re.findall(r"^```python\n(.*?)^```\n", TEXT.read_text(), re.M | re.S))
     (tmp_path / "tutorial.py").write_text(code)

@@ -164,7 +164,7 @@ def _check_expressions(programs, g, w):
 def test_expressions_of_two_functions_on_special_values(whole_tree, values):
     found = list(expressions(whole_tree))
     random.Random(0).shuffle(found)
-    _check_expressions(found[:150], *_points(values))
+    _check_expressions(found[:50], *_points(values))
 
 
 @pytest.mark.slow
@@ -250,7 +250,7 @@ def _check_random(count, seed):
 
 
 def test_random_programs():
-    _check_random(50, seed=21)
+    _check_random(25, seed=21)
 
 
 @pytest.mark.slow

@@ -49,12 +49,13 @@ def _outcome(text: str | bytes) -> tuple[bool, float]:
     return result is not None, took
 
 
-def test_a_hundred_thousand_texts():
+@pytest.mark.parametrize("count", [10_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_any_text_is_a_program_or_a_message(count):
     """How long each may take is printed by the benchmark; here only that it is an answer."""
     rng = random.Random(0)
     texts = [str(load(f"library:{name}")) for name in library()]
     valid = 0
-    for i in range(100_000):
+    for i in range(count):
         kind = i % 4
         if kind == 0:
             text = _random_bytes(rng)
@@ -63,7 +64,7 @@ def test_a_hundred_thousand_texts():
         else:
             text = _mutated(rng, texts)
         valid += _outcome(text)[0]
-    assert 1_000 < valid < 90_000  # both sides of the fence were visited
+    assert 0.01 * count < valid < 0.9 * count  # both sides of the fence were visited
 
 
 HOSTILE = {

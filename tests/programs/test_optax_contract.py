@@ -121,7 +121,11 @@ def test_wrappers_and_donation_of_200_random_programs(engine):
 
 
 @pytest.mark.parametrize(
-    ("engine", "name"), [("interpreted", "program8"), *(("exported", name) for name in FEW)]
+    ("engine", "name"),
+    [
+        pytest.param("interpreted", "program8", marks=pytest.mark.slow),  # a minute of compilation
+        *(("exported", name) for name in FEW),
+    ],
 )
 def test_wrappers_and_donation_of_the_other_engines(engine, name):
     _check_wrappers(lambda: ENGINES[engine](load(f"library:{name}")))

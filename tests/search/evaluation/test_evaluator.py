@@ -251,6 +251,7 @@ def _long(live, rng):
     return program
 
 
+@pytest.mark.slow
 def test_programs_of_all_sizes_compile_once_per_capacity(task):
     rng = random.Random(0)
     found = [_long(live, rng) for live in (20, 30, 50, 100, 300, 500, 600, 800, 1000)]

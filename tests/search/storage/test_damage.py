@@ -135,4 +135,5 @@ def test_a_damaged_store_is_one_line_or_the_same_history(
             refused += 1
         else:
             assert digest_of(run_dir) == digest_of(finished), how
-    assert refused or suffix  # a damaged log ends where the damage is
+    # A damaged log ends where the damage is, and a log may hold newer copies of the file's pages.
+    assert refused or state == "killed"
