@@ -5,9 +5,12 @@ import signal
 import threading
 from pathlib import Path
 
-# A run in the background starts with SIGINT ignored, and so would the processes that tests interrupt.
+# A run in the background starts with SIGINT ignored, one under nohup with SIGHUP, and so would the
+# processes that tests interrupt.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Most of the tests' time is XLA's, for the same few trainings in many processes. Its results are
 # kept where Ray's workers keep theirs, under a hash of the computation, XLA's version and flags.
