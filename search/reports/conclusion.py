@@ -76,6 +76,11 @@ def heading(winner: Winner) -> str:
         )
     if winner.confirmed:
         return f"Final program, made from {winner.name}, which the funnel confirmed."
+    if winner.stage:
+        return (
+            f"Final program, not confirmed: made from {winner.name} as tuned for stage "
+            f"{winner.stage}, which came furthest in the funnel with as many states."
+        )
     return (
         f"Final program, not confirmed: made from {winner.name}, the search's best, which the "
         "funnel did not show to be better than the baselines."

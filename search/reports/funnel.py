@@ -45,6 +45,9 @@ def goes_on(stage: StageResult, entry: StageEntry) -> str:
         return "no: no fitness on some seed"
     if stage.beat and entry.p > stage.level:
         return f"no: p is above {stage.level:g}"
+    if any(map(_is_as_good, stage.entries)):  # each number of states has its places
+        rivals = [one for one in stage.promoted if one.states == entry.states]
+        return f"no: not among the best {len(rivals)} with {states(entry.states)}"
     return f"no: not among the best {len(stage.promoted)}"
 
 
@@ -104,7 +107,7 @@ def outcome(done: FunnelResult) -> list[str]:
 
 
 def _is_as_good(entry: StageEntry) -> bool:
-    """Whether all that was asked is that it is not much worse."""
+    """Whether all that is asked is that it is not much worse."""
     return entry.against is not None and entry.against.is_non_inferiority
 
 

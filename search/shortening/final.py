@@ -33,6 +33,7 @@ class Winner:
     program: Program
     confirmed: bool  # by the funnel; else it is the search's best
     margin: float = 0.0  # below 0: confirmed as not worse by this, with fewer states
+    stage: str = ""  # not confirmed, but the best there with as many states
 
     @property
     def states(self) -> int:
@@ -50,8 +51,9 @@ def winners(
     """What final programs are made of: one, or one for each number of states, those first that are
     confirmed, and of these the one that needs the least memory.
 
-    Without a confirmed program it is the best finalist, or else the search's best candidate, of as
-    many states.
+    Without a confirmed program it is the search's best finalist; for a number of states, what came
+    furthest in the funnel, or else the best finalist or candidate, the one nearest to the baselines
+    first.
     """
     confirmed = [
         Winner(e.name, e.program, True, min(e.against.margin, 0.0) if e.against else 0.0)
@@ -67,11 +69,23 @@ def winners(
     if settings.memory_margin is None:
         return [*confirmed, *unconfirmed][:1]
     most = max(states_of(load(name)) for name in settings.baselines)
+    furthest = [
+        Winner(e.name, e.program, False, stage=stage.name)
+        for stage in reversed(funnel.stages)
+        for e in sorted(stage.entries, key=lambda e: -e.mean)
+    ]
     best: dict[int, Winner] = {}
-    for winner in (*confirmed, *unconfirmed):
+    for winner in (*confirmed, *furthest, *unconfirmed):
         if winner.states <= most:
             best.setdefault(winner.states, winner)
-    return sorted(best.values(), key=lambda winner: (not winner.confirmed, winner.states))
+    order = [winner.name for winner in furthest]
+    return sorted(
+        best.values(),
+        key=lambda w: (
+            not w.confirmed,
+            w.states if w.confirmed else (order.index(w.name) if w.stage else len(order)),
+        ),
+    )
 
 
 class Route(Enum):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import pytest
 from toys import Noisy, Workers, fill_search
 
-from programs import load, parse
+from programs import live_across_steps, load, parse
 from search.conclude import conclude
 from search.config.selection import (
     AblationSettings,
@@ -123,6 +123,17 @@ def test_with_a_margin_for_memory_each_number_of_states_has_a_final_program(conc
     assert not (run_dir / "final_2_states.py").exists()
     assert "minus library:lion" in (run_dir / "certificate_1_state.md").read_text()
     assert (run_dir / "final_optax_1_state.py").exists()
+
+
+def test_what_came_furthest_stands_for_its_number_of_states_where_none_is_confirmed(concluded):
+    """The nearest to the baselines first, with the constants that the stage gave it."""
+    funnel_settings = CONFIG.funnel.model_copy(update={"memory_margin": 1e-6})
+    config = CONFIG.model_copy(update={"funnel": funnel_settings})
+    worth = lambda r: {0: -3.0, 1: -1.0}.get(len(live_across_steps(r.program).states), 0.0)
+    said, run_dir = concluded(worth, config=config, programs=(ADAMW, SGD, EVOLVED))
+    assert "1 state: Final program, not confirmed: made from individual 2 (of 1) as tuned" in said
+    assert len(load(str(run_dir / FINAL)).states) == 1
+    assert (run_dir / "final_0_states.py").exists()
 
 
 def test_a_result_that_is_worse_where_the_funnel_ended_is_reverted(concluded):

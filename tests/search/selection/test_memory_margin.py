@@ -56,6 +56,8 @@ def test_each_number_of_states_has_its_places():
     done = run(candidates, by_states(worth), rules(keep=2))
     first = done.stages[0].promoted
     assert sorted(entry.states for entry in first) == [0, 0, 1, 1, 2, 2]
+    told = "\n".join(markdown(done.stages))
+    assert "no: not among the best 2 with 0 states" in told
     plain = run(candidates, by_states(worth), rules(None, keep=2))
     assert [entry.states for entry in plain.stages[0].promoted] == [2, 2]
 
