@@ -113,7 +113,7 @@ def _axis(low: float, high: float, *, start: float, end: float) -> Axis:
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
-    """Of values of which the high ones matter: far below the middle nothing is told apart."""
+    """Of values of which the high ones matter: far below the middle all look alike."""
     high, middle = max(values), median(values)
     low = max(min(values), high - 4 * (high - middle)) if high > middle else min(values)
     room = 0.04 * (high - low)
