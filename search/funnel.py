@@ -61,11 +61,10 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
     stopping: what catches signals; none: they are left alone.
     """
     options = _parser().parse_args(argv)
+    stopping = stopping or Stopping(signals=())
     single_threaded()
-    running = False
     try:
-        if stopping:
-            stopping.prepare()
+        stopping.prepare()
         if options.functions_file:
             load_functions_file(options.functions_file)
         config = _config(options)
@@ -74,27 +73,21 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
         for doubt in doubts(config):
             print(f"warning: {doubt}", file=sys.stderr)
 
-        def started() -> None:
-            nonlocal running
-            running = True
-            if stopping:
-                stopping.defer()
-
         done = api.funnel(
             list(dict.fromkeys(options.program)),
             run_dir=run_dir,
             setup=Setup.of(config, options.tasks_file),
             settings=settings,
             view="plain",
-            stopping=stopping or (lambda: None),
-            started=started,
+            stopping=stopping,
+            started=stopping.defer,
         )
         print("\n".join([table(done.stages), "", *outcome(done)]))
         for entry in done.confirmed:
             print(f"\n{entry.name}, as tuned for the last stage:\n{entry.program}")
         print(f"\nAll entries: {run_dir / REPORT}")
     except ERRORS as error:
-        return report(error, running=running, go_on="The same command goes on.")
+        return report(error, running=stopping.is_running, go_on="The same command goes on.")
     return 0
 
 

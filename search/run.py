@@ -50,10 +50,13 @@ def main(
     source: Fitness | None = None,
     stopping: Stopping | None = None,
 ) -> int:
-    """Returns the exit code (see EXIT_CODES)."""
+    """Returns the exit code (see EXIT_CODES).
+
+    stopping: what catches signals; none: they are left alone.
+    """
     parser = _parser()
     options = parser.parse_args(argv)
-    stopping = stopping or Stopping()
+    stopping = stopping or Stopping(signals=())
     single_threaded()
     source = source or ProxyTasks(options.tasks_file)
     run_dir = _run_dir(options, parser)

@@ -15,7 +15,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -46,13 +46,14 @@ class Stopping:
     the main thread, where Python allows no handlers, signals are left alone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Iterable[signal.Signals] = SIGNALS) -> None:
+        """signals: those to catch from now on; none of them: the caller's handlers stay."""
         self.received: int | None = None
         self._received_at = 0.0
         self.stage = Stage.IMPORTING
         self._is_running = False
         if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
+            for number in signals:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     signal.signal(number, self._receive)
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from programs import analyse, library, live_across_steps, load, parse
-from programs.execute import run_step
+from programs.execute import Tree, Value, interpret
+from programs.kinds import Kind
 from programs.memory import needed_states
 from programs.simplify import simplify
 from tests.strategies import random_programs
@@ -51,19 +52,44 @@ def test_the_library_needs_what_its_simplified_form_has(name):
     assert len(needed_states(analyse(rule))) == len(simplify(rule).program.states)
 
 
+class Watched(Tree):
+    """Notes whether any number was so large or so small that rounding decides a sign."""
+
+    beyond = False
+
+    def apply(self, function, arguments):
+        value = super().apply(function, arguments)
+        for leaf in value.leaves:
+            sizes = np.abs(leaf[leaf != 0]) if np.ndim(leaf) else np.abs(leaf)
+            self.beyond |= not np.all((sizes == 0) | ((sizes > 1e-18) & (sizes < 1e18)))
+        return value
+
+
 def updates(rule, unneeded, scale):
-    """Updates of a few steps whose unneeded states are multiplied by something positive."""
+    """Updates of a few steps whose unneeded states are multiplied by something positive.
+
+    They end before the step in which a number leaves the middle of float32's range: a divisor that
+    overflows leaves a quotient of zero, whose sign is zero.
+    """
     rng = np.random.default_rng(0)
-    w = [np.float32(rng.normal(size=7))]
-    states = [[np.float32(rng.normal(size=7) ** 2 + 0.5)] for _ in rule.states]
+    variables = {"w": rng.normal(size=7), "lr": 0.5}
+    variables |= {name: rng.normal(size=7) ** 2 + 0.5 for name in rule.states}
     done = []
-    with np.errstate(all="ignore"):
-        for _ in range(4):
-            g = [np.float32(rng.normal(size=7))]
-            for i in unneeded:
-                states[i] = [leaf * np.float32(scale) for leaf in states[i]]
-            update, states = run_step(rule, np, w=w, g=g, states=states, lr=np.float32(0.5))
-            done.append(update[0])
+    for _ in range(4):
+        variables["g"] = rng.normal(size=7)
+        for i in unneeded:
+            variables[rule.states[i]] = variables[rule.states[i]] * scale
+        tree = Watched(np)
+        values = {
+            name: Value(Kind.TENSOR if np.ndim(x) else Kind.SCALAR, (np.float32(x),))
+            for name, x in variables.items()
+        }
+        with np.errstate(all="ignore"):
+            interpret(rule, values, constant=tree.constant, apply=tree.apply)
+        if tree.beyond:
+            break
+        done.append(values["update"].leaves[0])
+        variables |= {name: values[name].leaves[0] for name in rule.states}
     return np.array(done)
 
 
@@ -80,5 +106,5 @@ def test_it_never_needs_more_than_is_read_and_what_is_not_needed_makes_no_differ
     unneeded = [i for i, name in enumerate(rule.states) if name in read and i not in needed]
     if unneeded:
         plain, other = (updates(rule, unneeded, scale) for scale in (1.0, 1.5))
-        same = (plain == other) | ~np.isfinite(plain) | ~np.isfinite(other)
-        assert same.all()
+        steps = min(len(plain), len(other))
+        assert (plain[:steps] == other[:steps]).all()

@@ -54,6 +54,8 @@ def test_a_signal_stops_it_with_its_own_exit_code(tmp_path, capsys, paid, number
 class StoppedWhen:
     """As Stopping, without a signal."""
 
+    is_running = True
+
     def __init__(self, number: int, when):
         self.number, self.when = number, when
 

@@ -109,11 +109,12 @@ def main(argv=None) -> int:
     """`python tests/search/toys.py --config ...`: a search with a toy's fitness; see TOY_*."""
     from search.evaluation.source import Function
     from search.run import main as run
+    from search.stopping import Stopping
 
     options = {
         name: float(os.environ.get(f"TOY_{name.upper()}", 0)) for name in ("sleep_s", "hostile")
     }
-    return run(argv, Function(factory(one_max, **options)))
+    return run(argv, Function(factory(one_max, **options)), Stopping())
 
 
 class Noisy:
