@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from programs import Program, ProgramError, library, load, load_functions_file, parse
-from programs.describe import SAMENESS, annotate, describe, differences, headline, sameness
+from programs.describe import SAMENESS, annotate, comment, describe, differences, headline, sameness
 from programs.parse import LIBRARY, MAX_BYTES
 
 EPILOG = """examples:
@@ -25,7 +25,7 @@ EPILOG = """examples:
   python -m programs check my_rule.py
   python -m programs diff library:adam library:adamw
   python -m programs simplify library:program8 --certificate certificate.md
-  python -m programs export library:lion --name lion --out lion.py
+  python -m programs export library:lion --to torch --name Lion --out lion.py
 """
 FILE = "a program's text, library:NAME, or - for standard input"
 
@@ -88,9 +88,13 @@ def _parser() -> argparse.ArgumentParser:
         "--work", type=int, metavar="UNITS", help="limit, in units of about a microsecond"
     )
     export = command(
-        "export", _export, "Print a program as optax source that needs only jax and optax.", "file"
+        "export", _export, "Print a program as source that needs nothing of this project.", "file"
     )
-    export.add_argument("--name", default="rule", help="the function's name (default: rule)")
+    export.add_argument(
+        "--to", choices=("optax", "torch", "numpy", "latex"), default="optax",
+        help="what for: a module for optax (default), torch or numpy, or equations",
+    )  # fmt: skip
+    export.add_argument("--name", help="the function's or class's name (default: rule or Rule)")
     export.add_argument("--out", metavar="PATH", help="write the source here")
     return parser
 
@@ -194,9 +198,12 @@ def _diff(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from programs.export import to_optax
+    from programs.export import TARGETS, Origin
 
-    source = to_optax(_read(arguments.file)[0], arguments.name)
+    to, default = TARGETS[arguments.to]
+    program, text = _read(arguments.file)
+    origin = Origin("" if arguments.file == "-" else arguments.file, comment(text))
+    source = to(program, default if arguments.name is None else arguments.name, origin)
     if arguments.out:
         _write(arguments.out, source)
     if arguments.json:

@@ -56,6 +56,7 @@ def _constant(name: str, value: float) -> Function:
         lambda xp: xp.asarray(value, xp.float32),
         kind_rule=lambda: Kind.SCALAR,
         source=f"jnp.float32({value!r})",
+        array_source=f"xp.asarray({value!r}, dtype=w.dtype)",
         exact=lambda: Fraction(repr(value)),
         properties=frozenset({ROUNDED, NONNEGATIVE}),
     )
@@ -117,6 +118,7 @@ _ROWS = (
         NONNEGATIVE,
         ONE_AT_ZERO,
         source="jnp.power(10.0, {0})",
+        array_source="10.0 ** {0}",
     ),
     _unary("expm1", lambda xp, x: xp.expm1(x), ZERO_AT_ZERO, SIGN_KEEPING),
     _unary("log", lambda xp, x: xp.log(xp.abs(x)), EVEN, source="jnp.log(jnp.abs({0}))"),
@@ -152,7 +154,14 @@ _ROWS = (
         source="{0} * {0} * {0}",
         exact=lambda x: x * x * x,
     ),
-    _unary("cbrt", lambda xp, x: xp.cbrt(x), ODD, ZERO_AT_ZERO, SIGN_KEEPING),
+    _unary(
+        "cbrt",
+        lambda xp, x: xp.cbrt(x),
+        ODD,
+        ZERO_AT_ZERO,
+        SIGN_KEEPING,
+        array_source="xp.sign({0}) * xp.abs({0}) ** (1 / 3)",
+    ),
     _unary(
         "sign",
         _sign,
@@ -234,25 +243,15 @@ _ROWS = (
             Identity(0, 0.0, result=0, bitwise=False),
         ),
     ),
-    _binary("power", lambda xp, x, y: xp.power(x, y), TELLS_ZEROS, aliases=("pow",)),
     _binary(
-        "maximum",
-        _maximum,
-        COMMUTATIVE,
-        IDEMPOTENT,
-        ROUNDED,
-        aliases=("max",),
-        exact=max,
+        "power",
+        lambda xp, x, y: xp.power(x, y),
+        TELLS_ZEROS,
+        aliases=("pow",),
+        array_source="{0} ** {1}",
     ),
-    _binary(
-        "minimum",
-        _minimum,
-        COMMUTATIVE,
-        IDEMPOTENT,
-        ROUNDED,
-        aliases=("min",),
-        exact=min,
-    ),
+    _binary("maximum", _maximum, COMMUTATIVE, IDEMPOTENT, ROUNDED, aliases=("max",), exact=max),
+    _binary("minimum", _minimum, COMMUTATIVE, IDEMPOTENT, ROUNDED, aliases=("min",), exact=min),
     # --- linear algebra over whole trees ------------------------------------------------------
     Function(
         "norm",
@@ -261,6 +260,7 @@ _ROWS = (
         whole_tree=True,
         kind_rule=lambda x: min(x, Kind.PER_ARRAY),
         source="jax.tree.map(lambda x: jnp.sqrt(jnp.sum(jnp.square(x))), {0})",
+        array_source="xp.sqrt(xp.sum(xp.square({0})))",
         properties=frozenset({EVEN, NONNEGATIVE, ZERO_AT_ZERO}),
     ),
     Function(
@@ -270,6 +270,7 @@ _ROWS = (
         whole_tree=True,
         kind_rule=lambda x: Kind.SCALAR,
         source="jnp.sqrt(total(jnp.square, {0}))",
+        array_source="xp.sqrt(total(xp.square({0})))",
         properties=frozenset({EVEN, NONNEGATIVE, ZERO_AT_ZERO}),
     ),
     Function(
@@ -279,6 +280,7 @@ _ROWS = (
         whole_tree=True,
         kind_rule=lambda x, y: Kind.SCALAR,
         source="total(lambda x, y: x * y, {0}, {1})",
+        array_source="total({0} * {1})",
         properties=frozenset({COMMUTATIVE, ZERO_AT_ZERO}),
     ),
     Function(
@@ -291,6 +293,10 @@ _ROWS = (
             "total(lambda x, y: x * y, {0}, {1}) / ("
             "jnp.sqrt(total(lambda x, _: jnp.square(x), {0}, {1}))"
             " * jnp.sqrt(total(lambda _, y: jnp.square(y), {0}, {1})))"
+        ),
+        array_source=(
+            "total({0} * {1}) / (xp.sqrt(total(xp.square({0} * xp.ones_like({1}))))"
+            " * xp.sqrt(total(xp.square({1} * xp.ones_like({0})))))"
         ),
         aliases=("cosine_similarity",),
         properties=frozenset({COMMUTATIVE}),
@@ -306,6 +312,7 @@ _ROWS = (
         whole_tree=True,
         kind_rule=lambda x, c: x,
         source="scaled({0}, jnp.minimum(1, {1} / jnp.sqrt(total(jnp.square, {0}))))",
+        array_source="{0} * ({1} / xp.sqrt(total(xp.square({0})))).clip(max=1)",
         scalar_arguments=(1,),
         aliases=("clip_by_global_norm",),
         properties=frozenset({ODD, ZERO_AT_ZERO}),

@@ -7,30 +7,53 @@ engine hides it (isolation.py): the module computes what was scored, whatever XL
 
 from __future__ import annotations
 
-import ast
-import builtins
 import functools
-import keyword
 from collections.abc import Iterable
 from string import Template
 
-from programs.abstract import live_across_steps
+from programs.export.form import (
+    MASK,
+    RATE,
+    Form,
+    Origin,
+    about,
+    form_of,
+    formula,
+    has_decay,
+    listed,
+    provenance,
+)
+from programs.export.names import check_name, names_in
 from programs.functions import FUNCTIONS
-from programs.hyperparameters import hyperparameters, reads_schedule, weight_decay, with_inputs
 from programs.kinds import Kind
-from programs.program import OUTPUT, Program, ProgramError, Statement
+from programs.program import OUTPUT, Program, Statement
 
 _MODULE = Template('''"""An update rule as an optax.GradientTransformation.
 
-$text
-(the training loop does w = w - update; optax adds, so the sign is changed at the end)
+$formula
+
+optax adds updates, so the sign is changed at the end. eps is 1e-8.
+
+$provenance
+
+Example:
+
+    optimizer = $name($example)
+    state = optimizer.init(params)
+    updates, state = optimizer.update(grads, state, params)
+    params = optax.apply_updates(params, updates)
 """
 
-${imports}from typing import Any, NamedTuple
+from __future__ import annotations
+
+${imports}from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+
+Number = float | jax.Array | Callable[[jax.Array], Any]  # or a schedule: step count -> number
 
 
 class State(NamedTuple):
@@ -69,9 +92,7 @@ $helpers
 def $name(
     $signature
 ) -> optax.GradientTransformation:
-    """The rule. Every number may be a schedule, too: step count -> number.
-
-    It computes in float32, whatever the dtype of the parameters.
+    """The rule. It computes in float32, whatever the dtype of the parameters.
 
     Args:
       $arguments
@@ -138,69 +159,70 @@ _MASK = """        mask = decay_mask(params) if callable(decay_mask) else decay_
 """
 
 _ARGUMENTS = {
-    "schedule": "the schedule value, with a peak of about 1: the peak learning rate is a constant "
-    "inside the rule.",
+    "schedule": "the schedule value, with a peak of about 1; the learning rate is inside the rule.",
     "no schedule": "changes nothing, since this rule never reads the schedule value; use scale.",
     "scale": "a factor of the whole update, weight decay included.",
-    "decay_mask": "a bool, a tree of them like the parameters or a prefix of one, or a function of "
+    MASK: "a bool, a tree of them like the parameters or a prefix of one, or a function of "
     "the parameters that gives one; where False, no weight decay.",
     "state_dtype": "the dtype in which states are kept between steps.",
 }
 
 
-def to_optax(program: Program, name: str = "rule") -> str:
+def to_optax(program: Program, name: str = "rule", origin: Origin = Origin()) -> str:  # noqa: B008
     """Source of a module that defines the program as an optax optimizer.
 
     It defines name(schedule=1.0, *, scale=1.0, decay_mask=True, state_dtype="float32", ...), with
-    the program's constants as further keywords (`programs.hyperparameters`) and decay_mask for a
-    program with weight decay. Redundant statements and states that never reach an update are left
-    out; variables whose names the module needs get others.
+    the program's constants as further keywords by their roles, such as learning_rate, beta1 and
+    weight_decay, and decay_mask for a program with weight decay. Redundant statements and states
+    that never reach an update are left out; variables whose names the module needs get others.
 
     Raises:
       ProgramError: the name is no identifier, or one that the module needs.
     """
-    _check_name(name)
-    program = live_across_steps(program)
-    constants = hyperparameters(program)
-    masked = weight_decay(program)
-    renamed = _renamed(program, {h.name for h in constants} | _names_of_template())
-    code = with_inputs(renamed, {h: h.name for h in constants}, "mask" if masked else None)
-    body = "\n".join(_body(code, [h.name for h in constants]))
+    check_name(name, _never() | {"isolated", "check"})
+    form = form_of(program, needed=_needed(), merge_rate=False, masked=has_decay, mask="mask")
+    return _source(form, name, origin)
 
-    scheduled = reads_schedule(program)
-    defaults = {"scale": "1.0", **({"decay_mask": "True"} if masked else {})}
-    defaults["state_dtype"] = '"float32"'
+
+def _source(form: Form, name: str, origin: Origin) -> str:
+    body = "\n".join(_body(form))
+    scheduled = form.rate is not None
+    options = {"scale": "Number = 1.0", **({MASK: "Any = True"} if form.mask else {})}
+    options["state_dtype"] = 'Any = "float32"'
+    signature = [f"schedule: {'Number = 1.0' if scheduled else 'Number | None = None'}", "*"]
+    signature += [f"{option}: {default}" for option, default in options.items()]
+    signature += [f"{h}: Number = {value!r}" for h, value in form.parameters.items()]
     arguments = {"schedule": _ARGUMENTS["schedule" if scheduled else "no schedule"]}
-    arguments |= {option: _ARGUMENTS[option] for option in defaults}
-    if constants:
-        arguments[", ".join(h.name for h in constants)] = "the constants of the rule."
-    signature = [f"schedule={'1.0' if scheduled else 'None'}", "*"]
-    signature += [f"{option}={default}" for option, default in defaults.items()]
-    signature += [f"{h.name}={h.value!r}" for h in constants]
-    numbers = [*(["schedule"] if scheduled else []), "scale", *(h.name for h in constants)]
-    states = "".join(f"{state}, " for state in renamed.states)
+    arguments |= {option: _ARGUMENTS[option] for option in options}
+    descriptions = {k: v for k, v in about(form).items() if k not in (RATE, *form.mask)}
+    numbers = [*(["schedule"] if scheduled else []), "scale", *form.parameters]
+    states = "".join(f"{state}, " for state in form.states)
+    example = "schedule=optax.cosine_decay_schedule(1.0, 10_000)"
     return _MODULE.substitute(
-        text=str(program).rstrip(),
+        formula=formula(form),
+        provenance=provenance(form, origin),
+        example=example if scheduled else "",
         imports="" if scheduled else "import warnings\n",
-        fields="".join(f"    {state}: Any\n" for state in renamed.states),
+        fields="".join(f"    {state}: Any\n" for state in form.states),
         helpers="".join(text for call, text in _HELPERS.items() if call in body),
         name=name,
         signature="\n    ".join(f"{parameter}," for parameter in signature),
-        arguments="\n      ".join(f"{names}: {text}" for names, text in arguments.items()),
+        arguments=listed(arguments | descriptions),
         numbers=", ".join(numbers) + ",",
         warning="" if scheduled else _WARNING,
-        names=", ".join(["lr" if n == "schedule" else n for n in numbers]) + ",",
+        names=", ".join([RATE if n == "schedule" else n for n in numbers]) + ",",
         states=f"({states.strip()})",
-        mask=_MASK if masked else "",
+        mask=_MASK if form.mask else "",
         body=body,
     )
 
 
-def _body(code: Program, constants: Iterable[str]) -> Iterable[str]:
-    """The statements as lines; `constants` and "mask" are variables that they do not define."""
-    kinds = dict.fromkeys(("w", "g", *code.states), Kind.TENSOR)
-    kinds |= dict.fromkeys(("lr", *constants), Kind.SCALAR) | {"mask": Kind.PER_ARRAY}
-    for statement in code:
+def _body(form: Form) -> Iterable[str]:
+    """The statements as lines."""
+    kinds = dict.fromkeys(("w", "g", *form.states), Kind.TENSOR)
+    kinds |= dict.fromkeys((RATE, *form.parameters), Kind.SCALAR)
+    kinds |= dict.fromkeys(form.mask, Kind.PER_ARRAY)
+    for statement in form.program:
         yield f"        {statement.target} = keep({_expression(statement, kinds)})"
         arguments = tuple(kinds[str(argument)] for argument in statement.arguments)
         kinds[statement.target] = FUNCTIONS[statement.function].kinds[arguments]
@@ -221,57 +243,19 @@ def _expression(statement: Statement, kinds: dict[str, Kind]) -> str:
     return f"jax.tree.map(lambda {names}: {expression}, {names})"
 
 
-def _names_in(source: str) -> set[str]:
-    """Every name that Python source reads or binds."""
-    names = set(keyword.kwlist)
-    for node in ast.walk(ast.parse(source)):
-        match node:
-            case ast.Name(id=name) | ast.arg(arg=name) | ast.alias(asname=None, name=name):
-                names.add(name.partition(".")[0])
-            case ast.alias(asname=str(name)) | ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                names.add(name)
-    return names
+@functools.cache
+def _needed() -> frozenset[str]:
+    """What no variable of a program may be called in the module; all but the language's own."""
+    texts = ("formula", "provenance", "example", "imports", "fields", "helpers", "mask", "body")
+    blank = dict.fromkeys(texts, "")
+    blank |= {"name": "rule", "signature": "", "arguments": "", "numbers": "", "warning": _WARNING}
+    source = _MODULE.substitute(blank, names="_", states="()") + "".join(_HELPERS.values())
+    options = f"schedule scale {MASK} state_dtype mask warnings"
+    return frozenset(names_in(source + options.replace(" ", "\n"))) - {"w", "g", RATE, OUTPUT}
 
 
 @functools.cache
-def _names_of_template() -> frozenset[str]:
-    """What no variable of a program may be called in the module; all but the language's own."""
-    blank = dict.fromkeys(("text", "imports", "fields", "helpers", "mask", "body"), "")
-    blank |= {"name": "rule", "signature": "", "arguments": "", "numbers": "", "warning": _WARNING}
-    source = _MODULE.substitute(blank, names="_", states="()") + "".join(_HELPERS.values())
-    options = "schedule scale decay_mask state_dtype mask warnings"
-    return frozenset(_names_in(source + options.replace(" ", "\n"))) - {"w", "g", "lr", OUTPUT}
-
-
-def _check_name(name: str) -> None:
-    if not name.isidentifier() or keyword.iskeyword(name):
-        raise ProgramError(f"--name {name!r} is no Python name; write one such as 'my_rule'")
-    helpers = _names_in("".join(_HELPERS.values()))
-    if name in helpers | {"jax", "jnp", "optax", "State", "Any", "NamedTuple", "isolated", "check"}:
-        raise ProgramError(
-            f"--name {name!r} is a name that the module itself needs; choose another"
-        )
-    if name in dir(builtins):
-        raise ProgramError(f"--name {name!r} is a name of Python's own; choose another")
-
-
-def _renamed(program: Program, taken: set[str]) -> Program:
-    """The program with other names for variables that are called what the module needs.
-
-    A state is a field of a NamedTuple, whose name may not begin with an underscore.
-    """
-    variables = dict.fromkeys((*program.inputs, *(s.target for s in program)))
-    names: dict[str, str] = {}
-    for name in variables:
-        new = name.lstrip("_") or "x"
-        while new in taken or (new != name and new in variables) or new in names.values():
-            new += "_"
-        names[name] = new
-
-    def rename(argument: str | float) -> str | float:
-        return names[argument] if isinstance(argument, str) else argument
-
-    statements = (
-        Statement(names[s.target], s.function, tuple(map(rename, s.arguments))) for s in program
-    )
-    return Program(tuple(names[state] for state in program.states), tuple(statements))
+def _never() -> frozenset[str]:
+    """What the rule itself may not be called; a name of a local variable would be all right."""
+    helpers = names_in("".join(_HELPERS.values()))
+    return frozenset(helpers | {"jax", "jnp", "optax", "State", "Any", "NamedTuple", "Number"})

@@ -149,9 +149,9 @@ def test_options(tmp_path):
     params, mask = _tree(0), {"a": True, "b": False, "c": True}
     rule = _imported(to_optax(load("library:lion")), tmp_path).rule
     options = {"scale": lambda count: 0.5 + count, "decay_mask": mask, "state_dtype": jnp.bfloat16}
-    constants = {"beta1": 0.8, "rate": lambda count: 3e-4}
-    ours = as_optax("library:lion", 0.25, constants=constants, **options)
-    theirs = rule(0.25, **constants, **options)
+    rate = lambda count: 3e-4
+    ours = as_optax("library:lion", 0.25, constants={"beta1": 0.8, "rate": rate}, **options)
+    theirs = rule(0.25, beta1=0.8, learning_rate=rate, **options)
     states = ours.init(params), theirs.init(params)
     for step in range(3):
         grads = _tree(step + 1)

@@ -1,0 +1,93 @@
+"""A program as a Python function of one parameter, for libraries with numpy's names.
+
+Its statements stand in it one by one. What a statement needs of all parameters it yields: its share
+of a sum, and it gets the sum over all of them. The module that calls it runs all parameters side by
+side (`together` in the templates), so that one text does for any tree of arrays.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from programs.export.form import RATE, Form
+from programs.function import Function
+from programs.functions import BUILT_IN, FUNCTIONS
+from programs.kinds import Kind
+from programs.program import OUTPUT, ProgramError, Statement
+
+TOTAL = "total"  # in a row's array_source, the sum of an array over all parameters
+
+
+@dataclass(frozen=True)
+class Rule:
+    """scalars: what it takes beside w, g and the states. body: its statements as lines.
+    shared: whether it yields."""
+
+    scalars: tuple[str, ...]
+    body: tuple[str, ...]
+    shared: bool
+
+
+def rule_of(form: Form, module: str) -> Rule:
+    """A program's statements. A rule without a learning rate is multiplied by `lr` at the end.
+
+    module: what the array library is called in the source, np or torch.
+
+    Raises:
+      ProgramError: a function of the user's own says nothing of how it is written in the library.
+    """
+    scalars = (RATE, *form.parameters, *form.mask)
+    kinds = dict.fromkeys(("w", "g", *form.states), Kind.TENSOR)
+    kinds |= dict.fromkeys(scalars, Kind.SCALAR) | dict.fromkeys(form.mask, Kind.PER_ARRAY)
+    body, shared = [], False
+    for statement in form.program:
+        expression = _Written(module, shares=_spread(statement, kinds)).visit(
+            ast.parse(array_text(FUNCTIONS[statement.function], module, statement), mode="eval")
+        )
+        shared |= any(isinstance(node, ast.Yield) for node in ast.walk(expression))
+        body.append(f"{statement.target} = {ast.unparse(expression)}")
+        arguments = tuple(kinds[str(argument)] for argument in statement.arguments)
+        kinds[statement.target] = FUNCTIONS[statement.function].kinds[arguments]
+    if form.rate is None:
+        body.append(f"{OUTPUT} = {OUTPUT} * {RATE}")
+    return Rule(scalars, tuple(body), shared)
+
+
+def _spread(statement: Statement, kinds: dict[str, Kind]) -> bool:
+    """Whether an argument has numbers in every parameter, rather than being one number."""
+    return any(kinds[str(argument)] is not Kind.SCALAR for argument in statement.arguments)
+
+
+def array_text(row: Function, module: str, statement: Statement) -> str:
+    """The right-hand side of a statement over `xp` and `total`."""
+    source = (
+        row.array_source
+        or row.source
+        or (f"jnp.{row.name}(" + ", ".join(f"{{{i}}}" for i in range(row.arity)) + ")")
+    )
+    foreign = "jax." in source or row.whole_tree or (module != "np" and row.name not in BUILT_IN)
+    if not row.array_source and foreign:
+        raise ProgramError(
+            f"function {row.name}: to be exported to numpy or torch it needs an array_source over "
+            f"{{0}}, ..., such as 'xp.log(1 + xp.exp({{0}}))', where xp is either of the two"
+        )
+    return source.format(*map(str, statement.arguments))
+
+
+class _Written(ast.NodeTransformer):
+    """xp and jnp by their name; total as what a rule yields."""
+
+    def __init__(self, module: str, *, shares: bool):
+        self._module, self._shares = module, shares
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Name(self._module, node.ctx) if node.id in ("xp", "jnp") else node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        if not (isinstance(node.func, ast.Name) and node.func.id == TOTAL):
+            return node
+        whole = ast.Attribute(ast.Name(self._module, ast.Load()), "sum", ast.Load())
+        share = ast.Call(whole, node.args, node.keywords)
+        return ast.Yield(share) if self._shares else share
