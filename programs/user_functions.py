@@ -22,7 +22,7 @@ from programs.user_function_checks import check_meaning
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
 _VARIABLES = {"w", "g", "m", "v", "lr", "train", OUTPUT, "jnp", "jax", "optax", "total", "scaled"}
-_EXPORTED = {"jnp", "jax", "total", "scaled", "x", "y", "z"}  # what a source may read
+_HELPERS = {"total", "scaled", "x", "y", "z"}  # what a source may read beside its libraries
 _FORMS = (  # of kinds, as the simplifier knows them
     lambda *kinds: Kind.SCALAR,
     lambda *kinds: max(kinds),
@@ -103,14 +103,22 @@ def _check_source(row: Function, what: str) -> None:
             f"{what}source: expected its meaning as JAX source over {{0}}, {{1}}, ..., such as "
             "'jnp.log1p(jnp.exp({0}))', for exports"
         )
+    _check_names_in(row.source, row.arity, what=f"{what}source", libraries=("jnp", "jax"))
+    if row.array_source:
+        what = f"{what}array_source"
+        _check_names_in(row.array_source, row.arity, what=what, libraries=("xp",))
+
+
+def _check_names_in(source: str, arity: int, *, what: str, libraries: tuple[str, ...]) -> None:
     try:
-        tree = ast.parse(row.source.format(*"xyz"[: row.arity]), mode="eval")
+        tree = ast.parse(source.format(*"xyz"[:arity]), mode="eval")
     except (SyntaxError, IndexError, KeyError, ValueError) as error:
-        raise ProgramError(f"{what}source {row.source!r}: {error}") from None
+        raise ProgramError(f"{what} {source!r}: {error}") from None
     bound = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id not in _EXPORTED | bound:
-            raise ProgramError(f"{what}source reads '{node.id}'; it may read jnp and jax alone")
+        if isinstance(node, ast.Name) and node.id not in {*libraries, *_HELPERS} | bound:
+            allowed = " and ".join(libraries)
+            raise ProgramError(f"{what} reads '{node.id}'; it may read {allowed} alone")
 
 
 def load_functions_file(path: str | Path) -> None:
