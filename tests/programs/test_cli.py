@@ -173,7 +173,7 @@ def test_the_package_is_light():
 
 def test_export(tmp_path, capsys):
     assert main(["export", "library:lion", "--name", "lion", "--out", str(tmp_path / "a.py")]) == 0
-    assert "def lion(\n    schedule=1.0," in (tmp_path / "a.py").read_text()
+    assert "def lion(\n    schedule: Number = 1.0," in (tmp_path / "a.py").read_text()
     assert main(["export", "library:lion", "--out", str(tmp_path / "no" / "a.py")]) == 2
     assert "cannot write" in capsys.readouterr().err
     for name in ("1x", "class", "State", "jax"):

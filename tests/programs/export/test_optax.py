@@ -7,6 +7,7 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from programs import Program, ProgramError, Statement, library, load, parse
@@ -183,3 +184,45 @@ def test_random_programs_give_valid_python():
             n.name for node in ast.walk(tree) if isinstance(node, ast.Import) for n in node.names
         }
         assert modules - {"warnings"} == {"jax", "jax.numpy", "optax"}
+
+
+def test_injected_hyperparameters(tmp_path):
+    """Each can be changed from outside, in the state."""
+    rule = _imported(to_optax(load("library:lion")), tmp_path).rule
+    make = optax.inject_hyperparams(rule, static_args=("state_dtype", "decay_mask"))
+    optimizer = make(optax.linear_schedule(1.0, 0.0, 2), learning_rate=1e-2, weight_decay=0.0)
+    params, grads = _tree(0), _tree(1)
+    state, step = optimizer.init(params), jax.jit(optimizer.update)
+    sizes = []
+    for factor in (1, 3):
+        state.hyperparams["learning_rate"] = jnp.float32(1e-2 * factor)
+        updates, state = step(grads, state, params)
+        sizes.append(float(jnp.abs(updates["a"]).max()))
+    np.testing.assert_allclose(sizes, [1e-2, 0.5 * 3e-2], rtol=1e-5)
+
+
+def test_chains_accumulation_and_labels(tmp_path):
+    rule = _imported(to_optax(load("library:adamw")), tmp_path).rule
+    params = _tree(0)
+    alone, chained = rule(), optax.chain(optax.clip_by_global_norm(1e9), rule())
+    every = optax.MultiSteps(rule(), 2)
+    labels = {"a": "rule", "b": "rest", "c": "rest"}
+    mixed = optax.multi_transform({"rule": rule(), "rest": optax.sgd(0.1)}, labels)
+    wanted, _ = jax.jit(alone.update)(_tree(1), alone.init(params), params)
+    for optimizer in (chained, mixed):
+        got, _ = jax.jit(optimizer.update)(_tree(1), optimizer.init(params), params)
+        np.testing.assert_array_equal(got["a"], wanted["a"])
+    state = every.init(params)
+    for _ in range(2):
+        got, state = jax.jit(every.update)(_tree(1), state, params)
+    np.testing.assert_allclose(got["a"], wanted["a"], rtol=1e-6)
+
+
+def test_bfloat16_and_empty_leaves(tmp_path):
+    for name in ("lion", "lamb", "program8"):
+        optimizer = _imported(to_optax(load(f"library:{name}")), tmp_path).rule()
+        params = {"a": jnp.ones(3, jnp.bfloat16), "b": jnp.ones((0, 2)), "c": None}
+        updates, state = jax.jit(optimizer.update)(params, optimizer.init(params), params)
+        assert updates["a"].dtype == jnp.bfloat16 and updates["b"].shape == (0, 2)
+        assert np.isfinite(np.asarray(updates["a"], np.float32)).all()
+        assert {leaf.dtype for leaf in jax.tree.leaves(state[1:])} == {jnp.dtype("float32")}

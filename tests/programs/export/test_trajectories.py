@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from programs import library, load, parse
-from programs.export import to_numpy, to_torch
+from programs.export import to_numpy, to_optax, to_torch
 from programs.functions import FUNCTIONS
-from tests.programs.export.trajectories import TREES, by_numpy, by_torch, compared
+from tests.programs.export.trajectories import TREES, by_numpy, by_optax, by_torch, compared
 from tests.strategies import random_programs
 
 ENGINES = {"numpy": (to_numpy, by_numpy), "torch": (to_torch, by_torch)}
@@ -21,12 +21,32 @@ def engine(request, tmp_path):
     return lambda program: lambda w, steps: run(write(program), w, steps, tmp_path)
 
 
+QUICK = ("lion", "adamw_corrected", "lamb", "program5", "program8")
+LIBRARY = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in library()
+]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", library())
+@pytest.mark.parametrize("name", LIBRARY)
 def test_library(name, dtype, engine):
     program = load(f"library:{name}")
-    done = compared(program, engine(program), dtype)
-    assert done == 200
+    assert compared(program, engine(program), dtype) == 200
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_library_in_optax(name, tmp_path):
+    """In float32, in which it computes whatever the dtype of the parameters."""
+    program = load(f"library:{name}")
+    run = lambda w, steps: by_optax(to_optax(program), w, steps, tmp_path)
+    assert compared(program, run, np.float32) == 200
+
+
+@pytest.mark.slow
+def test_random_programs_in_optax(tmp_path):
+    for i, program in enumerate(random_programs(4000, seed=11)[::20]):
+        run = lambda w, steps, p=program: by_optax(to_optax(p), w, steps, tmp_path)
+        compared(program, run, np.float32, TREES[i % len(TREES)])
 
 
 def _compare_random(programs, engine, steps):

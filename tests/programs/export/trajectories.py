@@ -82,6 +82,23 @@ def by_numpy(source, w, steps, folder):
         yield list(params.values())
 
 
+def by_optax(source, w, steps, folder):
+    import jax
+
+    optimizer = imported(source, folder).rule()
+
+    @jax.jit
+    def step(w, g, state):
+        updates, state = optimizer.update(g, state, w)
+        return [x + u for x, u in zip(w, updates)], state
+
+    state = optimizer.init(w)
+    for i in range(steps):
+        w, state = step(w, gradients(w, i), state)
+        w = [np.asarray(x) for x in w]
+        yield w
+
+
 def by_torch(source, w, steps, folder, make=None):
     """make: the optimizer of parameters; by default one with a single group."""
     import torch
