@@ -47,6 +47,7 @@ from search.reports.ending import ended_early
 from search.reports.funnel import write_report
 from search.reports.progress import Lines, View, say
 from search.reports.summary import summary
+from search.reports.tensorboard import EventFiles
 from search.result import SearchResult
 from search.selection.finalists import Finalist, rescored
 from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
@@ -147,7 +148,13 @@ def _evolved(
     with (
         closing(make_pool(source.factory(config), config.workers)) as pool,
         View(view, statistics, pool) as shown,
+        EventFiles(store.run_dir, config.reports, shown.figures) as events,
     ):
+
+        def show() -> None:
+            shown.show()
+            events.show()
+
         started()
         with at_once(stopping):
             starts = warm_starts(
@@ -158,7 +165,7 @@ def _evolved(
                 store,
                 pool=pool,
                 statistics=statistics,
-                show=shown.show,
+                show=show,
                 stopping=stopping,
                 budget=budget,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -29,6 +30,8 @@ def mistakes(config: Config) -> Iterator[tuple[KeyPath, str]]:
     yield from wrong_files(config)
     yield from too_many_seeds(config)
     yield from wrong_workers(config)
+    if config.reports.tensorboard and importlib.util.find_spec("tensorboardX") is None:
+        yield ("reports", "tensorboard"), "needs tensorboardX: pip install tensorboardX"
 
 
 def wrong_functions(config: Config) -> Iterator[tuple[KeyPath, str]]:

@@ -11,12 +11,13 @@ ones are final_1_state.py, certificate_1_state.md and so on.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from programs.export import to_optax
+from programs.export import Origin, to_optax
 from search.config.settings import Config
-from search.reports.conclusion import files_of, page
+from search.reports.conclusion import files_of, heading, page
 from search.reports.funnel import write_report
 from search.selection.finalists import Finalist
 from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
@@ -87,6 +88,7 @@ def conclude(
 def _write(run_dir: Path, done: Conclusion) -> None:
     for one in done.delivered:
         paths, program = files_of(done, one, run_dir), one.final.program
-        write_file(paths.program, str(program))
-        write_file(paths.optax, to_optax(program, "final"))
+        about = "\n".join(textwrap.wrap(heading(one.winner), 96))
+        write_file(paths.program, textwrap.indent(about, "# ") + f"\n{program}")
+        write_file(paths.optax, to_optax(program, "final", Origin("a search", about)))
         write_file(paths.certificate, page(done, one))

@@ -2,7 +2,8 @@
 
 {verbs}
 
-ID (0 if not given), A and B are individuals, files, or `library:NAME`. Nothing is written. Verbs
+ID (0 if not given), A and B are individuals, files, or `library:NAME`. Nothing is written, but by
+`tables --out DIR`. Verbs
 that do not read everything check a large store only as far as they read it; overview checks it all.
 """
 
@@ -25,6 +26,7 @@ from search.config.load import ConfigError
 from search.console import Parser, count, report
 from search.reports.verbs.asked import Asked, Verb
 from search.reports.verbs.table import VERBS
+from search.reports.verbs.tables import FORMATS, NoParquet, write_tables
 from search.reports.watch import watch
 from search.storage.errors import StoreError
 from search.storage.identity import check_functions
@@ -43,6 +45,8 @@ def _parser() -> Parser:
     add("--all", action="store_true", help="also the steps of a lineage that changed nothing")
     add("--simplify", action="store_true", help="the front also simplified, which takes seconds")
     add("--json", action="store_true", help="print JSON, as docs/inspect.md explains")
+    add("--out", type=Path, metavar="DIR", help="write the tables into this folder")
+    add("--format", choices=FORMATS, default="csv", help="of these files (default csv)")
     add("--watch", action="store_true", help="a live screen, until Ctrl-C")
     parser.add_functions_file()
     return parser
@@ -70,14 +74,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"expected `{wanted}`, got `{' '.join((options.what, *options.names))}`")
     if options.watch and (options.json or not sys.stdout.isatty()):
         parser.error("--watch draws on a terminal: not with --json, nor into a file")
+    if options.out and options.what != "tables":
+        parser.error("--out DIR is where `tables` are written")
     asked = Asked(tuple(options.names), options.count, options.all, options.simplify)
     try:
         if options.functions_file:
             load_functions_file(options.functions_file)
         if options.watch:
             watch(lambda: answer(options.run, verb, asked, as_json=False), str(options.run))
+        if options.out:
+            with opened(options.run) as store:
+                written = write_tables(store, options.out, options.format)
+            print("\n".join(map(str, written)))
+            return 0
         print(answer(options.run, verb, asked, as_json=options.json))
-    except (StoreError, ConfigError, ProgramError) as error:
+    except NoParquet as error:
+        parser.error(str(error))
+    except (StoreError, ConfigError, ProgramError, OSError) as error:
         return report(error)
     return 0
 

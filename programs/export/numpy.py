@@ -39,8 +39,6 @@ Example:
         params, state = optimizer.step(params, gradients(params), state)
 """
 
-from __future__ import annotations
-
 from collections.abc import $abstract
 from dataclasses import dataclass
 from typing import Any

@@ -294,6 +294,14 @@ class StopSettings(SettingsModel):
     """Fitness in the search that is good enough; none: there is no such thing."""
 
 
+class ReportSettings(SettingsModel):
+    """Where a search can be watched, beside the terminal. Nothing here changes its history."""
+
+    tensorboard: bool = False
+    """Whether event files for TensorBoard are written into RUN/tensorboard, a point every 10 s;
+    needs the package tensorboardX."""
+
+
 class Config(SettingsModel):
     """Everything a search needs to know."""
 
@@ -305,6 +313,7 @@ class Config(SettingsModel):
     workers: WorkerSettings = WorkerSettings()
     store: StoreSettings = StoreSettings()
     stop: StopSettings = StopSettings()
+    reports: ReportSettings = ReportSettings()
     meta_validation: MetaValidationSettings = MetaValidationSettings()
     funnel: FunnelSettings | None = FunnelSettings()
     """What the search's best must pass; none: the search ends with its summary."""
@@ -316,5 +325,6 @@ class Config(SettingsModel):
 
     def history_settings(self) -> dict[str, Any]:
         """The settings that a search's history depends on, as plain data."""
-        others = {"workers", "store", "stop", "meta_validation", "funnel", "tuning", "ablation"}
-        return self.model_dump(mode="json", exclude=others)
+        looking = {"workers", "store", "stop", "reports"}
+        others = {"meta_validation", "funnel", "tuning", "ablation"}
+        return self.model_dump(mode="json", exclude=looking | others)

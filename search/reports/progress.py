@@ -93,13 +93,17 @@ class View:
         self.show(now=True)
         self._live.stop()
 
+    def figures(self) -> Figures:
+        """All figures by name."""
+        busy = self._pool.busy_seconds / (self._pool.count * self.statistics.elapsed_s)
+        return self.statistics.figures(busy)
+
     def show(self, now: bool = False) -> None:
         """Draws when it is time."""
         if not now and time.monotonic() < self._due:
             return
         self._due = time.monotonic() + EVERY_S[self.kind]
-        busy = self._pool.busy_seconds / (self._pool.count * self.statistics.elapsed_s)
-        figures = self.statistics.figures(busy)
+        figures = self.figures()
         if self.kind == "rich":
             self._live.update(_panel(figures, self.statistics.best_text), refresh=True)
         elif self.kind == "json":

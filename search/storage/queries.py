@@ -91,6 +91,14 @@ def table(store: Reader, name: str) -> tuple[tuple[str, ...], list[tuple[Any, ..
     return known[name].row._fields, list(_rows(store, known[name], "ORDER BY 1"))
 
 
+def table_sizes(store: Reader) -> dict[str, int]:
+    """The number of rows of every table, by name."""
+    return {
+        table.name: store.rows(f"SELECT count(*) FROM {table.name}")[0][0]
+        for table in TABLES.values()
+    }
+
+
 # Evaluations.
 
 Evaluations = dict[int, tuple[Evaluation, ...]]

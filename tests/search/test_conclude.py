@@ -95,6 +95,8 @@ def test_the_files_are_written_and_can_be_used(concluded):
     rule, w = module.final(), jnp.ones(3)
     update, _ = rule.update(w, rule.init(w), w)
     assert jnp.isfinite(update).all()
+    for name in (FINAL, FINAL_OPTAX):
+        assert "# Final program, made from individual 0 (of 1)," in (run_dir / name).read_text()
     page = (run_dir / CERTIFICATE).read_text()
     for text in (page, said):
         assert "made from individual 0 (of 1), which the funnel confirmed." in text

@@ -87,9 +87,13 @@ def _evaluations(store: Reader, fact: Facts) -> list[dict[str, Any]]:
 
 def text_lines(store: Reader, asked: Asked) -> Iterator[str]:
     """The text alone, as a program to copy, redundant statements marked."""
-    one = named(store, asked.names[0]).program
-    live = set(analyse(one).live)
-    head, *lines = str(one).rstrip().split("\n")
+    name, program, fact = named(store, asked.names[0])
+    if fact is not None:  # what an export of it then says of where it is from
+        fitness = fitness_text(fact.fitness)
+        run = "".join(c if c.isprintable() else " " for c in store.path.resolve().parent.name)
+        yield f"# {name.capitalize()} of the run {run}, fitness {fitness}."
+    live = set(analyse(program).live)
+    head, *lines = str(program).rstrip().split("\n")
     yield head
     for place, line in enumerate(lines[:-1]):
         yield line if place in live else f"{line}  # redundant"

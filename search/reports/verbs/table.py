@@ -24,6 +24,7 @@ from search.reports.verbs.stats import (
     stats,
     stats_lines,
 )
+from search.reports.verbs.tables import tables, tables_lines
 from search.reports.verbs.top import best_by_size, top, top_lines
 
 VERBS = {
@@ -72,6 +73,12 @@ VERBS = {
         diff,
         from_data(diff, diff_lines),
         ("A", "B"),
+    ),
+    "tables": Verb(
+        "the tables of its store; with --out DIR as CSV or Parquet files",
+        tables,
+        from_data(tables, tables_lines),
+        reads_programs=False,
     ),
     "events": Verb(
         "starts, resumes, lost workers, failures",

@@ -73,6 +73,14 @@ def test_lion_is_that_of_lion_pytorch(tmp_path):
     assert_close(train(one, ours, 200), train(other, theirs, 200), 1e-9)
 
 
+def test_lion_is_that_of_the_package(tmp_path):
+    package = pytest.importorskip("lion_pytorch", reason="lion-pytorch is not installed")
+    one, other = model(dtype=torch.float64), model(dtype=torch.float64)
+    ours = exported("lion", tmp_path)(one.parameters(), lr=1e-3, weight_decay=0.5)
+    theirs = package.Lion(other.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0.5)
+    assert_close(train(one, ours, 200), train(other, theirs, 200), 1e-9)
+
+
 def test_lion_is_that_of_optax(tmp_path):
     start = noise(TREES[0], np.float32, 1)
     source = to_torch(load("library:lion"))

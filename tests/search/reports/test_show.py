@@ -1,0 +1,1 @@
+"""The text of one program, to copy or to hand to another command."""
