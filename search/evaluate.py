@@ -8,6 +8,7 @@ if __name__ == "__main__":  # before the imports, which take seconds
     exit_on_sigint()
 
 
+import argparse
 import dataclasses
 import json
 import math
@@ -17,16 +18,19 @@ import time
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from programs import ProgramError, load_functions_file
+from programs import Program, ProgramError, load_functions_file
 from proxy_tasks import TASKS, Task, TaskError
 from proxy_tasks.console import run_command
 from search.config.settings import Engine
 from search.console import Parser, count, report
-from search.evaluation.evaluator import evaluator_for
+from search.evaluation.evaluator import Evaluator, evaluator_for
 from search.evaluation.fitness import Evaluation, Outcome
-from search.evaluation.optimizers import OPTIMIZERS, read_program
+from search.evaluation.optimizers import OPTIMIZERS, HandDesigned, read_program
 from search.evaluation.seeds import SEARCH, TooManySeeds
 from search.evaluation.threads import single_threaded
+from search.reports.tables import columns
+from search.reports.verbs.contributions import measured
+from search.reports.verbs.program import CONTRIBUTION_HEAD, contribution_row
 from search.selection.comparison import t_interval
 
 EPILOG = f"""PROGRAM is one of
@@ -56,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         evaluator = evaluator_for(
             options.task, options.task_set, engine=options.engine, tasks_file=options.tasks_file
         )
+        if options.contributions:
+            return _contributions(program, evaluator, options)
         show = _Progress(len(evaluator.tasks) * options.seeds)
         evaluations = evaluator.evaluate(program, SEARCH.take(options.seeds), show)
     except (ProgramError, TaskError, TooManySeeds) as error:
@@ -90,9 +96,28 @@ def _parser() -> Parser:
         help="interpreted: compile a task once for all programs; compiled: compile this program, "
         "for long trainings; auto (default): by the length of the task",
     )  # fmt: skip
+    parser.add_argument(
+        "--contributions",
+        action="store_true",
+        help="of a program: what each statement contributes, by training without it",
+    )
     parser.add_argument("--seeds", type=count, default=3, help="trainings per task (default 3)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _contributions(
+    program: Program | HandDesigned, evaluator: Evaluator, options: argparse.Namespace
+) -> int:
+    if not isinstance(program, Program):
+        raise ProgramError("--contributions: only a program has statements, not an optimizer")
+    seeds = SEARCH.take(options.seeds)
+    found = measured(program, lambda one: evaluator.evaluate(one, seeds))
+    if options.json:
+        print(json.dumps(found, indent=2))
+    else:
+        print(columns([CONTRIBUTION_HEAD, *map(contribution_row, found)]))
+    return 0
 
 
 class _Progress:

@@ -3,18 +3,19 @@
 A statement is knocked out: its uses see the target's previous value, or one of its arguments. Where
 the program and what is left were trained on the same tasks and seeds, the difference is the
 statement's contribution. An ablation makes such trainings, and a search makes many by the way;
-nothing is trained here.
+`contributions` trains nothing, `measured` what it is given for that.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
 from programs import InvalidProgram, Program, analyse, live_across_steps, reaching
+from search.evaluation.fitness import Evaluation
 from search.evaluation.jobs import Purpose
 from search.reports.tables import finite_or_none
 from search.selection.comparison import compare
@@ -60,6 +61,37 @@ def _contribution(store: Reader, variants: Mapping[str, Program], whole: Fitness
     ]
     best = max(found, key=lambda one: one["seeds"])
     return best if best["seeds"] else {**best, "without": ""}
+
+
+def measured(
+    program: Program, evaluate: Callable[[Program], Sequence[Evaluation]]
+) -> list[dict[str, Any]]:
+    """The same by trainings that are made now. Of the ways to knock a statement out that counts
+    which is fittest without it, so that a contribution is what nothing simpler makes up for.
+
+    evaluate: trains the tasks with a program, on the same seeds each time.
+    """
+    whole = _by_context(evaluate(program))
+    _, needed = reaching(analyse(program))
+    found = []
+    for i in sorted(needed):
+        rests = [
+            {"without": how, **difference(whole, _by_context(evaluate(rest)))}
+            for how, rest in knocked_out(program, i).items()
+        ]
+        none = {"without": "", "verdict": "needed: nothing without it is valid", "seeds": 0}
+        fittest = min(rests, key=_worth, default=none)
+        found.append({"statement": str(program.statements[i]), **fittest})
+    return found
+
+
+def _worth(found: Mapping[str, Any]) -> float:
+    mean = found.get("mean")
+    return math.inf if mean is None else float(mean)
+
+
+def _by_context(evaluations: Sequence[Evaluation]) -> Fitness:
+    return {Context("now", e.task, e.seed): e.fitness for e in evaluations}
 
 
 def difference(one: Fitness, other: Fitness) -> dict[str, Any]:

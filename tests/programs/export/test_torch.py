@@ -154,7 +154,7 @@ def test_a_scheduler_changes_lr(name, tmp_path):
         return optimizer
 
     ours = by_torch(to_torch(program), start, steps, tmp_path, make)
-    wanted = by_the_table(program, start, steps, lambda step: 1 / (1 + step))
+    wanted = by_the_table(program, start, steps, schedule=lambda step: 1 / (1 + step))
     for a, b in zip(ours, wanted, strict=True):
         for x, y in zip(a, b, strict=True):
             np.testing.assert_allclose(x, y, rtol=0, atol=1e-9)
