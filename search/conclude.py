@@ -88,7 +88,7 @@ def conclude(
 def _write(run_dir: Path, done: Conclusion) -> None:
     for one in done.delivered:
         paths, program = files_of(done, one, run_dir), one.final.program
-        about = "\n".join(textwrap.wrap(heading(one.winner), 96))
+        about = "\n".join(textwrap.wrap(heading(one.winner), 90))
         write_file(paths.program, textwrap.indent(about, "# ") + f"\n{program}")
         write_file(paths.optax, to_optax(program, "final", Origin("a search", about)))
         write_file(paths.certificate, page(done, one))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import textwrap
+from collections.abc import Sequence
 from string import Template
 
 from programs.export.arrays import TOTAL, Rule, rule_of
+from programs.export.foreach import foreach_body
 from programs.export.form import (
     MASK,
     Form,
@@ -63,7 +65,18 @@ $explanation
 $body
     return $outputs
 
-$together
+$foreach$together
+def _dtype(p: torch.Tensor) -> torch.dtype:
+    """What the rule computes in for a parameter."""
+    return torch.promote_types(p.dtype, torch.float32)
+
+
+def _scalars(group: dict[str, Any]) -> dict[torch.dtype, list[torch.Tensor]]:
+    """The hyperparameters of a group, as numbers of each dtype that is computed in."""
+    dtypes = dict.fromkeys(_dtype(p) for p in group["params"])
+    return {d: [torch.as_tensor(group[name], dtype=d) for name in SCALARS] for d in dtypes}
+
+
 class $name(torch.optim.Optimizer):
     """The rule for all parameters; each hyperparameter may differ between parameter groups.
 
@@ -95,24 +108,22 @@ class $name(torch.optim.Optimizer):
 $step
         return loss
 
-    def _values(self, p: torch.Tensor, group: dict[str, Any]) -> list[torch.Tensor]:
-        """What the rule takes for a parameter: copies and states in the dtype that it computes in.
-        """
+    def _values(self, p: torch.Tensor) -> list[torch.Tensor]:
+        """The parameter, its gradient and its states, in the dtype that the rule computes in."""
         if p.grad.is_sparse:
             raise RuntimeError("an update rule is for dense gradients, not for sparse ones")
-        dtype, state = torch.promote_types(p.dtype, torch.float32), self.state[p]
+        dtype, state = _dtype(p), self.state[p]
         for name in STATES:
             if name not in state:
                 state[name] = torch.zeros_like(p, dtype=dtype)
-        scalars = (torch.as_tensor(group[name], dtype=dtype) for name in SCALARS)
-        return [p.to(dtype), p.grad.to(dtype), *(state[name] for name in STATES), *scalars]
+        return [p.to(dtype), p.grad.to(dtype), *(state[name] for name in STATES)]
 
     def _take(self, p: torch.Tensor, update: torch.Tensor, *states: torch.Tensor) -> None:
         """Subtracts the update, which is rounded to the parameter's dtype, and keeps the states."""
         for name, value in zip(STATES, states):
             self.state[p][name].copy_(value)
         p.sub_(update)
-$load''')
+$in_lists$load''')
 
 _TOGETHER = '''
 def together(rules: list[Any]) -> list[Any]:
@@ -133,9 +144,43 @@ def together(rules: list[Any]) -> list[Any]:
 '''
 
 _APART = """        for group in self.param_groups:
+            scalars = _scalars(group)
             for p in group["params"]:
                 if p.grad is not None:
-                    self._take(p, *rule(*self._values(p, group)))"""
+                    self._take(p, *rule(*self._values(p), *scalars[_dtype(p)]))"""
+
+_APART_OR_IN_LISTS = """        for group in self.param_groups:
+            scalars = _scalars(group)
+            params = [p for p in group["params"] if p.grad is not None]
+            if group["foreach"]:
+                self._step_in_lists(params, scalars)
+                continue
+            for p in params:
+                self._take(p, *rule(*self._values(p), *scalars[_dtype(p)]))"""
+
+_FOREACH_RULE = Template('''
+def rule_foreach($arguments):
+    """The same for lists of tensors, by torch's calls that take all of them at once."""
+$body
+    return $outputs
+
+''')
+
+_IN_LISTS = """
+    def _step_in_lists(
+        self, params: list[Any], scalars: dict[torch.dtype, list[torch.Tensor]]
+    ) -> None:
+        alike: dict[Any, list[Any]] = {}
+        for p in params:
+            alike.setdefault((p.dtype, p.device), []).append(p)
+        for (_, device), some in alike.items():
+            lists = [list(column) for column in zip(*map(self._values, some))]
+            numbers = [number.to(device) for number in scalars[_dtype(some[0])]]
+            update, *states = rule_foreach(*lists, *numbers)
+            for name, values in zip(STATES, states):
+                torch._foreach_copy_([self.state[p][name] for p in some], values)
+            torch._foreach_sub_(some, update)
+"""
 
 _SIDE_BY_SIDE = """        chosen = [
             (p, group)
@@ -143,7 +188,10 @@ _SIDE_BY_SIDE = """        chosen = [
             for p in group["params"]
             if p.grad is not None
         ]
-        results = together([rule(*self._values(p, group)) for p, group in chosen])
+        scalars = {id(group): _scalars(group) for group in self.param_groups}
+        results = together(
+            [rule(*self._values(p), *scalars[id(group)][_dtype(p)]) for p, group in chosen]
+        )
         for (p, _), result in zip(chosen, results):
             self._take(p, *result)"""
 
@@ -159,8 +207,7 @@ _LOAD = """
         params = [p for group in self.param_groups for p in group["params"]]
         for number, p in zip(numbers, params):
             for name, value in state_dict["state"].get(number, {}).items():
-                dtype = torch.promote_types(p.dtype, torch.float32)
-                self.state[p][name] = value.to(device=p.device, dtype=dtype, copy=True)
+                self.state[p][name] = value.to(device=p.device, dtype=_dtype(p), copy=True)
 """
 
 
@@ -183,11 +230,13 @@ def to_torch(program: Program, name: str = "Rule", origin: Origin = Origin()) ->
 def _source(form: Form, rule: Rule, *, name: str, origin: Origin) -> str:
     rate = 1.0 if form.rate is None else form.rate
     signature = [f"lr: float | torch.Tensor = {rate!r}"]
-    signature += ["*"] if len(rule.scalars) > 1 else []
+    lists = foreach_body(form, rule)
+    options = [*rule.scalars, *(["foreach"] if lists else [])]
+    signature += ["*"] if len(options) > 1 else []
     signature += [f"{h}: float = {value!r}" for h, value in form.parameters.items()]
     signature += [f"{mask}: bool = True" for mask in form.mask]
+    signature += ["foreach: bool = False"] if lists else []
     tensors = ", ".join(("w", "g", *form.states))
-    outputs = ("update", *form.states)
     return _MODULE.substitute(
         formula=formula(form),
         provenance=provenance(form, origin),
@@ -203,14 +252,37 @@ def _source(form: Form, rule: Rule, *, name: str, origin: Origin) -> str:
         and_states=", and its new states" if form.states else "",
         explanation=_YIELDS if rule.shared else "",
         body="\n".join(f"    {line}" for line in rule.body),
-        outputs=", ".join(outputs) + ("," if len(outputs) == 1 else ""),
+        outputs=_outputs(form),
         together=_TOGETHER if rule.shared else "",
-        arguments=listed({"params": "parameters, or groups of them.", **about(form)}),
+        arguments=listed(_arguments(form, lists)),
         signature="\n        ".join(f"{parameter}," for parameter in signature),
-        defaults="\n            ".join(f'"{scalar}": {scalar},' for scalar in rule.scalars),
-        step=_SIDE_BY_SIDE if rule.shared else _APART,
+        defaults="\n            ".join(f'"{option}": {option},' for option in options),
+        step=_SIDE_BY_SIDE if rule.shared else _APART_OR_IN_LISTS if lists else _APART,
+        foreach=_foreach(form, rule, lists),
+        in_lists=_IN_LISTS if lists else "",
         load=_LOAD if form.states else "",
     )
+
+
+def _outputs(form: Form) -> str:
+    return ", ".join(("update", *form.states)) + ("" if form.states else ",")
+
+
+def _foreach(form: Form, rule: Rule, lists: Sequence[str]) -> str:
+    if not lists:
+        return ""
+    return _FOREACH_RULE.substitute(
+        arguments=", ".join(("w", "g", *form.states, *rule.scalars)),
+        body="\n".join(f"    {line}" for line in lists),
+        outputs=_outputs(form),
+    )
+
+
+def _arguments(form: Form, lists: Sequence[str]) -> dict[str, str]:
+    found = {"params": "parameters, or groups of them.", **about(form)}
+    if lists:
+        found["foreach"] = "whether parameters are updated together: faster on GPUs, more memory."
+    return found
 
 
 def _result(rule: Rule) -> str:
@@ -222,9 +294,11 @@ def _result(rule: Rule) -> str:
 def _needed() -> frozenset[str]:
     """Names that the module needs for itself."""
     texts = "formula provenance example generator explanation body together step load and_states"
+    texts += " foreach in_lists"
     blank = dict.fromkeys(texts.split(), "") | {"name": "torch", "states": "()", "scalars": "()"}
     blank |= {"rule_signature": "", "rule_result": "int", "outputs": "", "arguments": ""}
     source = _MODULE.substitute(blank, signature="", defaults="")
-    pieces = (_TOGETHER, textwrap.dedent(_APART), textwrap.dedent(_SIDE_BY_SIDE))
-    names = names_in(source).union(*map(names_in, (*pieces, textwrap.dedent(_LOAD))))
-    return frozenset(names | {"xp", "jnp", "jax", TOTAL, MASK, "Generator", "super"})
+    pieces = (_TOGETHER, _APART, _APART_OR_IN_LISTS, _SIDE_BY_SIDE, _IN_LISTS, _LOAD)
+    names = names_in(source).union(*(names_in(textwrap.dedent(piece)) for piece in pieces))
+    others = {"xp", "jnp", "jax", TOTAL, MASK, "Generator", "super", "rule_foreach", "foreach"}
+    return frozenset(names | others)

@@ -17,6 +17,7 @@ from tests.programs.export.trajectories import (
     imported,
     noise,
 )
+from tests.strategies import random_programs
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
@@ -190,6 +191,48 @@ def test_a_mask_where_no_hyperparameter_turns_the_decay_off(tmp_path):
     decayed, *same = train(other, rule(other.parameters()), 1)
     assert_close(others, same, 0)
     assert not torch.equal(first, decayed)
+
+
+def foreach_rules(folder):
+    for name in library():
+        source = to_torch(load(f"library:{name}"))
+        if "foreach" in source:
+            yield name, imported(source, folder).Rule
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_all_parameters_of_a_group_at_once(dtype, tmp_path):
+    names = []
+    for name, rule in foreach_rules(tmp_path):
+        one, other = model(dtype=dtype), model(dtype=dtype)
+        one[2].to(torch.float32), other[2].to(torch.float32)  # two dtypes in a group
+        loops, lists = rule(one.parameters()), rule(other.parameters(), foreach=True)
+        for step in range(10):
+            for p, q in zip(one.parameters(), other.parameters()):
+                [g] = noise([tuple(p.shape)], np.float32, step)
+                p.grad = q.grad = torch.tensor(g, dtype=p.dtype)
+            loops.step(), lists.step()
+        for p, q in zip(one.parameters(), other.parameters()):
+            torch.testing.assert_close(p, q, rtol=1e-6, atol=1e-6)
+        names.append(name)
+    assert {"lion", "adamw", "momentum", "signum"} <= set(names)
+
+
+def test_lists_of_random_programs(tmp_path):
+    found = 0
+    for program in random_programs(60, seed=4):
+        source = to_torch(program)
+        if "foreach" not in source:
+            continue
+        runs = [
+            by_torch(source, noise(TREES[0], np.float64, 1), 3, tmp_path, make)
+            for make in (None, lambda module, params: module.Rule(params, foreach=True))
+        ]
+        for a, b in zip(*runs):
+            for x, y in zip(a, b):
+                np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9, err_msg=str(program))
+        found += 1
+    assert found > 10
 
 
 @pytest.mark.slow  # seconds of compilation each
