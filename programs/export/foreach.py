@@ -18,8 +18,10 @@ _OPERATORS: dict[type[ast.operator], str] = {
     ast.Mult: "mul",
     ast.Div: "div",
 }
-_SAME = ("abs", "sqrt", "sign", "exp", "expm1", "log", "log2", "log10", "sin", "cos", "tan")
-_SAME += ("sinh", "cosh", "tanh")
+_SAME = (
+    "abs", "sqrt", "sign", "exp", "expm1", "log", "log2", "log10", "sin", "cos", "tan", "sinh",
+    "cosh", "tanh",
+)  # fmt: skip
 _UNARY = dict(zip(_SAME, _SAME)) | {"arcsin": "asin", "arccos": "acos", "arctan": "atan"}
 _BINARY = ("maximum", "minimum")
 
