@@ -87,7 +87,7 @@ def form_of(
     check_program(program)
     live = live_across_steps(program)
     constants = hyperparameters(live)
-    names = {h: _role(h) for h in constants}
+    names = {h: _role(h, live, i) for i, h in enumerate(constants, start=1)}
     merged = _only_rate(live, constants) if merge_rate else None
     rate = 1.0 if reads_schedule(live) else None
     inputs = _INPUTS if rate is not None else _INPUTS - {RATE}
@@ -102,10 +102,25 @@ def form_of(
     return Form(program, *codes, parameters, rate, merged is not None, masks)
 
 
-def _role(constant: Hyperparameter) -> str:
+_LINEAR = {"add", "subtract", "negative", "multiply", "divide", "interp"}
+
+
+def _role(constant: Hyperparameter, program: Program, position: int) -> str:
     """The name that users of optimizers know it by."""
     word = constant.name.rstrip("0123456789")
+    if word == "decay" and not _reaches_update(program, constant.statement):
+        return f"c{position}"
     return _ROLES.get(word, word) + constant.name.removeprefix(word)
+
+
+def _reaches_update(program: Program, index: int) -> bool:
+    """Whether a statement's value is a term of the update, as weight decay is, and does not only go
+    into a function."""
+    terms = {program.statements[index].target}
+    for statement in program.statements[index + 1 :]:
+        is_term = statement.function in _LINEAR and not terms.isdisjoint(statement.arguments)
+        (terms.add if is_term else terms.discard)(statement.target)
+    return OUTPUT in terms
 
 
 def has_decay(program: Program) -> bool:

@@ -4,11 +4,21 @@ import ast
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.mathtext import MathTextParser
 
-from programs import Function, Program, ProgramError, Statement, library, load, register, unregister
+from programs import (
+    Function,
+    Program,
+    ProgramError,
+    Statement,
+    library,
+    load,
+    parse,
+    register,
+    unregister,
+)
 from programs.__main__ import main
 from programs.export import TARGETS, Origin, to_numpy, to_torch
 from programs.export.form import form_of
@@ -42,6 +52,7 @@ def test_it_stands_alone_and_is_readable(target):
 
 
 @pytest.mark.parametrize("target", PYTHON)
+@settings(deadline=None)
 @given(name=st.text(max_size=30), comment=st.text(max_size=60))
 def test_a_comment_or_file_name_stays_in_the_docstring(target, name, comment):
     """Whatever they are: the code is that of the program without them."""
@@ -82,6 +93,7 @@ def test_a_number_that_is_none(target):
         source_of(target, program)
 
 
+@settings(deadline=None)
 @given(program=programs())
 def test_equations_hold_every_live_statement(program):
     form = form_of(program, needed=(), merge_rate=False, masked=lambda _: False)
@@ -99,6 +111,13 @@ def test_hyperparameters_have_their_roles():
         assert line in source
     assert "learning_rate" not in source
     assert "update = (m[t] / (sqrt(v[t]) + eps) + w * weight_decay) * lr" in source
+
+
+def test_a_factor_of_the_weights_is_weight_decay_only_if_it_is_a_term_of_the_update():
+    text = "def train(w, g, lr):\n  x = w * 3.0\n  x = sin(x)\n  {}\n  update = g + x\n  return update\n"
+    assert "    c1: float = 3.0" in to_torch(parse(text.format("x = x * g")))
+    assert "    weight_decay: float = 0.5" in to_torch(parse(text.format("x = w * 0.5")))
+    assert "weight_decay: float = 0.0001" in to_torch(load("library:lars"))
 
 
 def test_latex_is_mathematics():
