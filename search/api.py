@@ -110,7 +110,7 @@ def search(
     config = resolved(config, run_dir, overrides=overrides, resume=resume, source=source)
     fingerprints = source.fingerprints(config)
     with Store(run_dir, config.store) as store:
-        warnings = identity.identify(store, config, fingerprints, resume)
+        warnings = identity.check_identity(store, config, fingerprints=fingerprints, resume=resume)
         for warning in doubts(config) + warnings + take_over(store, config):
             say(view, "warning", f"warning: {warning}")
         finalists, used_up = _evolved(
@@ -151,7 +151,12 @@ def _evolved(
         started()
         with at_once(stopping):
             starts = warm_starts(
-                config, store, pool, fingerprints, show=Lines(view), stopping=stopping
+                config,
+                store,
+                pool=pool,
+                fingerprints=fingerprints,
+                show=Lines(view),
+                stopping=stopping,
             )
             driver = Driver(
                 config,
@@ -176,7 +181,13 @@ def _rounds(driver: Driver, starts: Sequence[Program]) -> tuple[list[Finalist], 
     which budget ended it early, if one did."""
     config, store, born = driver.config, driver.store, 0
     for number in range(config.evolution.rounds):
-        repeats = Repeats(config.evolution, config.seed, number, starts, born)
+        repeats = Repeats(
+            config.evolution,
+            config.seed,
+            round_number=number,
+            starts=starts,
+            first_number=born,
+        )
         driver.run(repeats)
         born = repeats.told
         finalists = rescored(store, config, before=born, evaluate=driver.evaluate)
@@ -204,7 +215,7 @@ def resolved(
         with Reader(run_dir, verified=False) as store:
             kept, name = identity.config_text(store), f"the config in {store.path}"
         if config is None:
-            return loads(kept.encode(), name, overrides, _check_of(source))
+            return loads(kept.encode(), name, overrides=overrides, check=_check_of(source))
     elif config is None:
         raise ValueError("a new search needs a config")
     return checked(config, source, overrides)
@@ -219,7 +230,7 @@ def checked(config: ConfigLike, source: Fitness, overrides: Sequence[str] = ()) 
     if isinstance(config, (str, Path)):
         return load_config(config, overrides, check)
     data = config.model_dump(mode="json") if isinstance(config, Config) else config
-    return loads(json.dumps(data).encode(), "config", overrides, check)
+    return loads(json.dumps(data).encode(), "config", overrides=overrides, check=check)
 
 
 def _check_of(source: Fitness) -> Check:

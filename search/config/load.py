@@ -50,11 +50,15 @@ def load(path: str | Path, overrides: Sequence[str] = (), check: Check | None = 
         raise ConfigError(
             [f"{name}: cannot be read: {error.strerror}{nearest(name, near)}"]
         ) from None
-    return loads(raw, name, overrides, check)
+    return loads(raw, name, overrides=overrides, check=check)
 
 
 def loads(
-    raw: bytes, name: str = "<text>", overrides: Sequence[str] = (), check: Check | None = None
+    raw: bytes,
+    name: str = "<text>",
+    *,
+    overrides: Sequence[str] = (),
+    check: Check | None = None,
 ) -> Config:
     """As `load`, from the file's bytes."""
     draft = Draft(raw, name)

@@ -19,9 +19,9 @@ from search.workers.pool import Pool
 def warm_starts(
     config: Config,
     store: Store,
+    *,
     pool: Pool,
     fingerprints: Mapping[str, str],
-    *,
     show: Callable[[Progress], None] = lambda _: None,
     stopping: Callable[[], int | None] = lambda: None,
 ) -> list[Program]:

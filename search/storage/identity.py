@@ -38,7 +38,9 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def identify(store: Store, config: Config, fingerprints: dict[str, str], resume: bool) -> list[str]:
+def check_identity(
+    store: Store, config: Config, *, fingerprints: dict[str, str], resume: bool
+) -> list[str]:
     """Writes what a new run is, or checks that an old one is the same; returns warnings.
 
     A directory whose search has no results yet is as good as new.

@@ -51,16 +51,16 @@ def connect(ray: Any, settings: WorkerSettings) -> bool:
     }
     if address != "local":
         _look_for(address)
-        _try(lambda: ray.init(**options), ray, address, 1)
+        _try(lambda: ray.init(**options), ray, address=address, attempts=1)
         return True
     options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     wanted = math.ceil((settings.count or 0) * settings.cpus)
     options["num_cpus"] = max(wanted, len(os.sched_getaffinity(0)))
-    _try(lambda: ray.init(**options), ray, address, 3)
+    _try(lambda: ray.init(**options), ray, address=address, attempts=3)
     return True
 
 
-def _try(start: Callable[[], Any], ray: Any, address: str, attempts: int) -> None:
+def _try(start: Callable[[], Any], ray: Any, *, address: str, attempts: int) -> None:
     """Ray's start has fixed waits that a very busy machine exceeds, so more than once."""
     others = frozenset(descendants(os.getpid()))  # the caller's own
     for left in reversed(range(attempts)):

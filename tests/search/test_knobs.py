@@ -25,7 +25,7 @@ TASKS = "evaluation: {tasks: vision_mlp}\n"
 
 
 def _config(evolution: str) -> Config:
-    return loads(f"{TASKS}evolution: {{{evolution}}}\n".encode(), "c", (), mistakes)
+    return loads(f"{TASKS}evolution: {{{evolution}}}\n".encode(), "c", check=mistakes)
 
 
 def test_functions_by_name_or_with_weights():

@@ -215,7 +215,9 @@ def test_no_child_beyond_the_end_is_born_before_the_individual_is_told(
     options = EvolutionSettings(
         children=20, population=5, window=window, repeats=repeats, rounds=1, flat_children=9
     )
-    sides = Repeats(options, 0, 0, [ADAMW, LION, ADAMW][:starts], first_number=0)
+    sides = Repeats(
+        options, 0, round_number=0, starts=[ADAMW, LION, ADAMW][:starts], first_number=0
+    )
     born: list = []
     while not sides.finished:
         child = sides.ask() if rng.random() < 0.8 else None
