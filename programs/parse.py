@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import NoReturn
 
-from programs.abstract import InvalidProgram, analyse, faults
+from programs.abstract import faults, is_valid
 from programs.functions import ALIASES, FUNCTIONS
 from programs.program import (
     INFINITE_FROM,
@@ -99,12 +99,8 @@ def parse(text: str | bytes, file: str = "<text>") -> Program:
     program = Program(states, statements)
     mistakes += _misplaced_marks(source, function)
     mistakes += _mistakes_of_return(source, body[-1], program)
-    if not mistakes:
-        try:
-            analyse(program)
-            return program
-        except InvalidProgram:
-            pass  # they are gone through again, for all that is wrong
+    if not mistakes and is_valid(program):
+        return program
     for fault in itertools.islice(faults(program, unreadable), MAX_MISTAKES):
         node = body[-1] if fault.index is None else body[fault.index]
         fault.file, fault.line, fault.column = file, node.lineno, node.col_offset + 1

@@ -14,7 +14,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from programs import Constant, InvalidProgram, Program, Statement, analyse, live_across_steps
+from programs import (
+    Constant,
+    InvalidProgram,
+    Program,
+    Statement,
+    analyse,
+    is_valid,
+    live_across_steps,
+)
 from programs.behaviour import Screening, behaviour
 from programs.canonical import canonical_hash
 from programs.simplify.naming import to_program
@@ -79,9 +87,7 @@ def removals(program: Program, simplify: Simplify = tidied) -> list[Removal]:
     tried = {canonical_hash(program)}
     for what, edit in _edits(program):
         edited = edit(program)
-        try:
-            analyse(edited)
-        except InvalidProgram:
+        if not is_valid(edited):
             continue
         edited = live_across_steps(edited)
         key = canonical_hash(edited)
@@ -124,15 +130,7 @@ def knocked_out(program: Program, index: int) -> dict[str, Program]:
     variants = {"dropped": _without_statement(program, index)}
     for j, argument in enumerate(statement.arguments):
         variants.setdefault(f"replaced by {argument}", _with_argument_alone(program, index, j))
-    return {how: rest for how, rest in variants.items() if _is_valid(rest)}
-
-
-def _is_valid(program: Program) -> bool:
-    try:
-        analyse(program)
-    except InvalidProgram:
-        return False
-    return True
+    return {how: rest for how, rest in variants.items() if is_valid(rest)}
 
 
 def _without_state(program: Program, state: str) -> Program:

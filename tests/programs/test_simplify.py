@@ -28,12 +28,6 @@ from tests.programs.obfuscate import obfuscate
 RAW = ("program4", "program8")
 
 
-@pytest.fixture(scope="module")
-def simplified():
-    """Each library program and what it simplifies to."""
-    return {name: simplify(load(f"library:{name}")) for name in library()}
-
-
 def numbers(program: Program) -> list[float]:
     return [a for s in program.statements for a in s.arguments if isinstance(a, float)]
 

@@ -8,11 +8,11 @@ import threading
 
 import pytest
 import toys
+from in_process import digest
 
 from search import api
 from search.evaluation.source import Function
 from search.stopping import Stopped
-from search.storage.queries import history_digest
 from search.storage.store import Reader, StoreError
 
 CONFIG = {
@@ -24,11 +24,6 @@ CONFIG = {
     "funnel": None,
 }
 TOY = Function(toys.stepper_factory)
-
-
-def digest(path) -> str:
-    with Reader(path) as store:
-        return history_digest(store)
 
 
 @pytest.fixture(scope="module")

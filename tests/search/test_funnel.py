@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from in_process import exit_code
 from toys import Noisy, Workers, fill_search
 
 from programs import load
@@ -138,10 +139,7 @@ def test_the_command_on_a_finished_search(tmp_path, capsys, paid):
 )
 def test_mistakes_are_one_clear_line(argv, said, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    try:
-        code = funnel.main(argv)
-    except SystemExit as error:
-        code = error.code
+    code = exit_code(funnel.main, argv)
     assert code == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") <= 2 and "Traceback" not in err

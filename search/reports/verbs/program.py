@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from programs import Program, analyse, load
-from programs.describe import describe
+from programs.describe import describe, note_of
 from search.reports.tables import columns, finite_or_none
 from search.reports.verbs.asked import Asked, individual_number
 from search.reports.verbs.contributions import contributions
@@ -142,12 +142,7 @@ def _statements(found: dict[str, Any]) -> Iterator[str]:
     width = max((len(one["text"]) for one in found["lines"]), default=0) + 2
     yield head
     for one in found["lines"]:
-        note = one["kind"]
-        if not one["live"]:
-            note += ", redundant"
-        elif not one["reaches_an_update"]:
-            note += ", reaches no later update"
-        yield f"    {one['text']:<{width}}  # {note}"
+        yield f"    {one['text']:<{width}}  # {note_of(one)}"
     yield tail
 
 

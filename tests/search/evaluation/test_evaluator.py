@@ -1,4 +1,4 @@
-"""The evaluator, hand-made optimizers and the command line."""
+"""The evaluator: programs on tasks, in either engine."""
 
 import itertools
 import math
@@ -28,20 +28,9 @@ from search.evaluation.request import Request
 from search.evaluation.threads import SINGLE_THREADED
 from tests.strategies import random_programs
 
-STEPS = 60
 LION = load("library:lion")
 SLOW = pytest.mark.slow
 DIVERGES = "def train(w, g, lr):\n  update = g * 1e30\n  return update\n"
-
-
-@pytest.fixture(scope="module")
-def task():
-    return make_task("vision_mlp", steps=STEPS)
-
-
-@pytest.fixture(scope="module")
-def evaluator(task):
-    return Evaluator([task], "interpreted", hurdles=(0.5,))
 
 
 def test_engines_see_gradients_of_the_same_random_size():
@@ -75,12 +64,12 @@ def test_engines_agree(task, evaluator):
         assert compiled.evaluate(f"library:{name}")[0].compile_seconds == 0
 
 
-def test_a_bad_program_costs_little(evaluator):
+def test_a_bad_program_costs_little(task, evaluator):
     evaluator.evaluate("library:lion")
     (evaluation,) = evaluator.evaluate(DIVERGES)
     assert evaluation.outcome is Outcome.DIVERGED
     assert evaluation.fitness == -math.inf
-    assert evaluation.steps <= 0.1 * STEPS
+    assert evaluation.steps <= 0.1 * task.steps
     assert evaluation.compile_seconds == 0
 
 
@@ -117,7 +106,7 @@ def test_diverging_programs_cost_under_a_tenth_on_average(name):
     assert np.mean(shares) < 0.1
 
 
-def test_hurdles_end_a_training(evaluator):
+def test_hurdles_end_a_training(task, evaluator):
     (free,) = evaluator.evaluate("library:lion")
     assert free.outcome is Outcome.COMPLETED and len(free.checkpoints) == 1
     reached = free.checkpoints[0]
@@ -127,7 +116,7 @@ def test_hurdles_end_a_training(evaluator):
     assert ended.outcome is Outcome.HURDLE
     assert ended.fitness == -math.inf
     assert ended.checkpoints == free.checkpoints
-    assert ended.steps == STEPS // 2
+    assert ended.steps == task.steps // 2
 
 
 def _timeless(like, evaluation):

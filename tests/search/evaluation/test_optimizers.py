@@ -10,24 +10,11 @@ from hypothesis import strategies as st
 
 from programs import ProgramError, load
 from programs.behaviour import Screening, behaviour
-from proxy_tasks import make_task, train
-from search.evaluation.evaluator import Evaluator
+from proxy_tasks import train
 from search.evaluation.optimizers import OPTIMIZERS, parse_hand_designed, read_program
 
-STEPS = 60
 LION = load("library:lion")
-SLOW = pytest.mark.slow
 DIVERGES = "def train(w, g, lr):\n  update = g * 1e30\n  return update\n"
-
-
-@pytest.fixture(scope="module")
-def task():
-    return make_task("vision_mlp", steps=STEPS)
-
-
-@pytest.fixture(scope="module")
-def evaluator(task):
-    return Evaluator([task], hurdles=(0.5,))
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -9,6 +9,7 @@ import pytest
 import toys
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_process import digest, history
 
 from programs import load
 from search import api
@@ -18,7 +19,7 @@ from search.evaluation.source import Function
 from search.evolution import budget
 from search.evolution.evolution import Repeats
 from search.stopping import Stopped
-from search.storage.queries import history_digest, last_number, training_counts
+from search.storage.queries import last_number, training_counts
 from search.storage.store import Reader
 
 ADAMW, LION = load("library:adamw"), load("library:lion")
@@ -55,16 +56,6 @@ def run(path, stop, *, resume=False, stopping=lambda: None, config=CONFIG, **mor
     return api.search(
         {**config, "stop": stop} | more, path, resume=resume, source=TOY, stopping=stopping
     )
-
-
-def history(path) -> list[tuple]:
-    with Reader(path) as store:
-        return store.rows("SELECT * FROM history ORDER BY number")
-
-
-def digest(path) -> str:
-    with Reader(path) as store:
-        return history_digest(store)
 
 
 @pytest.fixture(scope="module")

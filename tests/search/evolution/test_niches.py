@@ -8,20 +8,17 @@ import random
 
 import pytest
 import toys
+from in_process import evolve
 
 from programs import analyse, load, parse
 from search.config.settings import Config, EvolutionSettings, WorkerSettings
 from search.evaluation.fitness import Evaluation, Outcome, Score, score_of
-from search.evolution.counters import Statistics
-from search.evolution.driver import Driver
-from search.evolution.evolution import Evolution, Repeats
+from search.evolution.evolution import Evolution
 from search.evolution.niches import Individual, Niches, individual_of, needed_states
-from search.stopping import Stopped
 from search.storage.leaders import Leader, front, undominated
 from search.storage.lineage import individual
-from search.storage.queries import history_digest, programs
+from search.storage.queries import programs
 from search.storage.store import Store
-from search.workers.in_process import InProcess
 
 ADAMW, SIGNUM = load("library:adamw"), load("library:signum")
 THREE = {"shares": (1.0, 2.0, 3.0)}
@@ -151,23 +148,8 @@ def run(path, changes, stop_after=None) -> str | None:
         workers=WorkerSettings(batch_s=0.001),
         store={"commit_s": 0},
     )
-    with Store(path, config.store) as store:
-        statistics = Statistics.of(store, evolution)
-        stopping = lambda: stop_after is not None and statistics.individuals >= stop_after
-        pool = InProcess(toys.stepper_factory, config.workers)
-        driver = Driver(config, store, pool=pool, statistics=statistics, stopping=stopping)
-        starts, born = [ADAMW, SIGNUM], 0
-        try:
-            for number in range(evolution.rounds):
-                repeats = Repeats(
-                    evolution, 0, round_number=number, starts=starts, first_number=born
-                )
-                driver.run(repeats)
-                born = repeats.told
-        except Stopped:
-            return None
-        store.commit()
-        return history_digest(store)
+    factory, starts = toys.stepper_factory, [ADAMW, SIGNUM]
+    return evolve(path, config, factory=factory, starts=starts, stop_after=stop_after)
 
 
 @pytest.mark.parametrize("name", NEW)

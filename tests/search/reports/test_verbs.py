@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import small_run
+from in_process import exit_code
 
 from programs import analyse, load
 from search.inspect import main as inspect
@@ -140,10 +141,7 @@ def test_a_difference_needs_the_same_task_and_seed():
     ],
 )
 def test_mistakes_are_one_line(run_dir, capsys, words, message):
-    try:
-        code = inspect([str(run_dir), *words])
-    except SystemExit as ended:
-        code = ended.code
+    code = exit_code(inspect, [str(run_dir), *words])
     err = capsys.readouterr().err
     assert code == 2 and message in err and err.count("\n") == 1
 
