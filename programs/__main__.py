@@ -230,7 +230,7 @@ def _simplify(arguments: argparse.Namespace) -> int:
     if not result.check.passed:
         print(f"# CHECK FAILED, the program may be wrong: {result.check.note}")
     if not result.complete:
-        print("# the work that was allowed was done: the best so far; give it more with --work")
+        print("# the limit on work was reached: the best so far; raise it with --work")
     return 0
 
 

@@ -56,7 +56,7 @@ def _derive() -> None:
 
 
 def canonical_hash(program: Program, analysis: Analysis | None = None) -> bytes:
-    """16 bytes, stable across processes and machines; equal ones mean equal outputs, as said above.
+    """16 bytes, stable across processes and machines; equal ones mean equal outputs; see above.
 
     Args:
       analysis: the program's, to save time.

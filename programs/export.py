@@ -245,14 +245,14 @@ def _names_of_template() -> frozenset[str]:
 
 def _check_name(name: str) -> None:
     if not name.isidentifier() or keyword.iskeyword(name):
-        raise ProgramError(f"--name {name!r} is no Python name; write one such as 'my_rule'")
+        raise ProgramError(f"--name {name!r} is not a Python name; write one such as 'my_rule'")
     helpers = _names_in("".join(_HELPERS.values()))
     if name in helpers | {"jax", "jnp", "optax", "State", "Any", "NamedTuple", "isolated", "check"}:
         raise ProgramError(
             f"--name {name!r} is a name that the module itself needs; choose another"
         )
     if name in dir(builtins):
-        raise ProgramError(f"--name {name!r} is a name of Python's own; choose another")
+        raise ProgramError(f"--name {name!r} is a name that Python uses; choose another")
 
 
 def _renamed(program: Program, taken: set[str]) -> Program:

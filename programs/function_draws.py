@@ -73,7 +73,7 @@ def weights_of(weights: Mapping[str, float]) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, weight in weights.items():
         if named(name) in found:
-            raise ProgramError(f"'{named(name)}' is there twice, by this name and an alias")
+            raise ProgramError(f"'{named(name)}' is given twice, by this name and an alias")
         found[named(name)] = weight
     check_weights(found)
     return found

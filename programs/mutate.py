@@ -182,7 +182,7 @@ def _draw_kind(program: Program, rng: random.Random, options: MutationOptions) -
 def _insert(
     program: Program, rng: random.Random, *, options: MutationOptions, analysis: Analysis
 ) -> Analysis:
-    """A random statement at a random place."""
+    """A random statement at a random position."""
     index = uniform_index(rng, len(program) + 1)
     variables = _variables(program, analysis, index)
     function, arguments, kind = _draw_call(rng, variables, options.functions)
@@ -205,7 +205,7 @@ def _delete(program: Program, rng: random.Random, analysis: Analysis) -> Analysi
 def _modify(
     program: Program, rng: random.Random, *, options: MutationOptions, analysis: Analysis
 ) -> Analysis | None:
-    """Another argument at a random place of a random statement."""
+    """Another argument at a random position of a random statement."""
     free = _free(program)
     if not free:
         return None

@@ -237,7 +237,7 @@ def _states(source: _Source, function: ast.FunctionDef) -> tuple[str, ...]:
 
 def _check_name(source: _Source, node: ast.AST, name: str) -> None:
     if not _NAME.match(name):
-        source.fail(f"'{name[:60]}' is no name: use up to 64 of a-z, A-Z, 0-9 and _", node)
+        source.fail(f"'{name[:60]}' is not a name: use up to 64 of a-z, A-Z, 0-9 and _", node)
     if name in ALIASES:
         source.fail(f"'{name}' is a function's name; call the variable something else", node)
 
@@ -312,7 +312,7 @@ def _misplaced_marks(source: _Source, function: ast.FunctionDef) -> list[Program
     """`# keep` where it ends no statement."""
     right = {node.end_lineno for node in function.body if not isinstance(node, ast.Return)}
     return [
-        source.error(f"'{KEEP}' stands behind the statement that it keeps; here is none", line=line)
+        source.error(f"'{KEEP}' follows the statement that it keeps; there is none here", line=line)
         for line in range(function.lineno, len(source.lines) + 1)
         if line not in right and _MARK.match("".join(source.lines[line - 1].partition("#")[1:]))
     ]

@@ -40,7 +40,7 @@ from search.evaluation.source import Fitness, ProxyTasks
 from search.evolution.budget import Budget
 from search.evolution.counters import Statistics
 from search.evolution.driver import Driver
-from search.evolution.earlier_runs import take_over
+from search.evolution.earlier_runs import import_evaluations
 from search.evolution.evolution import Repeats
 from search.reports.conclusion import conclusion_lines
 from search.reports.ending import ended_early
@@ -98,8 +98,8 @@ def search(
       overrides: texts `a.b=value` that replace keys of the config, such as `stop.hours=null`.
       resume: goes on with the search in `run_dir`: the same one, or with more `evolution.children`
         in its one round. What does not decide its history, such as `stop`, may differ.
-      tasks, tasks_file: tasks of one's own, as functions or as a Python file that registers them.
-      functions_file: Python file that registers functions of one's own (`programs.register`).
+      tasks, tasks_file: user-defined tasks, as functions or as a Python file that registers them.
+      functions_file: Python file that registers user-defined functions (`programs.register`).
       source: where fitness comes from, if not from proxy tasks.
       view: how progress is shown: `log`, or one of the command's views.
       stopping: asked often; a number ends the search with Stopped. started: called once the workers
@@ -111,7 +111,7 @@ def search(
     fingerprints = source.fingerprints(config)
     with Store(run_dir, config.store) as store:
         warnings = identity.check_identity(store, config, fingerprints=fingerprints, resume=resume)
-        for warning in doubts(config) + warnings + take_over(store, config):
+        for warning in doubts(config) + warnings + import_evaluations(store, config):
             say(view, "warning", f"warning: {warning}")
         finalists, used_up = _evolved(
             config,

@@ -87,7 +87,9 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
             print(f"\n{entry.name}, as tuned for the last stage:\n{entry.program}")
         print(f"\nAll entries: {run_dir / REPORT}")
     except ERRORS as error:
-        return report(error, running=stopping.is_running, go_on="The same command goes on.")
+        return report(
+            error, running=stopping.is_running, go_on="The same command continues from there."
+        )
     return 0
 
 
@@ -98,7 +100,7 @@ def _config(options: argparse.Namespace) -> Config:
     for option in ("task", "task_set", "run_dir"):
         if options.run and getattr(options, option):
             name = option.replace("_", "-")
-            raise ValueError(f"--{name} goes with --program: {options.run} has its own")
+            raise ValueError(f"--{name} is for --program: {options.run} has its own")
     if options.run:
         with Reader(options.run) as store:
             check_functions(store)

@@ -27,7 +27,7 @@ from search.storage.errors import StoreError
 from search.storage.identity import is_begun, resume_command
 from search.workers.ray_cluster import ClusterLost, is_stuck
 
-NOW = "stop.hours=0"  # concludes with what is there
+NOW = "stop.hours=0"  # concludes with the results so far
 
 
 def _parser() -> Parser:
@@ -122,7 +122,7 @@ def _tell_stopped(options: argparse.Namespace, run_dir: Path) -> None:
         return
     command = _resume(options, run_dir)
     say(options.view, "stopped", "Stopped; nothing that was evaluated is lost. To conclude with "
-                                 "what is there:")  # fmt: skip
+                                 "the results so far:")  # fmt: skip
     say(options.view, "conclude", command(overrides=[NOW]))
     say(options.view, "stopped", "To continue:")
     say(options.view, "resume", command())

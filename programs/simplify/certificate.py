@@ -109,7 +109,7 @@ class Simplification:
 
     @property
     def complete(self) -> bool:
-        """Whether it ended before the work that was allowed was done."""
+        """Whether it ended before the limit on work was reached."""
         return Stop.WORK.value not in self.stops
 
     @property

@@ -147,7 +147,7 @@ class Draft:
     def _put(self, keys: tuple[str, ...], value: Any, position: Position) -> KeyPath:
         """Puts a value under keys, where a list's items go by name; returns its path.
 
-        Raises KeyError, with a message and a path, if there is no such place."""
+        Raises KeyError, with a message and a path, if there is no such key."""
         inner: Any = self.data
         path: KeyPath = ()
         for key in keys:

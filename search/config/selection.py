@@ -95,7 +95,7 @@ class StageSettings(SettingsModel):
 
 
 class FinalsSettings(SettingsModel):
-    """The last word: finalists on seeds that nothing was chosen by, on the last stage's tasks."""
+    """The final comparison: finalists on seeds that chose nothing, on the last stage's tasks."""
 
     seeds: int = Field(default=10, ge=2)
     level: Level = 0.05

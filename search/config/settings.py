@@ -66,12 +66,14 @@ class MutationSettings(SettingsModel):
             )
         if self.insert + self.modify <= 0:
             raise constraint_error(
-                "delete alone comes to an end: give insert or modify a weight above 0, too",
+                "with delete alone programs run out of statements: give insert or modify a weight "
+                "above 0, too",
                 *("delete", "insert", "modify"),
             )
         if self.max_length is not None and self.delete + self.modify <= 0:
             raise constraint_error(
-                "insert alone ends at max_length: give delete or modify a weight above 0, too",
+                "with insert alone programs stop at max_length: give delete or modify a weight "
+                "above 0, too",
                 *("max_length", "insert", "delete", "modify"),
             )
         return self
@@ -285,7 +287,7 @@ class StopSettings(SettingsModel):
 
     hours: float | None = Field(default=None, ge=0)
     """Wall-clock time of the search over all its processes: tuning of the warm starts, children,
-    re-scoring between rounds; not what follows it. 0: conclude with what is there. None: no
+    re-scoring between rounds; not what follows it. 0: conclude with the results so far. None: no
     limit."""
     trainings: int | None = Field(default=None, ge=1)
     """Trainings of the search, each of one program on one task with one seed, those of the warm

@@ -91,7 +91,7 @@ class Evaluator:
       hurdles: shares of a training's steps at which a request's thresholds may end it; validated
         there on the search split only.
       settings: of tasks, on top of what their names say.
-      tasks_file: a Python file that registers tasks of one's own.
+      tasks_file: a Python file that registers user-defined tasks.
       registered: such tasks as functions, as `register` takes them.
 
     Raises:

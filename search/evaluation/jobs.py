@@ -12,8 +12,8 @@ from search.evaluation.request import Request
 
 
 class TooManyFailures(RuntimeError):
-    """Too many evaluations failed for reasons unrelated to the programs: one line with the
-    cause."""
+    """Too many evaluations failed for reasons unrelated to the programs; one line with the
+    reason."""
 
 
 class Purpose(StrEnum):

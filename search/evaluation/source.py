@@ -56,7 +56,7 @@ class ProxyTasks:
         for name in settings.settings:
             if name not in settings.tasks:
                 near = nearest(name, list(settings.tasks))
-                yield ("evaluation", "settings", name), f"is none of evaluation.tasks{near}"
+                yield ("evaluation", "settings", name), f"is not one of evaluation.tasks{near}"
         inspected = self._inspect(config).mistakes
         wrong = [name for name in settings.tasks if name in inspected]
         for name in wrong:
@@ -149,7 +149,7 @@ def evaluation_function(
 
 @dataclass(frozen=True)
 class Function:
-    """Fitness from a factory of one's own, such as a toy's."""
+    """Fitness from any factory, such as a test's."""
 
     made: Factory
 

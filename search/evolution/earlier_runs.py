@@ -1,4 +1,4 @@
-"""Takes over evaluations of earlier runs on the same tasks, so that nothing is trained again."""
+"""Imports evaluations of earlier runs on the same tasks, so that nothing is trained again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TRAINED = (Outcome.COMPLETED, Outcome.DIVERGED)
 _SAME = ("tasks", "settings", "weights", "seeds", "engine")  # what a fitness depends on
 
 
-def take_over(store: Store, config: Config) -> list[str]:
+def import_evaluations(store: Store, config: Config) -> list[str]:
     """Copies the scores of `cache.runs` into a new run, once; returns warnings.
 
     Only what was trained to its end or diverged: the rest depends on the population of its time.
@@ -53,7 +53,7 @@ def _scores(
     if other.meta("tasks") != store.meta("tasks"):
         differences.append("data")
     if (other.meta("functions") or "{}") != (store.meta("functions") or "{}"):
-        raise StoreError(f"cache.runs: {run} has other functions of one's own (--functions-file)")
+        raise StoreError(f"cache.runs: {run} uses other user-defined functions (--functions-file)")
     if differences:
         named = ", ".join(f"evaluation.{name}" for name in differences)
         raise StoreError(f"cache.runs: {run} differs in {named}")

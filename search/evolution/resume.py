@@ -146,11 +146,11 @@ def _tell_start(repeats: Repeats, row: queries.Birth, *, program: Program, cache
         raise StoreError(f"individual {number}: expected another warm start")
     score = _score(cache, row.functional)
     if program.frozen != start.mutation.program.frozen:
-        raise StoreError(f"individual {number}: other statements are frozen than before")
+        raise StoreError(f"individual {number}: its frozen statements have changed")
     if score.rate != 1.0 and program != start.mutation.program:
         start = rescaled(start, score.rate, row.functional)
     elif start.mutation.analysis.functional_hash != row.functional and score.rate == 1.0:
-        raise StoreError(f"individual {number}: the warm start is another program than before")
+        raise StoreError(f"individual {number}: the warm start has changed")
     repeats.tell(start, score)
 
 

@@ -21,7 +21,7 @@ def certificate(done: ShorteningResult) -> str:
     """The whole way as a page to read."""
     lines = _head(done.exact.original, done.program, done.constants.value)
     if done.original is not None:
-        lines += ["With the constants tuned to the tasks:", "", *code_block(done.again.program)]
+        lines += ["With the constants tuned on the tasks:", "", *code_block(done.again.program)]
     return "\n".join([*lines, _deeper(as_markdown(done.exact)), *_after_exact_passes(done)])
 
 
@@ -51,7 +51,7 @@ def _after_exact_passes(done: ShorteningResult) -> list[str]:
     lines = []
     if done.tuned is not None:
         lines += [
-            "## Tuned to the tasks",
+            "## Constants tuned on the tasks",
             "",
             f"{done.tuned.draws} draws of the constants; the best has mean fitness "
             f"{done.tuned.fitness:.6g} on the tuning seeds.",

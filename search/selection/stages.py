@@ -244,8 +244,8 @@ def _against_all(
         for baseline in baselines
     ]
     worst = worst_case(against)
-    hardest = baselines[against.index(worst)]
-    return StageEntry(*named, fitness, worst, hardest.name, worst.p)
+    strongest = baselines[against.index(worst)]
+    return StageEntry(*named, fitness, worst, strongest.name, worst.p)
 
 
 def _of_head_start(

@@ -21,10 +21,9 @@ class Origin(Enum):
     """Where a shortened program's constants are from."""
 
     UNTUNED = "Its constants were not tuned."
-    ORIGINAL = "Its constants are those that it came with, not the ones tuned to the tasks."
+    ORIGINAL = "It has its original constants, not the ones tuned on the tasks."
     TUNED = (
-        "Its constants are the ones tuned to the tasks: which of those that it came with stand "
-        "behind each of them is not known."
+        "It has the constants tuned on the tasks; they cannot be traced back to its original ones."
     )
 
 

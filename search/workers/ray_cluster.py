@@ -50,7 +50,7 @@ def connect(ray: Any, settings: WorkerSettings) -> bool:
         "logging_level": logging.ERROR,
     }
     if address != "local":
-        _look_for(address)
+        _check_cluster(address)
         _try(lambda: ray.init(**options), ray, address=address, attempts=1)
         return True
     options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
@@ -77,7 +77,7 @@ def _try(start: Callable[[], Any], ray: Any, *, address: str, attempts: int) -> 
                 raise
             if not left:
                 raise WorkerError(
-                    f"Ray did not start at '{address}': {cause(error)}; "
+                    f"Ray did not start at '{address}': {summarize_error(error)}; "
                     "is the address right, and is there memory and /tmp space left?"
                 ) from error
             time.sleep(2.0)
@@ -174,18 +174,18 @@ def is_stuck() -> bool:
     return _Thread.stuck()
 
 
-def _look_for(address: str) -> None:
+def _check_cluster(address: str) -> None:
     """Says at once when nobody listens, for Ray would wait for minutes."""
     if ":" in address:
         try:
-            knock(address.rpartition("/")[2])
+            check_reachable(address.rpartition("/")[2])
         except (OSError, ValueError) as error:
             raise WorkerError(
                 f"no Ray cluster answers at workers.address '{address}': {error}"
             ) from None
 
 
-def knock(address: str) -> None:
+def check_reachable(address: str) -> None:
     """Raises OSError when nobody listens there, ValueError when it is no HOST:PORT."""
     host, _, port = address.rpartition(":")
     socket.create_connection((host.strip("[]"), int(port)), timeout=5.0).close()
@@ -210,7 +210,7 @@ def kill_descendants(others: Collection[int] = ()) -> None:
         time.sleep(TICK_S)
 
 
-def cause(error: BaseException) -> str:
+def summarize_error(error: BaseException) -> str:
     """The first line that says what went wrong."""
     inner = getattr(error, "cause", None) or error
     lines = [line.strip() for line in str(inner).splitlines() if line.strip()]

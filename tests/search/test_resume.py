@@ -141,7 +141,7 @@ def test_a_command_without_a_search_is_one_line(capsys, options, words):
 
 
 def test_after_a_stop_both_commands_work(tmp_path, config, capsys):
-    """The one concludes with what is there, the other goes on."""
+    """The one concludes with the results so far, the other goes on."""
 
     class Stopping:
         is_running = True

@@ -35,7 +35,7 @@ def lineage(key: str, found: Mapping[str, Any]) -> Html:
     ]  # fmt: skip
     controls = tag(
         "div",
-        tag("button", "Step before", type="button", id=f"{key}-back"),
+        tag("button", "Previous step", type="button", id=f"{key}-back"),
         tag("button", "Next step", type="button", id=f"{key}-on"),
         tag("label", "Step", tag("select", *options, id=f"{key}-step")),
         class_="controls",
@@ -57,7 +57,7 @@ def _step_name(index: int, step: Mapping[str, Any]) -> str:
 
 
 MARKS = {"-": "del", "+": "ins"}
-SAID = {"-": "removed", "+": "added"}
+TITLES = {"-": "removed", "+": "added"}
 
 
 def _changes(step: Mapping[str, Any]) -> Html:
@@ -65,7 +65,7 @@ def _changes(step: Mapping[str, Any]) -> Html:
     for sign, place, line in step["lines"]:
         text = f"{sign} {place:2d}  {line}" if step["child"] >= 0 else line
         mark = MARKS.get(sign)
-        lines += [tag(mark, text, title=SAID[sign]) if mark else text, "\n"]
+        lines += [tag(mark, text, title=TITLES[sign]) if mark else text, "\n"]
     return tag("pre", tag("code", *lines[:-1]), tabindex=0)
 
 

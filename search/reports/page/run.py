@@ -193,4 +193,4 @@ def _text(path: Path) -> str | None:
     except OSError:
         return None
     text = printable(content[:TEXT_BYTES])
-    return text if len(content) <= TEXT_BYTES else f"{text}\n... (the file goes on)"
+    return text if len(content) <= TEXT_BYTES else f"{text}\n... (the file continues)"

@@ -51,7 +51,7 @@ def contributions(store: Reader, program: Program) -> list[dict[str, Any]]:
 
 
 def _contribution(store: Reader, variants: Mapping[str, Program], whole: Fitness) -> dict[str, Any]:
-    """The way to knock it out that was trained on most seeds; see `difference`."""
+    """The ablation of it that was trained on most seeds; see `difference`."""
     if not variants:
         return {"without": "", "verdict": "needed: nothing without it is valid", "seeds": 0}
     found = [

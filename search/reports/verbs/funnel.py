@@ -67,7 +67,7 @@ def funnel_lines(found: list[dict[str, Any]]) -> Iterator[str]:
         yield ""
 
 
-FUNNEL_HEAD = ("program", "fitness", "seeds", "minus hardest baseline", "p", "goes on")
+FUNNEL_HEAD = ("program", "fitness", "seeds", "minus strongest baseline", "p", "promoted")
 
 
 def entry_row(entry: Mapping[str, Any]) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ VERBS = {
     "top": Verb("the leading programs, in a table and as text", top, from_data(top, top_lines)),
     "leaders": Verb("their texts alone", top, leader_lines),
     "program": Verb(
-        "one program in full: kinds, trainings, what each statement contributes, its fate",
+        "one program in full: kinds, trainings, contribution of each statement, funnel",
         program,
         from_data(program, program_lines),
         ("ID",),

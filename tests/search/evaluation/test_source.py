@@ -19,7 +19,7 @@ TEXT = b"evaluation: {tasks: [vision_mlp, language_mlp]}\n"
         ("evaluation.settings={vision_mlp: {data: 'idx:/nowhere'}}",
          ["evaluation.settings.vision_mlp: "]),
         ("evaluation.settings={vision: {steps: 3}}",
-         ["evaluation.settings.vision: is none of evaluation.tasks"]),
+         ["evaluation.settings.vision: is not one of evaluation.tasks"]),
         ("funnel.stages.B.tasks=[vision_mlp, vision_mpl]",
          ["funnel.stages[1].tasks[1]: task 'vision_mpl@10': no task 'vision_mpl'"]),
         ("evaluation.tasks=[vision_mlp@1000]",

@@ -192,7 +192,7 @@ def test_it_is_told_in_one_line(tmp_path, capsys):
     assert int(trainings) >= 70 and int(individuals) == len(history(tmp_path))
     assert line == (
         f"Stopped after {trainings} trainings (stop.trainings: 70), with {individuals} "
-        "individuals; concluding with what is there. To search on later, resume it with a larger "
+        "individuals; concluding with the results so far. To continue it later, resume it with a larger "
         "stop.trainings, or null."
     )
 
