@@ -120,8 +120,8 @@ class EvolutionSettings(SettingsModel):
     population: int = Field(default=1_000, ge=1, le=1_000_000)
     tournament: int = Field(default=2, ge=1)
     window: int = Field(default=256, ge=1)
-    """Child i sees the population after exactly i - window + 1 told results; 1: one after the
-    other."""
+    """Child i sees the population after exactly i - window + 1 committed results; 1: one after
+    the other."""
     repeats: int = Field(default=5, ge=1)
     """Independent searches run side by side."""
     rounds: int = Field(default=2, ge=1)
@@ -170,7 +170,7 @@ class EvolutionSettings(SettingsModel):
 
 
 class HurdleSettings(SettingsModel):
-    """Ending trainings that are clearly behind, by thresholds taken from told results only."""
+    """Ending trainings that are clearly behind, by thresholds taken from committed results only."""
 
     at: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     """Shares of a training's steps at which it is checked; empty: no hurdles, as in the paper."""

@@ -81,7 +81,7 @@ class Cache:
             self._drawn.setdefault(rescaled, drawn)
 
     def restore(self, functional: bytes, canonical: bytes) -> Entry:
-        """The entry of a program that an earlier process of this run had told."""
+        """The entry of a program that an earlier process of this run had committed."""
         return self._look_further(functional, canonical, None).entry
 
     def entry(self, functional: bytes) -> Entry:

@@ -1,7 +1,7 @@
 """The loop of a search: ask, hash, look up, submit, tell, store; workers only evaluate.
 
 Everything that a config decides happens in order of birth, so the store's rows are the same
-whatever the workers do; and whatever was told can be put back from them (see resume.py).
+whatever the workers do; and whatever was committed can be put back from them (see resume.py).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ FAILURES = 20  # in a row are not the programs' own
 
 @dataclass(slots=True)
 class PendingChild:
-    """A child that is born and not told."""
+    """A child that is born and not committed."""
 
     child: Child
     lookup: Lookup
@@ -87,7 +87,7 @@ class Driver:
         self._polled = 0.0
         self.cache = restored_cache(store, config)
         self._programs = restored_programs(store)  # rows of programs by functional hash
-        self._arrived = arrived(store)  # evaluations by number, not yet told
+        self._arrived = arrived(store)  # evaluations by number, not yet committed
         for number, text in unaudited(store, config):
             self.pool.submit(self._job(number, Purpose.AUDIT, program=parse(text)))
 
@@ -255,7 +255,7 @@ class Driver:
         self._failing.clear()
 
     def _keep(self, result: Result) -> None:
-        """Stores a result; a search's waits to be told."""
+        """Stores a result; a search's waits to be committed."""
         job, evaluations = result.job, result.evaluations
         if result.failure:
             evaluations = (Evaluation("", job.seeds[0], float("-inf"), Outcome.FAILED, 0),)

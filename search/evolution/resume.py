@@ -1,4 +1,4 @@
-"""Puts a search back as it was after the last individual that was told, from the store's rows."""
+"""Puts a search back as it was after the last committed individual, from the store's rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from search.storage.store import Reader
 
 
 def arrived(store: Reader) -> queries.Evaluations:
-    """Evaluations that are paid for and whose individual is not told."""
+    """Evaluations that are paid for and whose individual is not committed."""
     return queries.evaluations(store, Purpose.SEARCH, first=queries.last_number(store) + 1)
 
 
@@ -32,7 +32,7 @@ def restored_programs(store: Reader) -> dict[bytes, int]:
 
 
 def restored_cache(store: Reader, config: Config) -> Cache:
-    """The scores of all programs that were told."""
+    """The scores of all committed programs."""
     imported = ((row.key, imported_score(row)) for row in queries.imported(store))
     cache = Cache(config.cache, imported)
     told = queries.evaluations(store, Purpose.SEARCH, last=queries.last_number(store))
@@ -74,7 +74,7 @@ def unaudited(store: Reader, config: Config) -> list[tuple[int, str]]:
 
 
 def restore_round(repeats: Repeats, store: Reader, cache: Cache) -> None:
-    """Tells a round again what it was told before, without drawing its children again."""
+    """Gives a round again the results that it had, without drawing its children again."""
     settings = repeats.settings
     keep = settings.population + settings.window
     texts: dict[int, ProgramText] = {}

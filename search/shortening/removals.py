@@ -32,7 +32,7 @@ Simplify = Callable[[Program], Program]
 NEUTRAL = (0.0, 1.0)
 
 
-def tidied(program: Program) -> Program:
+def peephole(program: Program) -> Program:
     """The program without what has no effect: x * 1, x + 0, interp(x, y, 0), ...; a millisecond.
 
     Raises InvalidProgram when nothing is left of the update, or of a state, but a constant.
@@ -57,7 +57,7 @@ class Removal:
     program: Program
     edit: Edit | None = None  # None: it was not made by editing
 
-    def with_constants_of(self, twin: Program, simplify: Simplify = tidied) -> Program | None:
+    def with_constants_of(self, twin: Program, simplify: Simplify = peephole) -> Program | None:
         """The same removal from `twin`, the program before it with other constants; None where that
         is not known."""
         if self.edit is None:
@@ -77,7 +77,7 @@ def are_twins(one: Program, other: Program) -> bool:
     return blank[0] == blank[1]
 
 
-def removals(program: Program, simplify: Simplify = tidied) -> list[Removal]:
+def removals(program: Program, simplify: Simplify = peephole) -> list[Removal]:
     """Distinct shorter programs one removal away: states first, then in the program's order.
 
     Left out is what is invalid, or seen at once to give non-finite numbers, to ignore the gradient

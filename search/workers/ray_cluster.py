@@ -104,8 +104,8 @@ class _Call:
         self._call, self._coming, self._ended = call, Future[Any](), threading.Event()
         self._handlers = {}
         if threading.current_thread() is threading.main_thread():
-            found = {number: signal.getsignal(number) for number in SIGNALS}
-            self._handlers = {n: handler for n, handler in found.items() if handler is not None}
+            handlers = {number: signal.getsignal(number) for number in SIGNALS}
+            self._handlers = {n: handler for n, handler in handlers.items() if handler is not None}
         _Thread.free().make(self)
 
     def run(self) -> None:
@@ -193,12 +193,12 @@ def check_reachable(address: str) -> None:
 
 def descendants(process: int) -> list[int]:
     """The processes that a process started, and those that they started (Linux)."""
-    found = []
+    processes = []
     with contextlib.suppress(OSError):  # it has just ended
         for task in Path(f"/proc/{process}/task").glob("*/children"):
             for child in map(int, task.read_text().split()):
-                found += [child, *descendants(child)]
-    return found
+                processes += [child, *descendants(child)]
+    return processes
 
 
 def kill_descendants(others: Collection[int] = ()) -> None:
