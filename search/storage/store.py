@@ -115,8 +115,8 @@ SMALL = 8 * 2**20
 def opened(run_dir: str | Path, *, whole: bool = False) -> Iterator[Reader]:
     """A run to be read as it is at one moment.
 
-    A large one is checked first only if it is read as a `whole`; else damage is reported where reading
-    fails.
+    A large one is checked first only if it is read as a `whole`; else damage is reported where
+    reading fails.
 
     Raises:
       StoreError: see Reader.
