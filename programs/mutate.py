@@ -48,7 +48,7 @@ class MutationOptions:
 
     Attributes:
       insert, delete, modify: relative weights of the three mutations; equal in the authors'
-        release. They are weights of draws: an invalid child is drawn anew, its mutation included,
+        release. They are weights of draws: an invalid child is drawn again, its mutation included,
         as in the paper, where the parent is mutated again until a child is valid. Deletions are
         invalid most often: of AdamW's children 39 % are insertions, 22 % deletions and 39 %
         modifications; of programs of 25 to 40 statements, with more that is redundant, it is

@@ -59,7 +59,7 @@ def fewest_seeds(level: float, candidates: int = 1) -> int:
 
 
 class StageSettings(SettingsModel):
-    """One stage of the funnel: who comes in is tuned, scored on fresh seeds and compared."""
+    """One stage of the funnel: its candidates are tuned, scored on fresh seeds and compared."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_-]+$")
     scale: float = Field(default=1.0, gt=0, le=MAX_SCALE)
@@ -69,11 +69,11 @@ class StageSettings(SettingsModel):
     seeds: int = Field(default=6, ge=2)
     """Fresh seeds of each program, for each task, on the meta-validation split."""
     keep: int = Field(default=5, ge=1)
-    """At most so many go on, the best first."""
+    """At most so many are promoted, the best first."""
     beat: bool = True
-    """Only programs go on that beat every baseline by the interval."""
+    """Only programs that beat every baseline by the interval are promoted."""
     level: Level = 0.05
-    """Chance for a program that is no better than the baselines to go on."""
+    """Chance that a program that is no better than the baselines is promoted."""
     tuning: TuningSettings = TuningSettings()
 
     @model_validator(mode="after")

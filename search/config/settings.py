@@ -142,7 +142,7 @@ class EvolutionSettings(SettingsModel):
     names with relative weights, such as `{add: 2, sign: 1}`; none: all of the language, all alike,
     as in the paper. Warm starts may use others, too."""
     tune_start: Annotated[TuningSettings, fill_start_tuning] | None = None
-    """Tuning of the first round's warm starts to the search's tasks before they are scored; none:
+    """Tuning of the first round's warm starts on the search's tasks before they are scored; none:
     their constants as they are, as in the paper. With a badly tuned start nearly all that a search
     finds is a better step size."""
     orientation: Literal["as_written", "reversed", "both"] = "as_written"
@@ -235,7 +235,7 @@ class CacheSettings(SettingsModel):
     """`functional` is the paper's hash; `canonical` also merges programs that are equal by
     algebra, or by a state that stays zero."""
     runs: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
-    """Directories of earlier runs whose evaluations are taken over where tasks and seeds are the
+    """Directories of earlier runs whose evaluations are imported where tasks and seeds are the
     same."""
 
 
@@ -253,7 +253,7 @@ class WorkerSettings(SettingsModel):
     """Where evaluations run. Nothing here changes a search's history."""
 
     count: int | None = Field(default=None, ge=1, le=100_000)
-    """Workers; none: one for each core (or as many as the cluster has room for)."""
+    """Workers; none: one for each core (or as many as the cluster has resources for)."""
     address: str = "local"
     """`local`, `in_process` (no Ray: for debugging), or the address of a Ray cluster."""
     cpus: float = Field(default=1.0, ge=0)
@@ -282,8 +282,8 @@ class StoreSettings(SettingsModel):
 
 
 class StopSettings(SettingsModel):
-    """Budgets that end a search early; the first that is reached counts. What is there is concluded
-    as at the usual end: re-scoring, summary, funnel, final program. A resume may give others."""
+    """Budgets that end a search early; the first that is reached counts. The results so far are
+    concluded as at the usual end: re-scoring, summary, funnel, final program. A resume may give others."""
 
     hours: float | None = Field(default=None, ge=0)
     """Wall-clock time of the search over all its processes: tuning of the warm starts, children,
@@ -293,7 +293,7 @@ class StopSettings(SettingsModel):
     """Trainings of the search, each of one program on one task with one seed, those of the warm
     starts included; tuning, re-scoring and the funnel are not counted. None: no limit."""
     fitness: float | None = None
-    """Fitness in the search that is good enough; none: there is no such thing."""
+    """Fitness in the search that is good enough; none: no limit."""
 
 
 class Config(SettingsModel):

@@ -111,7 +111,7 @@ def result_lines(done: ShorteningResult) -> list[str]:
     for change in done.ablation.changes:
         if change.verdict is Verdict.ACCEPTED:
             removed.append(change.what)
-        elif change.verdict is Verdict.UNCONFIRMED:  # the next round begins anew
+        elif change.verdict is Verdict.UNCONFIRMED:  # the next round starts again
             removed.clear()
     return [
         f"{len(done.exact.original)} statements; {len(done.exact.program)} after the exact "
