@@ -8,7 +8,7 @@
 
 Each function raises what is wrong: ConfigError (every mistake in a config), ProgramError,
 TaskError, StoreError (a run directory), WorkerError (no worker can run). KeyboardInterrupt and
-Stopped lose nothing: the same call with `resume=True` goes on. Progress goes to
+Stopped lose nothing: the same call with `resume=True` continues. Progress goes to
 `logging.getLogger("search")`. The functions work in a script, in a notebook and in a thread.
 """
 
@@ -94,9 +94,9 @@ def search(
     Args:
       config: a Config, a YAML file, or the same as nested dictionaries; None, with `resume`: that
         of the run directory.
-      run_dir: where all of it is kept; a killed search goes on from there with `resume`.
+      run_dir: where all of it is kept; a killed search continues from there with `resume`.
       overrides: texts `a.b=value` that replace keys of the config, such as `stop.hours=null`.
-      resume: goes on with the search in `run_dir`: the same one, or with more `evolution.children`
+      resume: continues the search in `run_dir`: the same one, or with more `evolution.children`
         in its one round. What does not decide its history, such as `stop`, may differ.
       tasks, tasks_file: user-defined tasks, as functions or as a Python file that registers them.
       functions_file: Python file that registers user-defined functions (`programs.register`).
@@ -206,7 +206,7 @@ def resolved(
     resume: bool = False,
     source: Fitness,
 ) -> Config:
-    """The config of a search that begins or goes on, checked (see `search`).
+    """The config of a search that begins or continues, checked (see `search`).
 
     Raises:
       ConfigError: with all mistakes. StoreError: there is no search to go on with.

@@ -6,7 +6,7 @@
 Baselines are tuned broadly, and so are given programs; a search's best, of different families, come
 with constants that the search has tuned. Then, in each stage, all are tuned with the same budget
 and scored on fresh seeds and the meta-validation split, at growing scale, and only what beats every
-baseline by an interval goes on (search/selection). Every finished training is kept in the
+baseline by an interval is promoted (search/selection). Every finished training is kept in the
 run directory: the same command again continues where it was stopped, and pays for nothing twice.
 """
 

@@ -110,7 +110,7 @@ def _run_dir(options: argparse.Namespace, parser: Parser) -> Path:
 
 
 def _resume(options: argparse.Namespace, run_dir: Path) -> Callable[..., str]:
-    """Makes the command that goes on, with or without `overrides`."""
+    """Makes the command that continues, with or without `overrides`."""
     files = {"tasks_file": options.tasks_file, "functions_file": options.functions_file}
     return functools.partial(resume_command, run_dir, **files)
 

@@ -283,7 +283,8 @@ class StoreSettings(SettingsModel):
 
 class StopSettings(SettingsModel):
     """Budgets that end a search early; the first that is reached counts. The results so far are
-    concluded as at the usual end: re-scoring, summary, funnel, final program. A resume may give others."""
+    concluded as at the usual end: re-scoring, summary, funnel, final program. A resume may give
+    others."""
 
     hours: float | None = Field(default=None, ge=0)
     """Wall-clock time of the search over all its processes: tuning of the warm starts, children,

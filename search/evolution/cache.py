@@ -40,7 +40,7 @@ class Cache:
     """
 
     def __init__(self, settings: CacheSettings, known: Iterable[tuple[bytes, Score]] = ()):
-        """known: cache keys and scores taken over from earlier runs."""
+        """known: cache keys and scores imported from earlier runs."""
         self._by_canonical = settings.key == "canonical"
         self._functional: dict[bytes, Entry] = {}
         self._canonical: dict[bytes, Entry] = {}

@@ -1,4 +1,4 @@
-"""The programs that a search begins with: as they are written, or tuned to its tasks first."""
+"""The programs that a search begins with: as they are written, or tuned on its tasks first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The winner made short, as far as it stays as good as it was where the funnel ended."""
+"""The winner shortened, as far as it stays as good as it was where the funnel ended."""
 
 from __future__ import annotations
 

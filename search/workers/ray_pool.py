@@ -114,7 +114,7 @@ class RayWorkers:
             self._start_worker(slot)
 
     def _worker_count(self) -> int:
-        """How many workers there will be: as many as are wanted and find room."""
+        """How many workers there will be: as many as are wanted and fit."""
         shares = {"CPU": self.settings.cpus, "GPU": self.settings.gpus}
         shares = {name: share for name, share in shares.items() if share}
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
