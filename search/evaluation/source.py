@@ -38,7 +38,7 @@ class ProxyTasks:
     """Fitness from training on the config's proxy tasks."""
 
     def __init__(self, tasks_file: str | None = None, tasks: Sequence[TaskFunction] = ()) -> None:
-        """tasks_file: a Python file that registers tasks of the user's own. It comes from the
+        """tasks_file: a Python file that registers user-defined tasks. It comes from the
         command line alone, so that a config never runs code. tasks: the same as functions, from
         Python."""
         self._tasks_file, self._tasks = tasks_file, tuple(tasks)

@@ -1,4 +1,4 @@
-"""Files in a run directory, which may be a stranger's: nothing is written through a link."""
+"""Files in a run directory, which may be untrusted: nothing is written through a link."""
 
 from __future__ import annotations
 

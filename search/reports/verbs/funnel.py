@@ -89,7 +89,9 @@ def candidate_number(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def fate(stages_: list[dict[str, Any]], number: int | None, program: Program) -> dict[str, Any]:
+def funnel_record(
+    stages_: list[dict[str, Any]], number: int | None, program: Program
+) -> dict[str, Any]:
     """What became of a program in the funnel: as itself, or through one with the same structure."""
     if not stages_:
         return {"what": "no funnel has been run yet", "stages": []}

@@ -11,7 +11,7 @@ from programs.describe import describe, note_of
 from search.reports.tables import columns, finite_or_none
 from search.reports.verbs.asked import Asked, individual_number
 from search.reports.verbs.contributions import contributions
-from search.reports.verbs.funnel import FUNNEL_HEAD, entry_row, fate, funnel
+from search.reports.verbs.funnel import FUNNEL_HEAD, entry_row, funnel, funnel_record
 from search.reports.verbs.individuals import fitness_text, fresh, individual, measured_text
 from search.storage.facts import Facts, evaluations_of, facts, first_with_program
 from search.storage.identity import config_of
@@ -42,7 +42,7 @@ def named(store: Reader, name: str) -> Named:
 
 def program(store: Reader, asked: Asked) -> dict[str, Any]:
     """All that is known of a program: its statements with their kinds, trainings in the search by
-    task and seed, what each statement contributes, and its fate in the funnel."""
+    task and seed, what each statement contributes, and its result in the funnel."""
     one = named(store, asked.names[0])
     facts_ = describe(one.program)
     answer = {
@@ -64,7 +64,7 @@ def program(store: Reader, asked: Asked) -> dict[str, Any]:
             "fresh": fresh(store, config_of(store), number),
             "evaluations": _evaluations(store, one.fact),
         }
-    return {**answer, "funnel": fate(funnel(store), number, one.program)}
+    return {**answer, "funnel": funnel_record(funnel(store), number, one.program)}
 
 
 def _evaluations(store: Reader, fact: Facts) -> list[dict[str, Any]]:
