@@ -79,7 +79,7 @@ def _check_names(row: Function) -> None:
             raise ProgramError(f"{what}it is the name of a variable in programs; choose another")
         taken = ALIASES.get(name)
         if taken in BUILT_IN or (taken is not None and taken != row.name):
-            raise ProgramError(f"{what}a function of that name exists already; choose another")
+            raise ProgramError(f"{what}there is a function of that name already; choose another")
 
 
 def _check_form(row: Function) -> None:

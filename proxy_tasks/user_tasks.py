@@ -43,7 +43,7 @@ def register(build: Function, /, presets: Presets | None = None) -> Function:
     name = build.__name__
     defined_in = frozenset([build.__module__, function.__code__.co_filename])
     if name in TASKS and not TASKS[name].defined_in & defined_in:
-        raise TaskError(f"task {name}: a task of that name exists already; choose another")
+        raise TaskError(f"task {name}: there is a task of that name already; choose another")
     settings, from_settings = _settings_of(build)
     for preset, values in {"laptop": {}, **(presets or {})}.items():
         validated(f"task {name}, preset {preset}", settings, values)

@@ -5,7 +5,7 @@
 What keeps the outputs goes by proof (programs/simplify), what makes no measurable difference on
 the tasks goes by measurement (search/shortening), and each step is written into a certificate. A
 part of a program can only show its use where the program trains well, so its constants are tuned to
-the tasks first; the result is given with the tuned constants and with those it came with.
+the tasks first; the result is given with the tuned constants and with the original ones.
 """
 
 from __future__ import annotations

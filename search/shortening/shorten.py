@@ -40,7 +40,7 @@ class ShorteningResult:
 
     @property
     def program(self) -> Program:
-        """The result, with the constants it came with where that is possible."""
+        """The result, with its original constants where that is possible."""
         return self.again.program if self.original is None else self.original
 
     @property
