@@ -169,6 +169,8 @@ def _without_effect(config: Config) -> Iterator[str]:
         yield "evolution.price: a random program has no parent, so there are no tournaments"
     if len(evaluation.rates) == 1 and evaluation.rates_when == "always":
         yield "evaluation.rates_when: there is one rate only"
+    if evaluation.race is not None and evaluation.seeds == 1:
+        yield "evaluation.race: there is one seed only"
 
 
 def _too_few_draws(tuning: TuningSettings, front: str) -> list[str]:

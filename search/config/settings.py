@@ -201,6 +201,10 @@ class EvaluationSettings(SettingsModel):
     rates_when: Literal["failed", "always"] = "failed"
     """When the next rate is tried: after one that `failed`, or `always`, on the first seed; the
     other seeds are for the best rate then."""
+    race: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Seeds by racing: a child gets its next seed only if its mean over those so far is at least
+    this quantile of its niche's. What the seeds that it lacks would have changed is taken from the
+    warm start. None: each gets all."""
     engine: Engine = "auto"
     """`interpreted` compiles a task once for all programs; `compiled` compiles each program."""
     fingerprint: bool = True

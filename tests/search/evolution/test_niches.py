@@ -132,6 +132,16 @@ NEW = {
         "evaluation": {"rates": (1.0, 0.5), "hurdles": {"at": (0.5,), "slack": 0.1}},
         "evolution": {"price": {"state": 0.5}, "niches": THREE | {"hurdle_members": 5}},
     },
+    "race": {
+        "evaluation": {
+            "rates": (1.0, 0.5),
+            "rates_when": "always",
+            "seeds": 4,
+            "race": 0.5,
+            "hurdles": {"at": (0.5,), "slack": 0.1},
+        },
+        "evolution": {"niches": THREE | {"hurdle_members": 5}},
+    },
     "canonical": {"evaluation": {"rates": (1.0, 0.5)}, "cache": {"key": "canonical"}},
     "rounds": {
         "evaluation": {"rates": (1.0, 0.5, 0.25)},
