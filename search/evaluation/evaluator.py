@@ -9,10 +9,8 @@ do not survive the forks by which Ray starts.
 
 from __future__ import annotations
 
-import itertools
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator, Sequence
-from statistics import fmean
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import optax
@@ -35,7 +33,7 @@ from proxy_tasks import (
     register,
 )
 from search.config.settings import Engine
-from search.evaluation.fitness import Evaluation, Outcome, mean_so_far
+from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job
 from search.evaluation.optimizers import PREFIX, HandDesigned, read_program
 from search.evaluation.request import (
@@ -46,6 +44,7 @@ from search.evaluation.request import (
     TaskFunction,
     settings_of,
 )
+from search.evaluation.trainings import trainings
 
 COMPILE_S = 10.0  # what compiling the training of one program may cost, in seconds
 STATEMENT_S, NUMBER_S = 1e-6, 1e-9  # what the interpreter adds per statement, and per weight in it
@@ -151,59 +150,7 @@ class Evaluator:
 
     def each(self, job: Job) -> Iterator[Evaluation]:
         """A job's evaluations one by one, as they are made."""
-        if job.first_seed_decides or job.race:
-            yield from self._seed_by_seed(job)
-            return
-        for _, requests in itertools.groupby(job.requests, lambda request: request.rate):
-            has_failed = False
-            for request in requests:
-                evaluation = self.run(request)
-                yield evaluation
-                has_failed |= evaluation.outcome is not Outcome.COMPLETED
-                if job.stop_at_failure and has_failed:
-                    break
-            if not has_failed and not job.all_rates:
-                return
-
-    def _seed_by_seed(self, job: Job) -> Iterator[Evaluation]:
-        """All rates on the first seed, or as many as it takes, then the best of them on one seed
-        after the other, as far as the race allows; where one fails, the next best rate."""
-        untried, reached = list(job.rates), dict[float, float]()
-        while untried or reached:
-            while untried and (job.first_seed_decides or not reached):
-                rate = untried.pop(0)
-                fitness = yield from self._on_seed(job, rate, job.seeds[0])
-                if fitness is not None:
-                    reached[rate] = fitness
-            if not reached:
-                return
-            rate = max(reached, key=lambda rate: reached[rate])
-            by_seed = [reached.pop(rate)]
-            for seed in job.seeds[1:]:
-                asked = job.race[len(by_seed) - 1 : len(by_seed)]
-                if asked and mean_so_far(by_seed, len(by_seed)) < asked[0]:
-                    return
-                fitness = yield from self._on_seed(job, rate, seed)
-                if fitness is None:
-                    break
-                by_seed.append(fitness)
-            else:
-                return
-
-    def _on_seed(
-        self, job: Job, rate: float, seed: int
-    ) -> Generator[Evaluation, None, float | None]:
-        """Gives the fitness over all tasks at last, or None once one did not complete."""
-        fitness = []
-        for request in job.requests:
-            if (request.rate, request.seed) != (rate, seed):
-                continue
-            evaluation = self.run(request)
-            yield evaluation
-            if evaluation.outcome is not Outcome.COMPLETED:
-                return None
-            fitness.append(evaluation.fitness)
-        return fmean(fitness, job.weights)
+        return trainings(job, self.run)
 
     def evaluate(
         self,

@@ -26,7 +26,7 @@ from search.evolution.hurdles import ThresholdTracker, may_be_audited
 from search.evolution.meta_validation import MetaValidation
 from search.evolution.niches import Population, functional_hash, needed_states, niche_of
 from search.evolution.racing import race
-from search.evolution.rates import at_rate, rescaled
+from search.evolution.rates import at_rate, has_parents_statements, rescaled
 from search.evolution.resume import (
     arrived,
     restore_round,
@@ -188,6 +188,7 @@ class Driver:
                 program=lookup.live,
                 thresholds=self._thresholds(child, repeats),
                 race=self._race(child, repeats),
+                rates=self._rates(child),
             )
         self.pool.submit(job)
 
@@ -199,6 +200,13 @@ class Driver:
             self._trackers[child.repeat, niche] = tracker
         scores = (individual.score for individual in reversed(population.individuals))
         return tracker.thresholds(scores, population.taken_in)
+
+    def _rates(self, child: Child) -> tuple[float, ...]:
+        """The rates that a child is tried at."""
+        settings = self.config.evaluation
+        if settings.rates_when == "changed" and has_parents_statements(child):
+            return settings.rates[:1]
+        return settings.rates
 
     def _race(self, child: Child, repeats: Repeats) -> tuple[float, ...]:
         """What a child's mean so far must be for its next seed, by the niche that it belongs to."""
@@ -247,7 +255,7 @@ class Driver:
             requests,
             stop_at_failure=is_search,
             all_rates=not is_search,
-            first_seed_decides=is_search and settings.rates_when == "always",
+            first_seed_decides=is_search and settings.rates_when != "failed",
             race=race,
             weights=settings.weights,
         )
