@@ -167,8 +167,10 @@ def _without_effect(config: Config) -> Iterator[str]:
         yield "evolution.max_states: the mode tune assigns no further state"
     if is_random and (evolution.price.state or evolution.price.statement):
         yield "evolution.price: a random program has no parent, so there are no tournaments"
-    if len(evaluation.rates) == 1 and evaluation.rates_when == "always":
+    if len(evaluation.rates) == 1 and evaluation.rates_when != "failed":
         yield "evaluation.rates_when: there is one rate only"
+    if evaluation.race is not None and evaluation.seeds == 1:
+        yield "evaluation.race: there is one seed only"
 
 
 def _too_few_draws(tuning: TuningSettings, front: str) -> list[str]:

@@ -200,9 +200,14 @@ class EvaluationSettings(SettingsModel):
     rates: tuple[Annotated[float, Field(gt=0, le=1024)], ...] = (1.0,)
     """A child is tried with its update times each of these, in this order; the best counts and is
     written into the program. Powers of two are exact. `[1.0]`: only as it is, as in the paper."""
-    rates_when: Literal["failed", "always"] = "failed"
+    rates_when: Literal["failed", "always", "changed"] = "failed"
     """When the next rate is tried: after one that `failed`, or `always`, on the first seed; the
-    other seeds are for the best rate then."""
+    other seeds are for the best rate then. `changed`: always, but a child that has its parent's
+    statements with other constants has the parent's rate, too."""
+    race: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Seeds by racing: a child gets its next seed only if its mean over those so far is at least
+    this quantile of its niche's. What the seeds that it lacks would have changed is taken from the
+    warm start. None: each gets all."""
     engine: Engine = "auto"
     """`interpreted` compiles a task once for all programs; `compiled` compiles each program."""
     fingerprint: bool = True

@@ -15,13 +15,14 @@ from search.storage.queries import programs
 from search.storage.store import Reader, Store
 
 _TRAINED = (Outcome.COMPLETED, Outcome.DIVERGED)
-_SAME = ("tasks", "settings", "weights", "seeds", "engine")  # what a fitness depends on
+_SAME = ("tasks", "settings", "weights", "seeds", "race", "engine")  # what a fitness depends on
 
 
 def import_evaluations(store: Store, config: Config) -> list[str]:
     """Copies the scores of `cache.runs` into a new run, once; returns warnings.
 
-    Only what was trained to its end or diverged: the rest depends on the population of its time.
+    Only what was trained to its end, on all seeds, or diverged: the rest depends on the population
+    of its time.
 
     Raises:
       StoreError: such a run does not exist, or its tasks, seeds or hurdles are others.
@@ -61,5 +62,8 @@ def _scores(
     for row in programs(other):
         score = cache.entry(row.functional).score
         key = row.canonical if config.cache.key == "canonical" else row.functional
-        if score is not None and key is not None and score.outcome in _TRAINED:
-            yield key, score
+        if score is None or key is None or score.outcome not in _TRAINED:
+            continue
+        if 0 < len(score.by_seed) < config.evaluation.seeds:
+            continue
+        yield key, score

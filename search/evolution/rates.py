@@ -29,6 +29,17 @@ def at_rate(program: Program, rate: float) -> Program:
     return replace(program, statements=(*program.statements, scaled))
 
 
+def has_parents_statements(child: Child) -> bool:
+    """Whether its program differs from its parent's by constants alone."""
+    if child.parent is None:
+        return False
+    return _blank(child.mutation.program) == _blank(child.parent.program)
+
+
+def _blank(program: Program) -> Program:
+    return program.with_constants([0.0] * len(program.constants()))
+
+
 def rescaled(child: Child, rate: float, drawn: bytes) -> Child:
     """A child as it joins the population, from the child as it was drawn.
 

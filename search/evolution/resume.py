@@ -26,6 +26,12 @@ def arrived(store: Reader) -> queries.Evaluations:
     return queries.evaluations(store, Purpose.SEARCH, first=queries.last_number(store) + 1)
 
 
+def start_by_seed(store: Reader, config: Config) -> tuple[float, ...]:
+    """`by_seed` of the first warm start; empty before it is evaluated, or where it never was."""
+    first = queries.evaluations(store, Purpose.SEARCH, last=0).get(0)
+    return score_of(first, config.evaluation).by_seed if first else ()
+
+
 def restored_programs(store: Reader) -> dict[bytes, int]:
     """Rows of programs by functional hash."""
     return {row.functional: row.id for row in queries.programs(store)}
@@ -36,6 +42,7 @@ def restored_cache(store: Reader, config: Config) -> Cache:
     imported = ((row.key, imported_score(row)) for row in queries.imported(store))
     cache = Cache(config.cache, imported)
     told = queries.evaluations(store, Purpose.SEARCH, last=queries.last_number(store))
+    start = start_by_seed(store, config)
     for row in queries.programs(store):
         entry = cache.restore(row.functional, row.canonical)
         if entry.score is None:
@@ -43,7 +50,7 @@ def restored_cache(store: Reader, config: Config) -> Cache:
             if row.evaluated is None:
                 entry.score = rejected(outcome_of(row.outcome))
             elif row.evaluated in told:
-                entry.score = score_of(told[row.evaluated], config.evaluation)
+                entry.score = score_of(told[row.evaluated], config.evaluation, start)
             else:
                 raise StoreError(f"{store.path}: program {row.id} has no evaluation")
         if row.evaluated is not None and row.behavioural is not None:

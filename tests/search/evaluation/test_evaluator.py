@@ -199,6 +199,52 @@ def test_the_first_seed_decides_which_rate_the_others_are_for(
     assert (result.rate, pytest.approx(result.fitness)) == score
 
 
+RACES = {
+    "behind after one": ([0.1, 9, 9], (0.2, 0.3), (), "1/0 .5/0"),
+    "level after one, behind after two": ([0.2, 0.3, 9], (0.2, 0.3), (), "1/0 .5/0 1/1"),
+    "level": ([0.2, 0.4, 9], (0.2, 0.3), (), "1/0 .5/0 1/1 1/2"),
+    "too few that were so far": ([0.2, 0.1, 9], (0.2,), (), "1/0 .5/0 1/1 1/2"),
+    "a later seed fails": ([0.2, 0.4, 9], (0.05,), ("1/1",), "1/0 .5/0 1/1 .5/1 .5/2"),
+    "and the other rate is behind": ([0.2, 0.4, 9], (0.15,), ("1/1",), "1/0 .5/0 1/1"),
+}
+
+
+@pytest.mark.parametrize("by_seed, race, fails, tried", RACES.values(), ids=RACES)
+def test_the_next_seed_is_for_those_who_are_level_so_far(
+    evaluator, monkeypatch, by_seed, race, fails, tried
+):
+    """The rate 0.5 has half the fitness."""
+
+    def name(request):
+        return f"{request.rate:g}/{request.seed}".removeprefix("0")
+
+    def run(request):
+        if name(request) in fails:
+            return Evaluation("t", request.seed, -math.inf, Outcome.DIVERGED, 1, rate=request.rate)
+        fitness = by_seed[request.seed] * request.rate
+        return Evaluation("t", request.seed, fitness, Outcome.COMPLETED, 1, rate=request.rate)
+
+    monkeypatch.setattr(evaluator, "run", run)
+    requests = tuple(Request(LION, "t", seed, rate=r) for r in (1.0, 0.5) for seed in (0, 1, 2))
+    job = Job(0, Purpose.SEARCH, requests, first_seed_decides=True, race=race)
+    done = [f"{e.rate:g}/{e.seed}".removeprefix("0") for e in evaluator.each(job)]
+    assert " ".join(done) == tried
+
+
+def test_without_a_decision_by_the_first_seed_a_race_ends_at_the_first_rate_that_completes(
+    evaluator, monkeypatch
+):
+    def run(request):
+        fitness = {1.0: -math.inf, 0.5: 0.3, 0.25: 0.9}[request.rate]
+        outcome = Outcome.COMPLETED if math.isfinite(fitness) else Outcome.DIVERGED
+        return Evaluation("t", request.seed, fitness, outcome, 1, rate=request.rate)
+
+    monkeypatch.setattr(evaluator, "run", run)
+    requests = tuple(Request(LION, "t", s, rate=r) for r in (1.0, 0.5, 0.25) for s in (0, 1))
+    job = Job(0, Purpose.SEARCH, requests, stop_at_failure=True, race=(0.2,))
+    assert [(e.rate, e.seed) for e in evaluator.each(job)] == [(1.0, 0), (0.5, 0), (0.5, 1)]
+
+
 def _compilations(run):
     """How often JAX compiled during a call."""
     seen, active = [], True
