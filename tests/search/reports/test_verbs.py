@@ -83,6 +83,8 @@ def _keys(value) -> set[str]:
         (("diff", "3", "0"), "on the same 3 seeds, measured (on fresh seeds): -0.75"),
         (("diff", "1", "0"), "the same by: functional, canonical, behavioural, structure"),
         (("front", "--simplify"), "# The same, simplified:"),
+        (("rules",), "-1.375 [-1.6855, -1.0645]  Adam (0.8, 0.999)"),
+        (("rules", "--all"), "2 states, leading programs by rule: "),
     ],
 )  # fmt: skip
 def test_answers_for_people(run_dir, capsys, words, expected):
