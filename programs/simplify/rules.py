@@ -25,6 +25,7 @@ which costs time, and are applied a bounded number of rounds.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -70,6 +71,11 @@ class Rule:
 
 _NEAR_ONE = ("abs(a + b - 1) < 1e-9",)  # far below float32's 6e-8
 _MODERATE = ("abs(c) >= 0.01", "abs(c) <= 100")  # moves a guard of 1e-8 to 1e-6 at most
+
+_AT_ONE = {  # of odd functions
+    "sin": math.sin(1), "tan": math.tan(1), "arcsin": math.asin(1), "arctan": math.atan(1),
+    "sinh": math.sinh(1), "tanh": math.tanh(1), "arcsinh": math.asinh(1),
+}  # fmt: skip
 
 # fmt: off
 _ROWS = (
@@ -196,6 +202,11 @@ _ROWS = (
         Rule(f"sign of {f}", f"sign({f}(x))", "sign(x)", EXACT, SHRINK, "increasing, 0 at 0")
         for f in ("sinh", "tanh", "arctan", "arcsinh", "cbrt", "expm1")
     ),
+    *(
+        Rule(f"{f} of sign", f"{f}(sign(x))", f"sign(x) * {at_one!r}", EXACT, SHRINK, "odd, 0 at 0")
+        for f, at_one in _AT_ONE.items()
+    ),
+    Rule("cbrt of sign", "cbrt(sign(x))", "sign(x)", EXACT, SHRINK, "-1, 0 or 1"),
     Rule("sign of cube", "sign(cube(x))", "sign(x)", GUARDS, SHRINK, "the cube may underflow"),
     # --- maximum and minimum ----------------------------------------------------------------------
     *(
