@@ -164,6 +164,9 @@ class AblationSettings(SettingsModel):
     """Loss of fitness that is accepted, the same on each task; none: `tolerance_sd` decides."""
     tolerance_sd: float = Field(default=0.5, gt=0)
     """The same in units of the standard deviation of the starting program's fitness over seeds."""
+    tolerance_most: float | None = Field(default=None, gt=0)
+    """Loss that is accepted at most, whatever the deviation. Of a program that the funnel confirmed
+    never more than half of what it was shown to be above the margin: the gain is to be kept."""
     level: Level = 0.05
     """Chance of accepting one removal that costs more than the tolerance."""
     retuning: Annotated[TuningSettings, fill_retuning] = RETUNING
