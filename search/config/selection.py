@@ -154,6 +154,9 @@ class FunnelSettings(SettingsModel):
 class AblationSettings(SettingsModel):
     """What counts as no measurable difference."""
 
+    scale: float = Field(default=1.0, gt=0, le=MAX_SCALE)
+    """Compute of a training relative to the tasks as they are: what gains a little in a short
+    training, such as a flatter schedule, may be a loss in a longer one."""
     seeds: int = Field(default=12, ge=2)
     """Seeds on which a removal is compared with the start, for each task."""
     confirm_seeds: int = Field(default=24, ge=2)

@@ -85,7 +85,7 @@ class ProxyTasks:
 
 
 def _later_tasks(config: Config) -> Iterator[tuple[KeyPath, str, float]]:
-    """The tasks of meta-validation and of the funnel: where they are asked for, name and scale."""
+    """The tasks of all that comes later: where they are asked for, name and scale."""
     meta, tasks = config.meta_validation, config.evaluation.tasks
     for task in tasks if meta.every else ():
         yield ("meta_validation", "scale"), task, meta.scale
@@ -93,6 +93,9 @@ def _later_tasks(config: Config) -> Iterator[tuple[KeyPath, str, float]]:
         path = "funnel", "stages", number
         for index, task in enumerate(stage.tasks or tasks):
             yield (*path, "tasks", index) if stage.tasks else (*path, "scale"), task, stage.scale
+    if config.funnel and config.ablation.scale != 1:
+        for task in tasks:
+            yield ("ablation", "scale"), task, config.ablation.scale
 
 
 def _scaled(task: str, factor: float) -> str:

@@ -67,6 +67,7 @@ def shorten(
     """Exact passes, tuning, ablation, exact passes again.
 
     Args:
+      objective: the tasks as they are; `ablation.scale` makes their trainings longer.
       tuning: none: the constants are left as they are.
       shrinking: evolution without insertion proposes a program first, the paper's way; it is
         accepted if it passes the same test as a removal.
@@ -75,6 +76,8 @@ def shorten(
     Raises:
       InvalidProgram: the program is not valid. Untrainable: it does not train on the tasks.
     """
+    if ablation.scale != 1:
+        objective = objective.scaled(ablation.scale)
     exact = simplify(program)
     show(exact)
     start, tuned = exact.program, None
