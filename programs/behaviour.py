@@ -103,6 +103,14 @@ class _Runs:
         parts = [elements[:, part].sum(axis=1, keepdims=True) for part in self._parts]
         return np.concatenate(parts, axis=1)
 
+    def lengths(self, x: np.ndarray) -> np.ndarray:
+        if x.shape[1] != self.elements:
+            return np.abs(x)
+        return np.sqrt(self.each(np.square, x))
+
+    def length(self, x: np.ndarray) -> np.ndarray:
+        return np.abs(x) if x.shape[1] == 1 else np.sqrt(self.total(np.square, x))
+
 
 def _fixed(salt: int, scales: tuple[float, ...] = (1.0, 1.0)) -> np.ndarray:
     """A tree [P] that looks random and is the same everywhere."""
