@@ -104,12 +104,14 @@ class _Runs:
         return np.concatenate(parts, axis=1)
 
     def lengths(self, x: np.ndarray) -> np.ndarray:
-        if x.shape[1] != self.elements:
-            return np.abs(x)
-        return np.sqrt(self.each(np.square, x))
+        is_tensor = x.shape[1] == self.elements
+        lengths: np.ndarray = np.sqrt(self.each(np.square, x)) if is_tensor else np.abs(x)
+        return lengths
 
     def length(self, x: np.ndarray) -> np.ndarray:
-        return np.abs(x) if x.shape[1] == 1 else np.sqrt(self.total(np.square, x))
+        is_number = x.shape[1] == 1
+        length: np.ndarray = np.abs(x) if is_number else np.sqrt(self.total(np.square, x))
+        return length
 
 
 def _fixed(salt: int, scales: tuple[float, ...] = (1.0, 1.0)) -> np.ndarray:
