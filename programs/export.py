@@ -112,13 +112,26 @@ $body
 
 _HELPERS = {
     "total(": '''
-def total(function, *trees):
-    """Sum of function over all elements of the trees; lower shapes are broadcast to the highest."""
+def together(*trees):
+    """The arrays of the trees beside each other; lower shapes are broadcast to the highest."""
     lists = [jax.tree.leaves(tree) for tree in trees]
     count = max(map(len, lists))
     lists = [leaves * count if len(leaves) == 1 else leaves for leaves in lists]
-    sums = [jnp.sum(function(*jnp.broadcast_arrays(*leaves))) for leaves in zip(*lists)]
-    return sum(sums, jnp.float32(0))
+    return [jnp.broadcast_arrays(*leaves) for leaves in zip(*lists)]
+
+
+def total(function, *trees):
+    """Sum of function over all elements of the trees, as they are together."""
+    return sum((jnp.sum(function(*arrays)) for arrays in together(*trees)), jnp.float32(0))
+
+''',
+    "length(": '''
+def length(*trees):
+    """Euclidean length of the first tree, as it is together with the others; of one number its
+    size, whose square might leave float32."""
+    if sum(x.size for x, *_ in together(*trees)) == 1:
+        return total(lambda x, *_: jnp.abs(x), *trees)
+    return jnp.sqrt(total(lambda x, *_: jnp.square(x), *trees))
 
 ''',
     "scaled(": '''
@@ -183,7 +196,7 @@ def to_optax(program: Program, name: str = "rule") -> str:
         text=str(program).rstrip(),
         imports="" if scheduled else "import warnings\n",
         fields="".join(f"    {state}: Any\n" for state in renamed.states),
-        helpers="".join(text for call, text in _HELPERS.items() if call in body),
+        helpers=_helpers(body),
         name=name,
         signature="\n    ".join(f"{parameter}," for parameter in signature),
         arguments="\n      ".join(f"{names}: {text}" for names, text in arguments.items()),
@@ -204,6 +217,15 @@ def _body(code: Program, constants: Iterable[str]) -> Iterable[str]:
         yield f"        {statement.target} = keep({_expression(statement, kinds)})"
         arguments = tuple(kinds[str(argument)] for argument in statement.arguments)
         kinds[statement.target] = FUNCTIONS[statement.function].kinds[arguments]
+
+
+def _helpers(body: str) -> str:
+    """The functions that the statements call, and those that these call."""
+    source, seen = "", body
+    for call, text in reversed(_HELPERS.items()):
+        if call in seen:
+            source, seen = text + source, seen + text
+    return source
 
 
 def _expression(statement: Statement, kinds: dict[str, Kind]) -> str:

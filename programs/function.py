@@ -63,7 +63,7 @@ class Function:
       kind_rule: kinds of the arguments -> kind of the result; by default the highest.
       scalar_arguments: argument positions that take nothing but a scalar.
       source: the meaning as JAX source over argument names {0}, {1}, ..., for exports; by default
-        jnp.<name>(...). Whole-tree rows use the helpers `total` and `scaled` of export.py.
+        jnp.<name>(...). Whole-tree rows use the helpers of export.py: `total`, `length`, `scaled`.
       exact: the meaning on rational numbers, if it has one. It raises ZeroDivisionError where it is
         undefined.
       identities: constants that make an argument the result.

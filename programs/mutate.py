@@ -54,7 +54,7 @@ class MutationOptions:
         modifications; of programs of 25 to 40 statements, with more that is redundant, it is
         37, 30 and 33 %.
       rescale: chance that a mutated constant is multiplied by 2^a, a ~ N(0, 1), rather than
-        replaced by a variable or a new constant.
+        replaced by a variable or a new constant. A constant 0 becomes a new constant then.
       max_length: statements a program may have; at the limit nothing is inserted. None:
         MAX_STATEMENTS, the longest program that can be read again.
       mode: "all"; or "constants", to tune the constants that it has and change nothing else (the
@@ -316,7 +316,9 @@ def _draw_target(
 
 
 def _rescaled(constant: float, rng: random.Random) -> float:
-    return _rounded(constant * 2.0 ** standard_normal(rng))
+    """Times 2^a, a ~ N(0, 1); of 0, which any factor leaves 0, a new constant a."""
+    drawn = standard_normal(rng)
+    return _rounded(constant * 2.0**drawn if constant else drawn)
 
 
 def _rounded(number: float) -> float:

@@ -31,7 +31,7 @@ from search.config.load import dumps, loads
 from search.config.load import load as load_config
 from search.config.selection import FunnelSettings
 from search.config.settings import Config, EvaluationSettings
-from search.console import ERRORS, EXIT_CODES, Parser, report
+from search.console import ERRORS, EXIT_CODES, Parser, leave, report
 from search.evaluation.request import settings_of
 from search.evaluation.threads import single_threaded
 from search.reports.funnel import REPORT, outcome, table
@@ -130,4 +130,4 @@ def _evaluation(options: argparse.Namespace) -> EvaluationSettings:
 if __name__ == "__main__":
     code = main(stopping=STOPPING)
     STOPPING.end()
-    sys.exit(code)
+    leave(code)

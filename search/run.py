@@ -18,7 +18,7 @@ from pathlib import Path
 
 from programs import load_functions_file
 from search.api import search
-from search.console import ERRORS, EXIT_CODES, Parser, report
+from search.console import ERRORS, EXIT_CODES, Parser, leave, report
 from search.evaluation.source import Fitness, ProxyTasks
 from search.evaluation.threads import single_threaded
 from search.reports.progress import KINDS, say
@@ -131,4 +131,4 @@ def _tell_stopped(options: argparse.Namespace, run_dir: Path) -> None:
 if __name__ == "__main__":
     code = main(stopping=STOPPING)
     STOPPING.end()
-    sys.exit(code)
+    leave(code)
