@@ -1,4 +1,4 @@
-"""A task of one's own: fit a noisy plane. Give this file to a command by `--tasks-file`."""
+"""A user-defined task: fit a noisy plane. Give this file to a command by `--tasks-file`."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-# Momentum whose size is softened: a rule with a function of one's own, softplus.py.
+# Momentum whose size is softened: a rule with a user-defined function, softplus.py.
 def train(w, g, m, lr):
     m = interp(g, m, 0.9)
     size = abs(m)

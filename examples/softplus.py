@@ -1,4 +1,4 @@
-"""A function of one's own. Give this file to a command by `--functions-file`."""
+"""A user-defined function. Give this file to a command by `--functions-file`."""
 
 from programs import Function, register
 

@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except ProgramError as error:
-        print(f"error: {error}", file=sys.stderr)
+        for mistake in (error, *error.others):
+            print(f"error: {mistake}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -154,7 +155,8 @@ def _check(arguments: argparse.Namespace) -> int:
     except ProgramError as error:
         if not arguments.json:
             raise
-        print(json.dumps(_mistake(error), indent=2))
+        others = [_mistake(other) for other in error.others]
+        print(json.dumps({"valid": False, **_mistake(error), "others": others}, indent=2))
         return 2
     if arguments.json:
         print(json.dumps({"valid": True, "statements": len(program)}, indent=2))
@@ -166,7 +168,6 @@ def _check(arguments: argparse.Namespace) -> int:
 def _mistake(error: ProgramError) -> dict[str, Any]:
     position = {"file": error.file, "line": error.line, "column": error.column}
     return {
-        "valid": False,
         "error": error.message,
         **{key: value or None for key, value in position.items()},
     }
@@ -237,7 +238,7 @@ def _simplify(arguments: argparse.Namespace) -> int:
     if not result.check.passed:
         print(f"# CHECK FAILED, the program may be wrong: {result.check.note}")
     if not result.complete:
-        print("# the work that was allowed was done: the best so far; give it more with --work")
+        print("# the limit on work was reached: the best so far; raise it with --work")
     return 0
 
 

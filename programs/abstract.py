@@ -206,6 +206,15 @@ def analyse(program: Program, parent: Analysis | None = None, unchanged: int = 0
     return finish(program, variables, values)
 
 
+def is_valid(program: Program) -> bool:
+    """Whether `analyse` accepts a program."""
+    try:
+        analyse(program)
+    except InvalidProgram:
+        return False
+    return True
+
+
 def finish(program: Program, variables: dict[str, Abstract], values: list[Abstract]) -> Analysis:
     """Analyses the statements from number len(values) on; `variables` is all that came before."""
     statements = program.statements

@@ -103,6 +103,16 @@ class _Runs:
         parts = [elements[:, part].sum(axis=1, keepdims=True) for part in self._parts]
         return np.concatenate(parts, axis=1)
 
+    def lengths(self, x: np.ndarray) -> np.ndarray:
+        is_tensor = x.shape[1] == self.elements
+        lengths: np.ndarray = np.sqrt(self.each(np.square, x)) if is_tensor else np.abs(x)
+        return lengths
+
+    def length(self, x: np.ndarray) -> np.ndarray:
+        is_number = x.shape[1] == 1
+        length: np.ndarray = np.abs(x) if is_number else np.sqrt(self.total(np.square, x))
+        return length
+
 
 def _fixed(salt: int, scales: tuple[float, ...] = (1.0, 1.0)) -> np.ndarray:
     """A tree [P] that looks random and is the same everywhere."""

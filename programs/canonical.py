@@ -56,7 +56,7 @@ def _derive() -> None:
 
 
 def canonical_hash(program: Program, analysis: Analysis | None = None) -> bytes:
-    """16 bytes, stable across processes and machines; equal ones mean equal outputs, as said above.
+    """16 bytes, stable across processes and machines; equal ones mean equal outputs; see above.
 
     Args:
       analysis: the program's, to save time.
@@ -81,10 +81,12 @@ def canonical_hash(program: Program, analysis: Analysis | None = None) -> bytes:
         zeros -= others
     moving = [name for name in names if name not in zeros]
     olds, news = ([values[name] for name in moving] for values in (before, after))
-    return _digest(terms.nodes, after[program.outputs[0]], olds, news)
+    return _digest(terms.nodes, after[program.outputs[0]], olds=olds, news=news)
 
 
-def _digest(nodes: Sequence[Node], update: int, olds: Sequence[int], news: Sequence[int]) -> bytes:
+def _digest(
+    nodes: Sequence[Node], update: int, *, olds: Sequence[int], news: Sequence[int]
+) -> bytes:
     """The digest of the update after ROUNDS rounds of labelling the states.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from programs.abstract import analyse, live_across_steps, reaching
@@ -83,6 +84,15 @@ def describe(program: Program, text: str = "") -> dict[str, Any]:
     }
 
 
+def note_of(statement: Mapping[str, Any]) -> str:
+    """The comment on a statement as `describe` has it: its kind, and whether it is redundant."""
+    if not statement["live"]:
+        return f"{statement['kind']}, redundant"
+    if not statement["reaches_an_update"]:
+        return f"{statement['kind']}, reaches no later update"
+    return str(statement["kind"])
+
+
 def annotate(program: Program, text: str = "", dim: bool = False) -> str:
     """The program with each statement's kind, its redundant statements dimmed or commented out."""
     facts = describe(program, text)
@@ -91,12 +101,7 @@ def annotate(program: Program, text: str = "", dim: bool = False) -> str:
     lines.append(head)
     width = max((len(s["text"]) for s in facts["statements"]), default=0) + 2
     for fact in facts["statements"]:
-        note = fact["kind"]
-        if not fact["live"]:
-            note += ", redundant"
-        elif not fact["reaches_an_update"]:
-            note += ", reaches no later update"
-        line = f"{fact['text']:<{width}}  # {note}"
+        line = f"{fact['text']:<{width}}  # {note_of(fact)}"
         if fact["live"]:
             lines.append(f"    {line}")
         else:

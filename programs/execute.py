@@ -104,6 +104,21 @@ class Tree:
         kind = min(x.kind, Kind.PER_ARRAY)
         return Value(kind, tuple(self.xp.sum(function(leaf)) for leaf in x.leaves))
 
+    def lengths(self, x: Value) -> Value:
+        """The length of each array."""
+        kind = min(x.kind, Kind.PER_ARRAY)
+        return Value(kind, tuple(self.length(Value(x.kind, (leaf,))) for leaf in x.leaves))
+
+    def length(self, x: Value) -> Any:
+        """The length of all numbers of the tree, the root of the sum of their squares.
+
+        Of one number its size, whose square might leave float32: XLA would make that of it anyway,
+        where it sees the root of a square.
+        """
+        if len(x.leaves) == 1 and self.xp.size(x.leaves[0]) == 1:
+            return self.total(self.xp.abs, x)
+        return self.xp.sqrt(self.total(self.xp.square, x))
+
 
 def run_step(
     program: Program,

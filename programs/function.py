@@ -63,7 +63,8 @@ class Function:
       kind_rule: kinds of the arguments -> kind of the result; by default the highest.
       scalar_arguments: argument positions that take nothing but a scalar.
       source: the meaning as JAX source over argument names {0}, {1}, ..., for exports; by default
-        jnp.<name>(...). Whole-tree rows use the helpers `total` and `scaled` of export/optax.py.
+        jnp.<name>(...). Whole-tree rows use the helpers of export/optax.py: `total`, `length`,
+        `scaled`.
       array_source: the same for exports to numpy and torch, over one array of the tree: `xp` is
         either library, `total(x)` the sum of x over all arrays, `w` the weights. By default
         `source` with the library's name for jnp, where that is as good.

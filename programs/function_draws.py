@@ -70,10 +70,10 @@ def weights_of(weights: Mapping[str, float]) -> dict[str, float]:
     Raises:
       ProgramError: an unknown name, a weight that is none, or a function named twice.
     """
-    found: dict[str, float] = {}
+    weights_by_name: dict[str, float] = {}
     for name, weight in weights.items():
-        if named(name) in found:
-            raise ProgramError(f"'{named(name)}' is there twice, by this name and an alias")
-        found[named(name)] = weight
-    check_weights(found)
-    return found
+        if named(name) in weights_by_name:
+            raise ProgramError(f"'{named(name)}' is given twice, by this name and an alias")
+        weights_by_name[named(name)] = weight
+    check_weights(weights_by_name)
+    return weights_by_name

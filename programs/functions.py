@@ -86,9 +86,7 @@ def _sign(xp: Any, x: Any) -> Any:
 
 def _cosine_sim(tree: Any, x: Any, y: Any) -> Any:
     x, y = tree.cast(x, y)
-    xp = tree.xp
-    norms = xp.sqrt(tree.total(xp.square, x)) * xp.sqrt(tree.total(xp.square, y))
-    return tree.total(xp.multiply, x, y) / norms
+    return tree.total(tree.xp.multiply, x, y) / (tree.length(x) * tree.length(y))
 
 
 _ROWS = (
@@ -256,20 +254,20 @@ _ROWS = (
     Function(
         "norm",
         1,
-        lambda tree, x: tree.map(tree.xp.sqrt, tree.each(tree.xp.square, x)),
+        lambda tree, x: tree.lengths(x),
         whole_tree=True,
         kind_rule=lambda x: min(x, Kind.PER_ARRAY),
-        source="jax.tree.map(lambda x: jnp.sqrt(jnp.sum(jnp.square(x))), {0})",
+        source="jax.tree.map(lambda x: length(x), {0})",
         array_source="xp.sqrt(xp.sum(xp.square({0})))",
         properties=frozenset({EVEN, NONNEGATIVE, ZERO_AT_ZERO}),
     ),
     Function(
         "global_norm",
         1,
-        lambda tree, x: tree.xp.sqrt(tree.total(tree.xp.square, x)),
+        lambda tree, x: tree.length(x),
         whole_tree=True,
         kind_rule=lambda x: Kind.SCALAR,
-        source="jnp.sqrt(total(jnp.square, {0}))",
+        source="length({0})",
         array_source="xp.sqrt(total(xp.square({0})))",
         properties=frozenset({EVEN, NONNEGATIVE, ZERO_AT_ZERO}),
     ),
@@ -289,11 +287,7 @@ _ROWS = (
         _cosine_sim,
         whole_tree=True,
         kind_rule=lambda x, y: Kind.SCALAR,
-        source=(
-            "total(lambda x, y: x * y, {0}, {1}) / ("
-            "jnp.sqrt(total(lambda x, _: jnp.square(x), {0}, {1}))"
-            " * jnp.sqrt(total(lambda _, y: jnp.square(y), {0}, {1})))"
-        ),
+        source="total(lambda x, y: x * y, {0}, {1}) / (length({0}, {1}) * length({1}, {0}))",
         array_source=(
             "total({0} * {1}) / (xp.sqrt(total(xp.square({0} * xp.ones_like({1}))))"
             " * xp.sqrt(total(xp.square({1} * xp.ones_like({0})))))"
@@ -307,11 +301,11 @@ _ROWS = (
         lambda tree, x, c: tree.map(
             tree.xp.multiply,
             x,
-            tree.xp.minimum(1, c / tree.xp.sqrt(tree.total(tree.xp.square, x))),
+            tree.xp.minimum(1, c / tree.length(x)),
         ),
         whole_tree=True,
         kind_rule=lambda x, c: x,
-        source="scaled({0}, jnp.minimum(1, {1} / jnp.sqrt(total(jnp.square, {0}))))",
+        source="scaled({0}, jnp.minimum(1, {1} / length({0})))",
         array_source="{0} * ({1} / xp.sqrt(total(xp.square({0})))).clip(max=1)",
         scalar_arguments=(1,),
         aliases=("clip_by_global_norm",),

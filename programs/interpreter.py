@@ -220,6 +220,22 @@ class FlatTree:
         parts = [jnp.sum(elements[i:j]) for i, j in zip(self.ends, self.ends[1:])]
         return Flat(Kind.PER_ARRAY, jnp.stack(parts))
 
+    def lengths(self, x: Flat) -> Flat:
+        """The length of each array; see `programs.execute.Tree.length`."""
+        if x.kind is not Kind.TENSOR:
+            return Flat(x.kind, jnp.abs(x.array))
+        roots = jnp.sqrt(self.each(jnp.square, x).array)
+        if 1 in self.sizes:
+            sizes = jnp.abs(x.array[self.ends[:-1]])
+            roots = jnp.where(np.array(self.sizes) == 1, sizes, roots)
+        return Flat(Kind.PER_ARRAY, roots)
+
+    def length(self, x: Flat) -> jax.Array:
+        """The length of all elements."""
+        if x.array.size == 1:
+            return self.total(jnp.abs, x)
+        return jnp.sqrt(self.total(jnp.square, x))
+
 
 def _branch(tree: FlatTree, form: Form) -> Callable[[jax.Array, Registers], Row]:
     """The code of one opcode."""

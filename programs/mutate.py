@@ -48,13 +48,13 @@ class MutationOptions:
 
     Attributes:
       insert, delete, modify: relative weights of the three mutations; equal in the authors'
-        release. They are weights of draws: an invalid child is drawn anew, its mutation included,
+        release. They are weights of draws: an invalid child is drawn again, its mutation included,
         as in the paper, where the parent is mutated again until a child is valid. Deletions are
         invalid most often: of AdamW's children 39 % are insertions, 22 % deletions and 39 %
         modifications; of programs of 25 to 40 statements, with more that is redundant, it is
         37, 30 and 33 %.
       rescale: chance that a mutated constant is multiplied by 2^a, a ~ N(0, 1), rather than
-        replaced by a variable or a new constant.
+        replaced by a variable or a new constant. A constant 0 becomes a new constant then.
       max_length: statements a program may have; at the limit nothing is inserted. None:
         MAX_STATEMENTS, the longest program that can be read again.
       mode: "all"; or "constants", to tune the constants that it has and change nothing else (the
@@ -119,7 +119,7 @@ def mutate(
             elif kind == "delete":
                 child = _delete(program, rng, analysis)
             elif kind == "modify":
-                child = _modify(program, rng, options, analysis)
+                child = _modify(program, rng, options=options, analysis=analysis)
             else:
                 child = _rescale(program, rng, analysis)
         except InvalidProgram:
@@ -160,7 +160,7 @@ def random_program(
         function, arguments, kind = _draw_call(rng, variables, drawn_from)
         while i == index and kind is not Kind.TENSOR:
             function, arguments, kind = _draw_call(rng, variables, drawn_from)
-        target = OUTPUT if i == index else _draw_target(rng, kind, variables, variables)
+        target = OUTPUT if i == index else _draw_target(rng, kind, variables, taken=variables)
         statements.append(Statement(target, function.name, arguments))
         variables[target] = statement_value(statements[-1], variables, 0)
     return Program(states, tuple(statements))
@@ -182,15 +182,14 @@ def _draw_kind(program: Program, rng: random.Random, options: MutationOptions) -
 def _insert(
     program: Program, rng: random.Random, *, options: MutationOptions, analysis: Analysis
 ) -> Analysis:
-    """A random statement at a random place."""
+    """A random statement at a random position."""
     index = uniform_index(rng, len(program) + 1)
     variables = _variables(program, analysis, index)
     function, arguments, kind = _draw_call(rng, variables, options.functions)
     taken = {statement.target for statement in program.statements}
-    target = _draw_target(rng, kind, variables, taken)
-    return _replace(
-        program, analysis, variables, index, index, Statement(target, function.name, arguments)
-    )
+    target = _draw_target(rng, kind, variables, taken=taken)
+    new = Statement(target, function.name, arguments)
+    return _replace(program, analysis, variables, start=index, stop=index, new=(new,))
 
 
 def _delete(program: Program, rng: random.Random, analysis: Analysis) -> Analysis | None:
@@ -199,13 +198,14 @@ def _delete(program: Program, rng: random.Random, analysis: Analysis) -> Analysi
     if not free:
         return None
     index = free[uniform_index(rng, len(free))]
-    return _replace(program, analysis, _variables(program, analysis, index), index, index + 1)
+    variables = _variables(program, analysis, index)
+    return _replace(program, analysis, variables, start=index, stop=index + 1)
 
 
 def _modify(
-    program: Program, rng: random.Random, options: MutationOptions, analysis: Analysis
+    program: Program, rng: random.Random, *, options: MutationOptions, analysis: Analysis
 ) -> Analysis | None:
-    """Another argument at a random place of a random statement."""
+    """Another argument at a random position of a random statement."""
     free = _free(program)
     if not free:
         return None
@@ -221,8 +221,8 @@ def _modify(
     else:
         scalar = argument in FUNCTIONS[statement.function].scalar_arguments
         variables = _variables(program, analysis, index)
-        new = _draw_argument(rng, variables, scalar, without=old)
-    return _with_argument(program, analysis, index, argument, new)
+        new = _draw_argument(rng, variables, scalar=scalar, without=old)
+    return _with_argument(program, analysis, index=index, argument=argument, new=new)
 
 
 def _free(program: Program) -> Sequence[int]:
@@ -239,7 +239,8 @@ def _rescale(program: Program, rng: random.Random, analysis: Analysis) -> Analys
         raise ProgramError("there is no constant to tune in this program")
     constant = constants[uniform_index(rng, len(constants))]
     new = _rescaled(constant.value, rng)
-    return _with_argument(program, analysis, constant.statement, constant.argument, new)
+    index, argument = constant.statement, constant.argument
+    return _with_argument(program, analysis, index=index, argument=argument, new=new)
 
 
 def _variables(program: Program, analysis: Analysis, index: int) -> dict[str, Abstract]:
@@ -254,9 +255,10 @@ def _replace(
     program: Program,
     analysis: Analysis,
     variables: dict[str, Abstract],
+    *,
     start: int,
     stop: int,
-    *new: Statement,
+    new: tuple[Statement, ...] = (),
 ) -> Analysis:
     """The program with statements [start:stop] replaced, analysed from there on."""
     statements = program.statements[:start] + new + program.statements[stop:]
@@ -264,12 +266,12 @@ def _replace(
 
 
 def _with_argument(
-    program: Program, analysis: Analysis, index: int, argument: int, new: Argument
+    program: Program, analysis: Analysis, *, index: int, argument: int, new: Argument
 ) -> Analysis:
     """The program with another argument in statement number `index`."""
     changed = program.statements[index].with_argument(argument, new)
     variables = _variables(program, analysis, index)
-    return _replace(program, analysis, variables, index, index + 1, changed)
+    return _replace(program, analysis, variables, start=index, stop=index + 1, new=(changed,))
 
 
 def _draw_call(
@@ -278,7 +280,7 @@ def _draw_call(
     """A random function on random arguments that it takes, and the kind of its result."""
     function = draw_function(rng, functions)
     arguments = tuple(
-        _draw_argument(rng, variables, argument in function.scalar_arguments)
+        _draw_argument(rng, variables, scalar=argument in function.scalar_arguments)
         for argument in range(function.arity)
     )
     kinds = tuple(variables[a][0] if isinstance(a, str) else Kind.SCALAR for a in arguments)
@@ -288,6 +290,7 @@ def _draw_call(
 def _draw_argument(
     rng: random.Random,
     variables: dict[str, Abstract],
+    *,
     scalar: bool,
     without: Argument | None = None,
 ) -> Argument:
@@ -302,7 +305,7 @@ def _draw_argument(
 
 
 def _draw_target(
-    rng: random.Random, kind: Kind, variables: dict[str, Abstract], taken: Container[str]
+    rng: random.Random, kind: Kind, variables: dict[str, Abstract], *, taken: Container[str]
 ) -> str:
     """A new variable or an existing one of the same kind, all equally likely."""
     names = [name for name, value in variables.items() if value[0] is kind]
@@ -313,7 +316,9 @@ def _draw_target(
 
 
 def _rescaled(constant: float, rng: random.Random) -> float:
-    return _rounded(constant * 2.0 ** standard_normal(rng))
+    """Times 2^a, a ~ N(0, 1); of 0, which any factor leaves 0, a new constant a."""
+    drawn = standard_normal(rng)
+    return _rounded(constant * 2.0**drawn if constant else drawn)
 
 
 def _rounded(number: float) -> float:

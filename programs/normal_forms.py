@@ -152,7 +152,7 @@ class NormalForms(TermBuilder):
             for factor, other in (self.nodes[x][1:], self.nodes[x][:0:-1]):
                 if self._keeps_sign(self.nodes[factor]):
                     return self.apply("sign", [other])
-        # Not sqrt(square(x)), nor |x|: of one number XLA makes |x|, numpy the root of the square.
+        # Of one number; also |x|, but the hashes of runs are kept as they are.
         if function == "global_norm" and self._kind(x) is Kind.SCALAR:
             return self.apply("norm", [x])
         if not self.signed_zeros and (function == "add" or function == "interp"):

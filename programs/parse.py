@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import NoReturn
 
-from programs.abstract import InvalidProgram, analyse, faults
+from programs.abstract import faults, is_valid
 from programs.functions import ALIASES, FUNCTIONS
 from programs.program import (
     INFINITE_FROM,
@@ -99,12 +99,8 @@ def parse(text: str | bytes, file: str = "<text>") -> Program:
     program = Program(states, statements)
     mistakes += _misplaced_marks(source, function)
     mistakes += _mistakes_of_return(source, body[-1], program)
-    if not mistakes:
-        try:
-            analyse(program)
-            return program
-        except InvalidProgram:
-            pass  # they are gone through again, for all that is wrong
+    if not mistakes and is_valid(program):
+        return program
     for fault in itertools.islice(faults(program, unreadable), MAX_MISTAKES):
         node = body[-1] if fault.index is None else body[fault.index]
         fault.file, fault.line, fault.column = file, node.lineno, node.col_offset + 1
@@ -241,7 +237,7 @@ def _states(source: _Source, function: ast.FunctionDef) -> tuple[str, ...]:
 
 def _check_name(source: _Source, node: ast.AST, name: str) -> None:
     if not _NAME.match(name):
-        source.fail(f"'{name[:60]}' is no name: use up to 64 of a-z, A-Z, 0-9 and _", node)
+        source.fail(f"'{name[:60]}' is not a name: use up to 64 of a-z, A-Z, 0-9 and _", node)
     if name in ALIASES:
         source.fail(f"'{name}' is a function's name; call the variable something else", node)
 
@@ -316,7 +312,7 @@ def _misplaced_marks(source: _Source, function: ast.FunctionDef) -> list[Program
     """`# keep` where it ends no statement."""
     right = {node.end_lineno for node in function.body if not isinstance(node, ast.Return)}
     return [
-        source.error(f"'{KEEP}' stands behind the statement that it keeps; here is none", line=line)
+        source.error(f"'{KEEP}' follows the statement that it keeps; there is none here", line=line)
         for line in range(function.lineno, len(source.lines) + 1)
         if line not in right and _MARK.match("".join(source.lines[line - 1].partition("#")[1:]))
     ]

@@ -41,7 +41,7 @@ def check_meaning(row: Function) -> None:
         if not _holds(row, claim):
             raise ProgramError(f"{what}properties: it is not {claim!r}")
     if row.identities:
-        raise ProgramError(f"{what}identities: not for functions of one's own; leave them out")
+        raise ProgramError(f"{what}identities: not for user-defined functions; leave them out")
     if row.exact is not None:
         _check_exact(row, what)
 

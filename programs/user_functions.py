@@ -76,7 +76,7 @@ def _check_names(row: Function) -> None:
         if not isinstance(name, str) or not _NAME.match(name) or keyword.iskeyword(name):
             raise ProgramError(f"{what}expected a name of a-z, 0-9 and _ that begins with a letter")
         if name in _VARIABLES or re.fullmatch(r"[vs]\d+", name):
-            raise ProgramError(f"{what}programs call a variable so; choose another name")
+            raise ProgramError(f"{what}it is the name of a variable in programs; choose another")
         taken = ALIASES.get(name)
         if taken in BUILT_IN or (taken is not None and taken != row.name):
             raise ProgramError(f"{what}there is a function of that name already; choose another")
@@ -141,7 +141,9 @@ def load_functions_file(path: str | Path) -> None:
     name = f"programs_functions_of_{digest}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ProgramError(f"file of functions: {path} is no Python file; its name must end in .py")
+        raise ProgramError(
+            f"file of functions: {path} is not a Python file; its name must end in .py"
+        )
     module = importlib.util.module_from_spec(spec)
     before = {name: FUNCTIONS[name] for name in _origins}
     origins = dict(_origins)

@@ -35,7 +35,7 @@ def fixed_numerics() -> Iterator[None]:
 
 @functools.cache
 def check_platform() -> None:
-    """Raises TaskError when JAX cannot run on the platform that it is told to; else a task's first
+    """Raises TaskError when JAX cannot run on the platform that it is set to; else a task's first
     computation would fail with an error that names neither."""
     try:
         jax.devices()

@@ -7,11 +7,11 @@ import sys
 
 COMMANDS = {
     "run": ("search.run", "one search from one config, to its final program"),
-    "inspect": ("search.inspect", "look into a run, also while it is being made"),
-    "report": ("search.report", "a run, or several, as one HTML page to look at"),
+    "inspect": ("search.inspect", "inspect a run, finished or in progress"),
+    "report": ("search.report", "report one or several runs as one HTML page"),
     "evaluate": ("search.evaluate", "score a program on proxy tasks"),
     "funnel": ("search.funnel", "compare programs with tuned baselines at growing scale"),
-    "simplify": ("search.simplify", "make a program short, by proof and by measurement"),
+    "simplify": ("search.simplify", "shorten a program, by proof and by measurement"),
     "programs": ("programs", "show, check, compare, simplify and export programs"),
     "tasks": ("proxy_tasks", "list the proxy tasks, or convert images for them"),
 }

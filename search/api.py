@@ -8,7 +8,7 @@
 
 Each function raises what is wrong: ConfigError (every mistake in a config), ProgramError,
 TaskError, StoreError (a run directory), WorkerError (no worker can run). KeyboardInterrupt and
-Stopped lose nothing: the same call with `resume=True` goes on. Progress goes to
+Stopped lose nothing: the same call with `resume=True` continues. Progress goes to
 `logging.getLogger("search")`. The functions work in a script, in a notebook and in a thread.
 """
 
@@ -40,7 +40,7 @@ from search.evaluation.source import Fitness, ProxyTasks
 from search.evolution.budget import Budget
 from search.evolution.counters import Statistics
 from search.evolution.driver import Driver
-from search.evolution.earlier_runs import take_over
+from search.evolution.earlier_runs import import_evaluations
 from search.evolution.evolution import Repeats
 from search.reports.conclusion import conclusion_lines
 from search.reports.ending import ended_early
@@ -95,12 +95,12 @@ def search(
     Args:
       config: a Config, a YAML file, or the same as nested dictionaries; None, with `resume`: that
         of the run directory.
-      run_dir: where all of it is kept; a killed search goes on from there with `resume`.
+      run_dir: where all of it is kept; a killed search continues from there with `resume`.
       overrides: texts `a.b=value` that replace keys of the config, such as `stop.hours=null`.
-      resume: goes on with the search in `run_dir`: the same one, or with more `evolution.children`
+      resume: continues the search in `run_dir`: the same one, or with more `evolution.children`
         in its one round. What does not decide its history, such as `stop`, may differ.
-      tasks, tasks_file: tasks of one's own, as functions or as a Python file that registers them.
-      functions_file: Python file that registers functions of one's own (`programs.register`).
+      tasks, tasks_file: user-defined tasks, as functions or as a Python file that registers them.
+      functions_file: Python file that registers user-defined functions (`programs.register`).
       source: where fitness comes from, if not from proxy tasks.
       view: how progress is shown: `log`, or one of the command's views.
       stopping: asked often; a number ends the search with Stopped. started: called once the workers
@@ -111,8 +111,8 @@ def search(
     config = resolved(config, run_dir, overrides=overrides, resume=resume, source=source)
     fingerprints = source.fingerprints(config)
     with Store(run_dir, config.store) as store:
-        warnings = identity.identify(store, config, fingerprints, resume)
-        for warning in doubts(config) + warnings + take_over(store, config):
+        warnings = identity.check_identity(store, config, fingerprints=fingerprints, resume=resume)
+        for warning in doubts(config) + warnings + import_evaluations(store, config):
             say(view, "warning", f"warning: {warning}")
         finalists, used_up = _evolved(
             config,
@@ -158,7 +158,12 @@ def _evolved(
         started()
         with at_once(stopping):
             starts = warm_starts(
-                config, store, pool, fingerprints, show=Lines(view), stopping=stopping
+                config,
+                store,
+                pool=pool,
+                fingerprints=fingerprints,
+                show=Lines(view),
+                stopping=stopping,
             )
             driver = Driver(
                 config,
@@ -183,7 +188,13 @@ def _rounds(driver: Driver, starts: Sequence[Program]) -> tuple[list[Finalist], 
     which budget ended it early, if one did."""
     config, store, born = driver.config, driver.store, 0
     for number in range(config.evolution.rounds):
-        repeats = Repeats(config.evolution, config.seed, number, starts, born)
+        repeats = Repeats(
+            config.evolution,
+            config.seed,
+            round_number=number,
+            starts=starts,
+            first_number=born,
+        )
         driver.run(repeats)
         born = repeats.told
         finalists = rescored(store, config, before=born, evaluate=driver.evaluate)
@@ -202,7 +213,7 @@ def resolved(
     resume: bool = False,
     source: Fitness,
 ) -> Config:
-    """The config of a search that begins or goes on, checked (see `search`).
+    """The config of a search that begins or continues, checked (see `search`).
 
     Raises:
       ConfigError: with all mistakes. StoreError: there is no search to go on with.
@@ -211,7 +222,7 @@ def resolved(
         with Reader(run_dir, verified=False) as store:
             kept, name = identity.config_text(store), f"the config in {store.path}"
         if config is None:
-            return loads(kept.encode(), name, overrides, _check_of(source))
+            return loads(kept.encode(), name, overrides=overrides, check=_check_of(source))
     elif config is None:
         raise ValueError("a new search needs a config")
     return checked(config, source, overrides)
@@ -226,7 +237,7 @@ def checked(config: ConfigLike, source: Fitness, overrides: Sequence[str] = ()) 
     if isinstance(config, (str, Path)):
         return load_config(config, overrides, check)
     data = config.model_dump(mode="json") if isinstance(config, Config) else config
-    return loads(json.dumps(data).encode(), "config", overrides, check)
+    return loads(json.dumps(data).encode(), "config", overrides=overrides, check=check)
 
 
 def _check_of(source: Fitness) -> Check:

@@ -87,7 +87,7 @@ def wrong_warm_starts(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield path, str(error)
             continue
         if evolution.mode == "tune" and not program.free_constants():
-            yield path, f"{name} has no constant for the mode tune to change"
+            yield path, f"{name} has no constant that the mode tune could change"
         most = evolution.max_states
         if most is not None and len(program.states) > most:
             count = len(program.states)
@@ -107,7 +107,7 @@ def wrong_marks(settings: EvolutionSettings, start: Program) -> Iterator[str]:
     if not frozen or settings.mode != "evolution":
         return
     if not weights.insert:
-        yield f"without insertions nothing may end in '{KEEP}': the search could come to an end"
+        yield f"without insertions no statement may end in '{KEEP}': no mutation might be left"
     elif len(frozen) == count == weights.max_length:
         yield f"each of its {count} statements ends in '{KEEP}', and max_length allows no more"
     if settings.tune_start is not None:
@@ -151,8 +151,8 @@ def doubts(config: Config) -> list[str]:
     for number, stage in enumerate(config.funnel.stages):
         front = f"funnel.stages[{number}]"
         if stage.keep > coming:
-            lines.append(f"{front}.keep: {stage.keep} is more than the {coming} that come in: all "
-                         "of them go on")  # fmt: skip
+            lines.append(f"{front}.keep: {stage.keep} is more than the {coming} candidates: "
+                         "all of them are promoted")  # fmt: skip
         lines += _too_few_draws(stage.tuning, f"{front}.tuning")
         coming = min(coming, stage.keep)
     return lines
@@ -170,8 +170,10 @@ def _without_effect(config: Config) -> Iterator[str]:
         yield "evolution.max_states: the mode tune assigns no further state"
     if is_random and (evolution.price.state or evolution.price.statement):
         yield "evolution.price: a random program has no parent, so there are no tournaments"
-    if len(evaluation.rates) == 1 and evaluation.rates_when == "always":
+    if len(evaluation.rates) == 1 and evaluation.rates_when != "failed":
         yield "evaluation.rates_when: there is one rate only"
+    if evaluation.race is not None and evaluation.seeds == 1:
+        yield "evaluation.race: there is one seed only"
 
 
 def _too_few_draws(tuning: TuningSettings, front: str) -> list[str]:

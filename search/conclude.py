@@ -41,7 +41,8 @@ def conclude(
     """Takes a search's best programs through the funnel and makes the winner short.
 
     The winner is the best that the funnel confirmed; if it confirmed none, the search's own best,
-    and the text says so. What was trained is kept in the store, so a stopped conclusion goes on.
+    and the text says so. What was trained is kept in the store, so a stopped conclusion is
+    continued.
 
     setup: tasks and workers; by default the config's.
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from programs import ProgramError
 from proxy_tasks.console import OneLineParser
@@ -18,6 +19,7 @@ from search.evaluation.jobs import TooManyFailures
 from search.evaluation.seeds import TooManySeeds
 from search.stopping import Stopped
 from search.storage.errors import StoreError
+from search.workers.in_process import is_training
 from search.workers.ray_cluster import ClusterLost, WorkerError
 
 EXIT_CODES = """\
@@ -123,6 +125,15 @@ def report(error: BaseException, *, running: bool = False, go_on: str = "") -> i
     if isinstance(error, MISTAKES) and not running:
         return _told(2, f"error: {error}")
     return _told(75 if isinstance(error, ClusterLost) else 1, f"error: {error}. {go_on}".rstrip())
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process; at once where a training that was given up goes on in it, for an
+    interpreter that shuts down beneath XLA can crash."""
+    if is_training():
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _told(code: int, text: str) -> int:

@@ -6,7 +6,7 @@
 Baselines are tuned broadly, and so are given programs; a search's best, of different families, come
 with constants that the search has tuned. Then, in each stage, all are tuned with the same budget
 and scored on fresh seeds and the meta-validation split, at growing scale, and only what beats every
-baseline by an interval goes on (search/selection). Every finished training is kept in the
+baseline by an interval is promoted (search/selection). Every finished training is kept in the
 run directory: the same command again continues where it was stopped, and pays for nothing twice.
 """
 
@@ -31,7 +31,7 @@ from search.config.load import dumps, loads
 from search.config.load import load as load_config
 from search.config.selection import FunnelSettings
 from search.config.settings import Config, EvaluationSettings
-from search.console import ERRORS, EXIT_CODES, Parser, report
+from search.console import ERRORS, EXIT_CODES, Parser, leave, report
 from search.evaluation.request import settings_of
 from search.evaluation.threads import single_threaded
 from search.reports.funnel import REPORT, outcome, table
@@ -87,7 +87,9 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
             print(f"\n{entry.name}, as tuned for the last stage:\n{entry.program}")
         print(f"\nAll entries: {run_dir / REPORT}")
     except ERRORS as error:
-        return report(error, running=stopping.is_running, go_on="The same command goes on.")
+        return report(
+            error, running=stopping.is_running, go_on="The same command continues from there."
+        )
     return 0
 
 
@@ -98,7 +100,7 @@ def _config(options: argparse.Namespace) -> Config:
     for option in ("task", "task_set", "run_dir"):
         if options.run and getattr(options, option):
             name = option.replace("_", "-")
-            raise ValueError(f"--{name} goes with --program: {options.run} has its own")
+            raise ValueError(f"--{name} is for --program: {options.run} has its own")
     if options.run:
         with Reader(options.run) as store:
             check_functions(store)
@@ -128,4 +130,4 @@ def _evaluation(options: argparse.Namespace) -> EvaluationSettings:
 if __name__ == "__main__":
     code = main(stopping=STOPPING)
     STOPPING.end()
-    sys.exit(code)
+    leave(code)

@@ -21,7 +21,7 @@ from programs import ProgramError, load_functions_file
 from proxy_tasks.console import run_command
 from search.config.load import ConfigError
 from search.console import Parser, writable
-from search.console import report as told
+from search.console import report as report_error
 from search.reports.page.live import serve
 from search.reports.page.report import report
 from search.storage.errors import StoreError
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         out = options.out or first / NAME
         write_file(out, report(options.runs))
     except (StoreError, ConfigError, ProgramError, OSError) as error:
-        return told(error)
+        return report_error(error)
     print(f"written: {out}")
     return 0
 

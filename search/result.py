@@ -79,8 +79,8 @@ class SearchResult:
     def lineage(self, number: int) -> list[Ancestor]:
         """An individual and those that it comes from, the warm start first."""
         with Reader(self.run_dir) as store:
-            found = line(store, number)
-        return [Ancestor(row.number, row.mutation, program) for row, program in found]
+            ancestors = line(store, number)
+        return [Ancestor(row.number, row.mutation, program) for row, program in ancestors]
 
     def frame(self, table: str = "individuals") -> pandas.DataFrame:
         """One of TABLES of the run's store as a pandas frame (pandas must be installed)."""

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from programs import load_functions_file
 from search.api import search
-from search.console import ERRORS, EXIT_CODES, Parser, report
+from search.console import ERRORS, EXIT_CODES, Parser, leave, report
 from search.evaluation.source import Fitness, ProxyTasks
 from search.evaluation.threads import single_threaded
 from search.reports.progress import KINDS, say
@@ -27,7 +27,7 @@ from search.storage.errors import StoreError
 from search.storage.identity import is_begun, resume_command
 from search.workers.ray_cluster import ClusterLost, is_stuck
 
-NOW = "stop.hours=0"  # concludes with what is there
+NOW = "stop.hours=0"  # concludes with the results so far
 
 
 def _parser() -> Parser:
@@ -110,7 +110,7 @@ def _run_dir(options: argparse.Namespace, parser: Parser) -> Path:
 
 
 def _resume(options: argparse.Namespace, run_dir: Path) -> Callable[..., str]:
-    """Makes the command that goes on, with or without `overrides`."""
+    """Makes the command that continues, with or without `overrides`."""
     files = {"tasks_file": options.tasks_file, "functions_file": options.functions_file}
     return functools.partial(resume_command, run_dir, **files)
 
@@ -122,7 +122,7 @@ def _tell_stopped(options: argparse.Namespace, run_dir: Path) -> None:
         return
     command = _resume(options, run_dir)
     say(options.view, "stopped", "Stopped; nothing that was evaluated is lost. To conclude with "
-                                 "what is there:")  # fmt: skip
+                                 "the results so far:")  # fmt: skip
     say(options.view, "conclude", command(overrides=[NOW]))
     say(options.view, "stopped", "To continue:")
     say(options.view, "resume", command())
@@ -131,4 +131,4 @@ def _tell_stopped(options: argparse.Namespace, run_dir: Path) -> None:
 if __name__ == "__main__":
     code = main(stopping=STOPPING)
     STOPPING.end()
-    sys.exit(code)
+    leave(code)

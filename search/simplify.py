@@ -5,7 +5,7 @@
 What keeps the outputs goes by proof (programs/simplify), what makes no measurable difference on
 the tasks goes by measurement (search/shortening), and each step is written into a certificate. A
 part of a program can only show its use where the program trains well, so its constants are tuned to
-the tasks first; the result is given with the tuned constants and with those it came with.
+the tasks first; the result is given with the tuned constants and with the original ones.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _parser() -> Parser:
     add("--tolerance-sd", type=positive, default=0.5, help="the same in standard deviations of "
         "the fitness over seeds (default 0.5)")  # fmt: skip
     add("--level", type=positive, default=0.05, help="chance of a wrong removal (default 0.05)")
-    add("--tune", type=count, metavar="DRAWS", help="tune the constants to the tasks first")
+    add("--tune", type=count, metavar="DRAWS", help="tune the constants on the tasks first")
     add("--evolve", type=count, metavar="CHILDREN", help="let evolution without insertion, the "
         "paper's way, make a proposal first")  # fmt: skip
     add("--price", type=positive, default=0.002, help="of a statement, with --evolve")

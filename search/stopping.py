@@ -23,7 +23,7 @@ SAME_S = 1.0  # signals so near to the first are the same: `timeout` sends two
 
 
 class Stopped(BaseException):
-    """The search was asked to stop, by this signal; all that was told is in the store.
+    """The search was asked to stop, by this signal; all that was committed is in the store.
 
     As KeyboardInterrupt, it is no Exception, so that nobody takes it for a failure.
     """

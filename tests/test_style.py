@@ -14,18 +14,6 @@ NATURAL = {  # more than that, and why
     "programs/program.py": {"__init__": "a message, then file, line and column, as of SyntaxError"},
     "search/storage/queries.py": {"_rows": "a query with its values"},
 }
-TO_BE_CHANGED = {  # by keyword some day
-    "programs/canonical.py": {"_digest"},
-    "programs/mutate.py": {
-        "_modify", "_replace", "_with_argument", "_draw_argument", "_draw_target"
-    },
-    "search/config/load.py": {"loads"},
-    "search/evolution/evolution.py": {"__init__"},
-    "search/reports/progress.py": {"__init__"},
-    "search/selection/warm_starts.py": {"warm_starts"},
-    "search/storage/identity.py": {"identify"},
-    "search/workers/ray_cluster.py": {"_try"},
-}  # fmt: skip
 
 
 def _is_python(path: Path) -> bool:
@@ -63,7 +51,7 @@ def test_no_function_is_long(path):
 
 @pytest.mark.parametrize("path", [path for path in CODE if path not in SCRIPTS], ids=_name)
 def test_later_parameters_are_given_by_keyword(path):
-    allowed = {*NATURAL.get(_name(path), ()), *TO_BE_CHANGED.get(_name(path), ())}
+    allowed = set(NATURAL.get(_name(path), ()))
     many = set()
     for function in _functions(path):
         names = [p.arg for p in (*function.args.posonlyargs, *function.args.args)]

@@ -33,13 +33,13 @@ def names_in(source: str) -> set[str]:
 def check_name(name: str, needed: Iterable[str]) -> None:
     """Raises ProgramError unless a generated module may define something of this name."""
     if not name.isidentifier() or keyword.iskeyword(name):
-        raise ProgramError(f"--name {name!r} is no Python name; write one such as 'my_rule'")
+        raise ProgramError(f"--name {name!r} is not a Python name; write one such as 'my_rule'")
     if name in needed:
         raise ProgramError(
             f"--name {name!r} is a name that the module itself needs; choose another"
         )
     if name in dir(builtins):
-        raise ProgramError(f"--name {name!r} is a name of Python's own; choose another")
+        raise ProgramError(f"--name {name!r} is a name that Python uses; choose another")
 
 
 def check_program(program: Program) -> None:

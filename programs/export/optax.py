@@ -133,13 +133,26 @@ $body
 
 _HELPERS = {
     "total(": '''
-def total(function, *trees):
-    """Sum of function over all elements of the trees; lower shapes are broadcast to the highest."""
+def together(*trees):
+    """The arrays of the trees beside each other; lower shapes are broadcast to the highest."""
     lists = [jax.tree.leaves(tree) for tree in trees]
     count = max(map(len, lists))
     lists = [leaves * count if len(leaves) == 1 else leaves for leaves in lists]
-    sums = [jnp.sum(function(*jnp.broadcast_arrays(*leaves))) for leaves in zip(*lists)]
-    return sum(sums, jnp.float32(0))
+    return [jnp.broadcast_arrays(*leaves) for leaves in zip(*lists)]
+
+
+def total(function, *trees):
+    """Sum of function over all elements of the trees, as they are together."""
+    return sum((jnp.sum(function(*arrays)) for arrays in together(*trees)), jnp.float32(0))
+
+''',
+    "length(": '''
+def length(*trees):
+    """Euclidean length of the first tree, as it is together with the others; of one number its
+    size, whose square might leave float32."""
+    if sum(x.size for x, *_ in together(*trees)) == 1:
+        return total(lambda x, *_: jnp.abs(x), *trees)
+    return jnp.sqrt(total(lambda x, *_: jnp.square(x), *trees))
 
 ''',
     "scaled(": '''
@@ -204,7 +217,7 @@ def _source(form: Form, name: str, origin: Origin) -> str:
         example=example if scheduled else "",
         imports="" if scheduled else "import warnings\n",
         fields="".join(f"    {state}: Any\n" for state in form.states),
-        helpers="".join(text for call, text in _HELPERS.items() if call in body),
+        helpers=_helpers(body),
         name=name,
         signature="\n    ".join(f"{parameter}," for parameter in signature),
         arguments=listed(arguments | descriptions),
@@ -226,6 +239,15 @@ def _body(form: Form) -> Iterable[str]:
         yield f"        {statement.target} = keep({_expression(statement, kinds)})"
         arguments = tuple(kinds[str(argument)] for argument in statement.arguments)
         kinds[statement.target] = FUNCTIONS[statement.function].kinds[arguments]
+
+
+def _helpers(body: str) -> str:
+    """The functions that the statements call, and those that these call."""
+    source, seen = "", body
+    for call, text in reversed(_HELPERS.items()):
+        if call in seen:
+            source, seen = text + source, seen + text
+    return source
 
 
 def _expression(statement: Statement, kinds: dict[str, Kind]) -> str:

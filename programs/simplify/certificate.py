@@ -109,7 +109,7 @@ class Simplification:
 
     @property
     def complete(self) -> bool:
-        """Whether it ended before the work that was allowed was done."""
+        """Whether it ended before the limit on work was reached."""
         return Stop.WORK.value not in self.stops
 
     @property
@@ -179,7 +179,7 @@ def as_markdown(result: Simplification) -> str:
         "",
         f"Given up: {'; '.join(result.given_up()) or 'nothing that was measured'}.",
         "",
-        *_code(after),
+        *code_block(after),
     ]
     for number, step in enumerate(result.certificate, 1):
         lines += [
@@ -192,7 +192,7 @@ def as_markdown(result: Simplification) -> str:
             "",
             _outcome(step.check),
             "",
-            *_code(step.after),
+            *code_block(step.after),
         ]
     if not result.certificate:
         lines += ["Nothing to simplify.", ""]
@@ -223,5 +223,6 @@ def _states(program: Program) -> str:
     return f"{len(program.states)} state{'s' * (len(program.states) != 1)}"
 
 
-def _code(program: Program) -> list[str]:
+def code_block(program: Program) -> list[str]:
+    """A program as the lines of a Markdown code block."""
     return ["```python", str(program).rstrip(), "```", ""]

@@ -3,9 +3,8 @@
 In egglog each function is a constructor `f-name`, a constant is `(Num rational)` and an input is
 `(In "w")`; analyses.py says what else is kept beside each class of equal values.
 
-egglog has a typed Python API, too (`rewrite(a).to(b)`). It was measured: these rules load in the
-same time, but each small e-graph then takes five times as long (28 ms against 6 ms), since every
-command is translated from Python objects; and it reads an e-graph back for debugging only.
+egglog has a typed Python API, too (`rewrite(a).to(b)`). It is slower, since every command is
+translated from Python objects; docs/design.md has the measurement.
 """
 
 from __future__ import annotations

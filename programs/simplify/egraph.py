@@ -43,10 +43,10 @@ class Stop(enum.Enum):
     """Why an e-graph was not grown further."""
 
     COMPLETE = "the rules had nothing left to add"
-    ROUNDS = "the rounds of rewriting were up"
+    ROUNDS = "the limit on rounds of rewriting was reached"
     SIZE = f"the e-graph reached its size of {MAX_SIZE:,}"
-    WORK = "the work that was allowed was done"
-    CONFLICT = "rules began to disagree, as where a divisor is 0"
+    WORK = "the limit on work was reached"
+    CONFLICT = "rules began to contradict each other, as where a divisor is 0"
 
 
 @dataclass

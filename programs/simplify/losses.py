@@ -3,7 +3,7 @@
 Rewriting keeps the outputs over the real numbers and away from the guards. A program in float32 may
 still live by what it loses: by the guard of m / sqrt(v) where gradients are small, by the dead zone
 of (g + 1) - 1, by a NaN in its first step. Both programs are run on gradients of several sizes, and
-each difference is reported with its cause.
+each difference is reported with its reason.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def given_up(before: Program, after: Program) -> tuple[str, ...]:
     if rounding:
         differences.append(f"rounding: the update differs by {_and(rounding)}")
     if dead:
-        differences.append(f"dead zones: an update of 0 is none any more at {_and(dead)}")
+        differences.append(f"dead zones: an update of 0 becomes nonzero at {_and(dead)}")
     return (*differences, *_not_finite(before, after))
 
 

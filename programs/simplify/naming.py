@@ -38,7 +38,7 @@ def to_program(terms: Terms, readable: bool = False) -> Program:
     """The program of some terms.
 
     Args:
-      readable: name states anew where their names say nothing, and write each constant with the
+      readable: rename states where their names say nothing, and write each constant with the
         fewest digits that give the same float32.
     """
     names = _state_names(terms) if readable else list(terms.states)

@@ -11,7 +11,7 @@ holds; else the row does not apply. Every row holds over the real numbers; its
 claim says what that means for a program:
 
     EXACT   equal for all finite numbers up to float rounding (the order of roundings may differ)
-    GUARD   equal except within the guards: where a divisor is not large against 1e-8; or where a
+    GUARDS  equal except within the guards: where a divisor is not large against 1e-8; or where a
             number on the way leaves float32's range, as the cube of 1e-16 does
 
 A row never changes the kind of a value: where x + y becomes x, it applies only if y broadcasts to
@@ -25,6 +25,7 @@ which costs time, and are applied a bounded number of rounds.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -70,6 +71,11 @@ class Rule:
 
 _NEAR_ONE = ("abs(a + b - 1) < 1e-9",)  # far below float32's 6e-8
 _MODERATE = ("abs(c) >= 0.01", "abs(c) <= 100")  # moves a guard of 1e-8 to 1e-6 at most
+
+_AT_ONE = {  # of odd functions
+    "sin": math.sin(1), "tan": math.tan(1), "arcsin": math.asin(1), "arctan": math.atan(1),
+    "sinh": math.sinh(1), "tanh": math.tanh(1), "arcsinh": math.asinh(1),
+}  # fmt: skip
 
 # fmt: off
 _ROWS = (
@@ -196,6 +202,11 @@ _ROWS = (
         Rule(f"sign of {f}", f"sign({f}(x))", "sign(x)", EXACT, SHRINK, "increasing, 0 at 0")
         for f in ("sinh", "tanh", "arctan", "arcsinh", "cbrt", "expm1")
     ),
+    *(
+        Rule(f"{f} of sign", f"{f}(sign(x))", f"sign(x) * {at_one!r}", EXACT, SHRINK, "odd, 0 at 0")
+        for f, at_one in _AT_ONE.items()
+    ),
+    Rule("cbrt of sign", "cbrt(sign(x))", "sign(x)", EXACT, SHRINK, "-1, 0 or 1"),
     Rule("sign of cube", "sign(cube(x))", "sign(x)", GUARDS, SHRINK, "the cube may underflow"),
     # --- maximum and minimum ----------------------------------------------------------------------
     *(
@@ -224,7 +235,7 @@ _ROWS = (
     Rule("minimum of x and |x|", "minimum(x, abs(x))", "x", EXACT, SHRINK, "x <= |x|"),
     Rule("maximum and minimum", "maximum(x, y) + minimum(x, y)", "x + y", EXACT, SHRINK, "one is x, the other y"),
     Rule("maximum times minimum", "maximum(x, y) * minimum(x, y)", "x * y", EXACT, SHRINK, "one is x, the other y"),
-    Rule("maximum less minimum", "maximum(x, y) - minimum(x, y)", "abs(x - y)", EXACT, SHRINK, "definition"),
+    Rule("maximum minus minimum", "maximum(x, y) - minimum(x, y)", "abs(x - y)", EXACT, SHRINK, "definition"),
     Rule("positive part", "x + abs(x)", "maximum(x, 0) * 2", EXACT, EXPLORE, "definition"),
     Rule("negative part", "x - abs(x)", "minimum(x, 0) * 2", EXACT, EXPLORE, "definition"),
     Rule("at most 1", "minimum(x, c)", "x", EXACT, SHRINK, "x <= 1", ("unit(x)", "c >= 1")),
@@ -261,13 +272,13 @@ _ROWS = (
         for exp, log in (("exp", "log"), ("exp2", "log2"), ("exp10", "log10"))
     ),
     *(
-        Rule(f"{exp} of {log} less", f"{exp}(-{log}(x))", "reciprocal(abs(x))", EXACT, SHRINK, f"definition; {log} takes |x|")
+        Rule(f"{exp} of minus {log}", f"{exp}(-{log}(x))", "reciprocal(abs(x))", EXACT, SHRINK, f"definition; {log} takes |x|")
         for exp, log in (("exp", "log"), ("exp2", "log2"), ("exp10", "log10"))
     ),
-    Rule("exp less 1", "exp(x) + -1", "expm1(x)", EXACT, SHRINK, "definition", rounds=True),
+    Rule("exp minus 1", "exp(x) + -1", "expm1(x)", EXACT, SHRINK, "definition", rounds=True),
     Rule("expm1 and 1", "expm1(x) + 1", "exp(x)", EXACT, SHRINK, "definition"),
     Rule("log of 1 and x", "log(x + 1)", "log1p(x)", EXACT, SHRINK, "definition"),
-    Rule("log1p of x less 1", "log1p(x + -1)", "log(x)", EXACT, SHRINK, "definition"),
+    Rule("log1p of x minus 1", "log1p(x + -1)", "log(x)", EXACT, SHRINK, "definition"),
     Rule("power of 10", "power(10, x)", "exp10(x)", EXACT, SHRINK, "definition"),
     Rule("power of 2", "power(2, x)", "exp2(x)", EXACT, SHRINK, "definition"),
     # --- inverse functions ------------------------------------------------------------------------
@@ -279,9 +290,9 @@ _ROWS = (
             ("arctanh", "tanh", "everywhere"),
             ("tan", "arctan", "everywhere"),
             ("log1p", "expm1", "everywhere"),
-            ("sin", "arcsin", "NaN elsewhere than from -1 to 1"),
-            ("cos", "arccos", "NaN elsewhere than from -1 to 1"),
-            ("tanh", "arctanh", "NaN elsewhere than from -1 to 1"),
+            ("sin", "arcsin", "NaN outside [-1, 1]"),
+            ("cos", "arccos", "NaN outside [-1, 1]"),
+            ("tanh", "arctanh", "NaN outside [-1, 1]"),
             ("cosh", "arccosh", "NaN below 1"),
         )
     ),

@@ -50,11 +50,15 @@ def load(path: str | Path, overrides: Sequence[str] = (), check: Check | None = 
         raise ConfigError(
             [f"{name}: cannot be read: {error.strerror}{nearest(name, near)}"]
         ) from None
-    return loads(raw, name, overrides, check)
+    return loads(raw, name, overrides=overrides, check=check)
 
 
 def loads(
-    raw: bytes, name: str = "<text>", overrides: Sequence[str] = (), check: Check | None = None
+    raw: bytes,
+    name: str = "<text>",
+    *,
+    overrides: Sequence[str] = (),
+    check: Check | None = None,
 ) -> Config:
     """As `load`, from the file's bytes."""
     draft = Draft(raw, name)
@@ -143,7 +147,7 @@ class Draft:
     def _put(self, keys: tuple[str, ...], value: Any, position: Position) -> KeyPath:
         """Puts a value under keys, where a list's items go by name; returns its path.
 
-        Raises KeyError, with a message and a path, if there is no such place."""
+        Raises KeyError, with a message and a path, if there is no such key."""
         inner: Any = self.data
         path: KeyPath = ()
         for key in keys:

@@ -59,7 +59,7 @@ def fewest_seeds(level: float, candidates: int = 1) -> int:
 
 
 class StageSettings(SettingsModel):
-    """One stage of the funnel: who comes in is tuned, scored on fresh seeds and compared."""
+    """One stage of the funnel: its candidates are tuned, scored on fresh seeds and compared."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_-]+$")
     scale: float = Field(default=1.0, gt=0, le=MAX_SCALE)
@@ -69,11 +69,11 @@ class StageSettings(SettingsModel):
     seeds: int = Field(default=6, ge=2)
     """Fresh seeds of each program, for each task, on the meta-validation split."""
     keep: int = Field(default=5, ge=1)
-    """At most so many go on, the best first."""
+    """At most so many are promoted, the best first."""
     beat: bool = True
-    """Only programs go on that beat every baseline by the interval."""
+    """Only programs that beat every baseline by the interval are promoted."""
     level: Level = 0.05
-    """Chance for a program that is no better than the baselines to go on."""
+    """Chance that a program that is no better than the baselines is promoted."""
     tuning: TuningSettings = TuningSettings()
 
     @model_validator(mode="after")
@@ -95,7 +95,7 @@ class StageSettings(SettingsModel):
 
 
 class FinalsSettings(SettingsModel):
-    """The last word: finalists on seeds that nothing was chosen by, on the last stage's tasks."""
+    """The final comparison: finalists on seeds that chose nothing, on the last stage's tasks."""
 
     seeds: int = Field(default=10, ge=2)
     level: Level = 0.05
@@ -154,6 +154,9 @@ class FunnelSettings(SettingsModel):
 class AblationSettings(SettingsModel):
     """What counts as no measurable difference."""
 
+    scale: float = Field(default=1.0, gt=0, le=MAX_SCALE)
+    """Compute of a training relative to the tasks as they are: what gains a little in a short
+    training, such as a flatter schedule, may be a loss in a longer one."""
     seeds: int = Field(default=12, ge=2)
     """Seeds on which a removal is compared with the start, for each task."""
     confirm_seeds: int = Field(default=24, ge=2)
@@ -164,6 +167,9 @@ class AblationSettings(SettingsModel):
     """Loss of fitness that is accepted, the same on each task; none: `tolerance_sd` decides."""
     tolerance_sd: float = Field(default=0.5, gt=0)
     """The same in units of the standard deviation of the starting program's fitness over seeds."""
+    tolerance_most: float | None = Field(default=None, gt=0)
+    """Loss that is accepted at most, whatever the deviation. Of a program that the funnel confirmed
+    never more than half of what it was shown to be above the margin: the gain is to be kept."""
     level: Level = 0.05
     """Chance of accepting one removal that costs more than the tolerance."""
     retuning: Annotated[TuningSettings, fill_retuning] = RETUNING

@@ -66,12 +66,14 @@ class MutationSettings(SettingsModel):
             )
         if self.insert + self.modify <= 0:
             raise constraint_error(
-                "delete alone comes to an end: give insert or modify a weight above 0, too",
+                "with delete alone programs run out of statements: give insert or modify a weight "
+                "above 0, too",
                 *("delete", "insert", "modify"),
             )
         if self.max_length is not None and self.delete + self.modify <= 0:
             raise constraint_error(
-                "insert alone ends at max_length: give delete or modify a weight above 0, too",
+                "with insert alone programs stop at max_length: give delete or modify a weight "
+                "above 0, too",
                 *("max_length", "insert", "delete", "modify"),
             )
         return self
@@ -118,8 +120,8 @@ class EvolutionSettings(SettingsModel):
     population: int = Field(default=1_000, ge=1, le=1_000_000)
     tournament: int = Field(default=2, ge=1)
     window: int = Field(default=256, ge=1)
-    """Child i sees the population after exactly i - window + 1 told results; 1: one after the
-    other."""
+    """Child i sees the population after exactly i - window + 1 committed results; 1: one after
+    the other."""
     repeats: int = Field(default=5, ge=1)
     """Independent searches run side by side."""
     rounds: int = Field(default=2, ge=1)
@@ -140,7 +142,7 @@ class EvolutionSettings(SettingsModel):
     names with relative weights, such as `{add: 2, sign: 1}`; none: all of the language, all alike,
     as in the paper. Warm starts may use others, too."""
     tune_start: Annotated[TuningSettings, fill_start_tuning] | None = None
-    """Tuning of the first round's warm starts to the search's tasks before they are scored; none:
+    """Tuning of the first round's warm starts on the search's tasks before they are scored; none:
     their constants as they are, as in the paper. With a badly tuned start nearly all that a search
     finds is a better step size."""
     orientation: Literal["as_written", "reversed", "both"] = "as_written"
@@ -168,7 +170,7 @@ class EvolutionSettings(SettingsModel):
 
 
 class HurdleSettings(SettingsModel):
-    """Ending trainings that are clearly behind, by thresholds taken from told results only."""
+    """Ending trainings that are clearly behind, by thresholds taken from committed results only."""
 
     at: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     """Shares of a training's steps at which it is checked; empty: no hurdles, as in the paper."""
@@ -198,9 +200,14 @@ class EvaluationSettings(SettingsModel):
     rates: tuple[Annotated[float, Field(gt=0, le=1024)], ...] = (1.0,)
     """A child is tried with its update times each of these, in this order; the best counts and is
     written into the program. Powers of two are exact. `[1.0]`: only as it is, as in the paper."""
-    rates_when: Literal["failed", "always"] = "failed"
+    rates_when: Literal["failed", "always", "changed"] = "failed"
     """When the next rate is tried: after one that `failed`, or `always`, on the first seed; the
-    other seeds are for the best rate then."""
+    other seeds are for the best rate then. `changed`: always, but a child that has its parent's
+    statements with other constants has the parent's rate, too."""
+    race: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Seeds by racing: a child gets its next seed only if its mean over those so far is at least
+    this quantile of its niche's. What the seeds that it lacks would have changed is taken from the
+    warm start. None: each gets all."""
     engine: Engine = "auto"
     """`interpreted` compiles a task once for all programs; `compiled` compiles each program."""
     fingerprint: bool = True
@@ -233,7 +240,7 @@ class CacheSettings(SettingsModel):
     """`functional` is the paper's hash; `canonical` also merges programs that are equal by
     algebra, or by a state that stays zero."""
     runs: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
-    """Directories of earlier runs whose evaluations are taken over where tasks and seeds are the
+    """Directories of earlier runs whose evaluations are imported where tasks and seeds are the
     same."""
 
 
@@ -251,7 +258,7 @@ class WorkerSettings(SettingsModel):
     """Where evaluations run. Nothing here changes a search's history."""
 
     count: int | None = Field(default=None, ge=1, le=100_000)
-    """Workers; none: one for each core (or as many as the cluster has room for)."""
+    """Workers; none: one for each core (or as many as the cluster has resources for)."""
     address: str = "local"
     """`local`, `in_process` (no Ray: for debugging), or the address of a Ray cluster."""
     cpus: float = Field(default=1.0, ge=0)
@@ -280,18 +287,19 @@ class StoreSettings(SettingsModel):
 
 
 class StopSettings(SettingsModel):
-    """Budgets that end a search early; the first that is reached counts. What is there is concluded
-    as at the usual end: re-scoring, summary, funnel, final program. A resume may give others."""
+    """Budgets that end a search early; the first that is reached counts. The results so far are
+    concluded as at the usual end: re-scoring, summary, funnel, final program. A resume may give
+    others."""
 
     hours: float | None = Field(default=None, ge=0)
     """Wall-clock time of the search over all its processes: tuning of the warm starts, children,
-    re-scoring between rounds; not what follows it. 0: conclude with what is there. None: no
+    re-scoring between rounds; not what follows it. 0: conclude with the results so far. None: no
     limit."""
     trainings: int | None = Field(default=None, ge=1)
     """Trainings of the search, each of one program on one task with one seed, those of the warm
     starts included; tuning, re-scoring and the funnel are not counted. None: no limit."""
     fitness: float | None = None
-    """Fitness in the search that is good enough; none: there is no such thing."""
+    """Fitness in the search that is good enough; none: no limit."""
 
 
 class ReportSettings(SettingsModel):

@@ -9,7 +9,6 @@ do not survive the forks by which Ray starts.
 
 from __future__ import annotations
 
-import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -45,6 +44,7 @@ from search.evaluation.request import (
     TaskFunction,
     settings_of,
 )
+from search.evaluation.trainings import trainings
 
 COMPILE_S = 10.0  # what compiling the training of one program may cost, in seconds
 STATEMENT_S, NUMBER_S = 1e-6, 1e-9  # what the interpreter adds per statement, and per weight in it
@@ -91,7 +91,7 @@ class Evaluator:
       hurdles: shares of a training's steps at which a request's thresholds may end it; validated
         there on the search split only.
       settings: of tasks, on top of what their names say.
-      tasks_file: a Python file that registers tasks of one's own.
+      tasks_file: a Python file that registers user-defined tasks.
       registered: such tasks as functions, as `register` takes them.
 
     Raises:
@@ -150,46 +150,7 @@ class Evaluator:
 
     def each(self, job: Job) -> Iterator[Evaluation]:
         """A job's evaluations one by one, as they are made."""
-        if job.first_seed_decides:
-            yield from self._at_best_rate(job)
-            return
-        for _, requests in itertools.groupby(job.requests, lambda request: request.rate):
-            has_failed = False
-            for request in requests:
-                evaluation = self.run(request)
-                yield evaluation
-                has_failed |= evaluation.outcome is not Outcome.COMPLETED
-                if job.stop_at_failure and has_failed:
-                    break
-            if not has_failed and not job.all_rates:
-                return
-
-    def _at_best_rate(self, job: Job) -> Iterator[Evaluation]:
-        """All rates on the first seed, then the best of them on the others; where that fails, the
-        next best."""
-        first, reached = job.seeds[0], {}
-        for rate in job.rates:
-            total = 0.0
-            for request in job.requests:
-                if (request.rate, request.seed) != (rate, first):
-                    continue
-                evaluation = self.run(request)
-                yield evaluation
-                if evaluation.outcome is not Outcome.COMPLETED:
-                    break
-                total += evaluation.fitness
-            else:
-                reached[rate] = total
-        for rate in sorted(reached, key=lambda rate: -reached[rate]):
-            for request in job.requests:
-                if request.rate != rate or request.seed == first:
-                    continue
-                evaluation = self.run(request)
-                yield evaluation
-                if evaluation.outcome is not Outcome.COMPLETED:
-                    break
-            else:
-                return
+        return trainings(job, self.run)
 
     def evaluate(
         self,

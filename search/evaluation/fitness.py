@@ -50,6 +50,8 @@ class Score:
     by_task: tuple[float, ...] = ()  # [tasks] fitness, mean over seeds; empty unless completed
     checkpoints: tuple[tuple[float, ...], ...] = ()  # [tasks, hurdles] the same at the hurdles
     rate: float = 1.0  # factor of the update that all this was reached with
+    by_seed: tuple[float, ...] = ()
+    """[seeds so far] fitness, mean over tasks, where seeds are raced for."""
 
 
 def rejected(outcome: Outcome) -> Score:
@@ -57,31 +59,63 @@ def rejected(outcome: Outcome) -> Score:
     return Score(-math.inf, outcome)
 
 
-def score_of(evaluations: Sequence[Evaluation], settings: EvaluationSettings) -> Score:
+def mean_so_far(by_seed: Sequence[float], count: int) -> float:
+    """The mean over the first seeds, the same to the bit wherever it is asked for."""
+    return fmean(by_seed[:count])
+
+
+def score_of(
+    evaluations: Sequence[Evaluation],
+    settings: EvaluationSettings,
+    start: Sequence[float] = (),
+) -> Score:
     """The weighted mean over tasks of the mean over seeds; -inf when any training did not complete.
     Of several rates the best counts of those that were tried on the most seeds.
 
-    evaluations: one for each rate, task and seed, or fewer when the last of a rate did not
-      complete or another rate was better on the first seed.
+    Args:
+      evaluations: one for each rate, task and seed, or fewer when the last of a rate did not
+        complete, another rate was better on the first seed, or a race for seeds was lost.
+      settings: tasks, weights, rates and seeds.
+      start: `by_seed` of the warm start; what the seeds that a program lacks change is the same for
+        both.
     """
     scores: list[tuple[int, Score]] = []
     for rate in settings.rates:
         if own := [evaluation for evaluation in evaluations if evaluation.rate == rate]:
-            score = replace(_at_one_rate(own, settings), rate=rate)
+            score = replace(_at_one_rate(own, settings, start), rate=rate)
             scores.append((len(own) if score.outcome is Outcome.COMPLETED else 0, score))
     # Of equal ones the first.
     return max(scores, key=lambda counted: (counted[0], counted[1].fitness))[1]
 
 
-def _at_one_rate(evaluations: Sequence[Evaluation], settings: EvaluationSettings) -> Score:
+def _at_one_rate(
+    evaluations: Sequence[Evaluation], settings: EvaluationSettings, start: Sequence[float]
+) -> Score:
     for evaluation in evaluations:
         if evaluation.outcome is not Outcome.COMPLETED or not math.isfinite(evaluation.fitness):
             failed = evaluation.outcome is not Outcome.COMPLETED
             return rejected(evaluation.outcome if failed else Outcome.DIVERGED)
+    is_race = settings.race is not None
+    by_seed = _by_seed(evaluations, settings) if is_race else ()
+    shift = 0.0
+    if is_race and len(by_seed) < len(start):
+        shift = fmean(start) - mean_so_far(start, len(by_seed))
     by_task, checkpoints = [], []
     for task in settings.tasks:
         of_task = [evaluation for evaluation in evaluations if evaluation.task == task]
         by_task.append(fmean(evaluation.fitness for evaluation in of_task))
+        if is_race:
+            by_task[-1] += shift
+            of_task = of_task[:1]  # hurdles are for the first seed then
         checkpoints.append(tuple(map(fmean, zip(*(e.checkpoints for e in of_task), strict=True))))
     fitness = fmean(by_task, settings.weights)
-    return Score(fitness, Outcome.COMPLETED, tuple(by_task), tuple(checkpoints))
+    return Score(fitness, Outcome.COMPLETED, tuple(by_task), tuple(checkpoints), by_seed=by_seed)
+
+
+def _by_seed(evaluations: Sequence[Evaluation], settings: EvaluationSettings) -> tuple[float, ...]:
+    """[seeds] the weighted mean over tasks on each."""
+    seeds = dict.fromkeys(evaluation.seed for evaluation in evaluations)
+    return tuple(
+        fmean([e.fitness for e in evaluations if e.seed == seed], settings.weights)
+        for seed in seeds
+    )

@@ -26,7 +26,7 @@ _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
 
 class InspectionError(RuntimeError):
-    """The other process could not answer; one line with the cause."""
+    """The other process could not answer; one line with the reason."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def inspect_tasks(
     if process.returncode:
         lines = [line for line in complaint.splitlines() if line.strip()]
         raise InspectionError(
-            f"the tasks cannot be looked at: {(lines or ['no reason given'])[-1]}"
+            f"the tasks cannot be inspected: {(lines or ['no reason given'])[-1]}"
         )
     return Inspection(**json.loads(answer.splitlines()[-1]))
 

@@ -12,8 +12,8 @@ from search.evaluation.request import Request
 
 
 class TooManyFailures(RuntimeError):
-    """Too many evaluations failed for reasons unrelated to the programs: one line with the
-    cause."""
+    """Too many evaluations failed for reasons unrelated to the programs; one line with the
+    reason."""
 
 
 class Purpose(StrEnum):
@@ -39,6 +39,10 @@ class Job:
     """Whether the next rate is tried after one that completed, too."""
     first_seed_decides: bool = False
     """Whether all rates are tried on the first seed, and only the best of them on the others."""
+    race: tuple[float, ...] = ()
+    """What the mean over the first 1, 2, ... seeds must be for the next one to be tried."""
+    weights: tuple[float, ...] | None = None
+    """One for each task of a seed, where its mean decides; none: all equal."""
 
     @property
     def program(self) -> Program:

@@ -26,7 +26,7 @@ SettingsByTask = Mapping[str, Mapping[str, int | float | bool | str]]
 """Settings by task name, on top of what the name says."""
 
 TaskFunction = Callable[..., Any]
-"""A function that makes a task of one's own, as proxy_tasks' `register` takes it."""
+"""A function that makes a user-defined task, as proxy_tasks' `register` takes it."""
 
 
 @dataclass(frozen=True, slots=True)

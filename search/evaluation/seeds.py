@@ -38,16 +38,16 @@ class SeedRange:
         return range(begin, begin + count)
 
 
-SEARCH = SeedRange("search", 0, 1_000, "a program's fitness in the search, which all else checks")
+SEARCH = SeedRange("search", 0, 1_000, "a program's fitness in the search")
 RESCORING = SeedRange(
-    "re-scoring", 1_000, 1_000, "the leading programs' fitness, by seeds that did not choose them"
+    "re-scoring", 1_000, 1_000, "the leading programs' fitness, on seeds that did not choose them"
 )
 ABLATION = SeedRange("ablation", 2_000, 1_000, "the differences by which removals are accepted")
 CONFIRMATION = SeedRange(
     "confirmation",
     3_000,
     1_000,
-    "an ablation's result, by seeds that no removal was accepted on",
+    "an ablation's result, on seeds on which no removal was accepted",
 )
 ABLATION_TUNING = SeedRange(
     "tuning for the ablation", 4_000, 1_000, "constants before and within an ablation"
@@ -68,11 +68,18 @@ STAGE_TUNING = SeedRange(
     "tuning in a stage", 10_000, 5_000, "constants in each stage", blocks=89, apart=10_000
 )
 STAGE = SeedRange(
-    "stage", 15_000, 5_000, "who goes on, by seeds that tuned nothing", blocks=89, apart=10_000
+    "stage",
+    15_000,
+    5_000,
+    "which programs are promoted, on seeds that tuned nothing",
+    blocks=89,
+    apart=10_000,
 )
-FINALS = SeedRange("finals", 900_000, 50_000, "the last word, by seeds that chose no finalist")
+FINALS = SeedRange(
+    "finals", 900_000, 50_000, "the final comparison, on seeds that chose no finalist"
+)
 VALIDATION = SeedRange(
-    "validation", 950_000, 50_000, "the delivered program, by seeds that no stage has used"
+    "validation", 950_000, 50_000, "the delivered program, on seeds that no stage has used"
 )
 
 RANGES = (

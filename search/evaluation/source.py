@@ -38,7 +38,7 @@ class ProxyTasks:
     """Fitness from training on the config's proxy tasks."""
 
     def __init__(self, tasks_file: str | None = None, tasks: Sequence[TaskFunction] = ()) -> None:
-        """tasks_file: a Python file that registers tasks of the user's own. It comes from the
+        """tasks_file: a Python file that registers user-defined tasks. It comes from the
         command line alone, so that a config never runs code. tasks: the same as functions, from
         Python."""
         self._tasks_file, self._tasks = tasks_file, tuple(tasks)
@@ -56,7 +56,7 @@ class ProxyTasks:
         for name in settings.settings:
             if name not in settings.tasks:
                 near = nearest(name, list(settings.tasks))
-                yield ("evaluation", "settings", name), f"is none of evaluation.tasks{near}"
+                yield ("evaluation", "settings", name), f"is not one of evaluation.tasks{near}"
         inspected = self._inspect(config).mistakes
         wrong = [name for name in settings.tasks if name in inspected]
         for name in wrong:
@@ -85,7 +85,7 @@ class ProxyTasks:
 
 
 def _later_tasks(config: Config) -> Iterator[tuple[KeyPath, str, float]]:
-    """The tasks of meta-validation and of the funnel: where they are asked for, name and scale."""
+    """The tasks of all that comes later: where they are asked for, name and scale."""
     meta, tasks = config.meta_validation, config.evaluation.tasks
     for task in tasks if meta.every else ():
         yield ("meta_validation", "scale"), task, meta.scale
@@ -93,6 +93,9 @@ def _later_tasks(config: Config) -> Iterator[tuple[KeyPath, str, float]]:
         path = "funnel", "stages", number
         for index, task in enumerate(stage.tasks or tasks):
             yield (*path, "tasks", index) if stage.tasks else (*path, "scale"), task, stage.scale
+    if config.funnel and config.ablation.scale != 1:
+        for task in tasks:
+            yield ("ablation", "scale"), task, config.ablation.scale
 
 
 def _scaled(task: str, factor: float) -> str:
@@ -149,7 +152,7 @@ def evaluation_function(
 
 @dataclass(frozen=True)
 class Function:
-    """Fitness from a factory of one's own, such as a toy's."""
+    """Fitness from any factory, such as a test's."""
 
     made: Factory
 

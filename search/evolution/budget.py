@@ -26,7 +26,7 @@ class Budget:
         self.settings, self._store = settings, store
         self._before_s = float(store.meta("searched_s") or 0.0)
         self._began = time.monotonic()
-        self.trainings = 0  # of all individuals that were told
+        self.trainings = 0  # of all individuals that were committed
         self.used_up: str | None = None  # the budget that ended the search, by name
         self._stored = last_number(store) + 1  # individuals of earlier processes
         self._reached: dict[str, int] = {}  # number of the individual, by name of the budget

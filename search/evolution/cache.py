@@ -40,7 +40,7 @@ class Cache:
     """
 
     def __init__(self, settings: CacheSettings, known: Iterable[tuple[bytes, Score]] = ()):
-        """known: cache keys and scores taken over from earlier runs."""
+        """known: cache keys and scores imported from earlier runs."""
         self._by_canonical = settings.key == "canonical"
         self._functional: dict[bytes, Entry] = {}
         self._canonical: dict[bytes, Entry] = {}
@@ -81,7 +81,7 @@ class Cache:
             self._drawn.setdefault(rescaled, drawn)
 
     def restore(self, functional: bytes, canonical: bytes) -> Entry:
-        """The entry of a program that an earlier process of this run had told."""
+        """The entry of a program that an earlier process of this run had committed."""
         return self._look_further(functional, canonical, None).entry
 
     def entry(self, functional: bytes) -> Entry:

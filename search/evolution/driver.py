@@ -1,7 +1,7 @@
 """The loop of a search: ask, hash, look up, submit, tell, store; workers only evaluate.
 
 Everything that a config decides happens in order of birth, so the store's rows are the same
-whatever the workers do; and whatever was told can be put back from them (see resume.py).
+whatever the workers do; and whatever was committed can be put back from them (see resume.py).
 """
 
 from __future__ import annotations
@@ -24,13 +24,15 @@ from search.evolution.counters import Statistics
 from search.evolution.evolution import Child, Repeats
 from search.evolution.hurdles import ThresholdTracker, may_be_audited
 from search.evolution.meta_validation import MetaValidation
-from search.evolution.niches import functional_hash, needed_states, niche_of
-from search.evolution.rates import at_rate, rescaled
+from search.evolution.niches import Population, functional_hash, needed_states, niche_of
+from search.evolution.racing import race
+from search.evolution.rates import at_rate, has_parents_statements, rescaled
 from search.evolution.resume import (
     arrived,
     restore_round,
     restored_cache,
     restored_programs,
+    start_by_seed,
     unaudited,
 )
 from search.stopping import Stopped, at_once
@@ -48,7 +50,7 @@ FAILURES = 20  # in a row are not the programs' own
 
 @dataclass(slots=True)
 class PendingChild:
-    """A child that is born and not told."""
+    """A child that is born and not committed."""
 
     child: Child
     lookup: Lookup
@@ -87,7 +89,8 @@ class Driver:
         self._polled = 0.0
         self.cache = restored_cache(store, config)
         self._programs = restored_programs(store)  # rows of programs by functional hash
-        self._arrived = arrived(store)  # evaluations by number, not yet told
+        self._arrived = arrived(store)  # evaluations by number, not yet committed
+        self._start_by_seed = start_by_seed(store, config)
         for number, text in unaudited(store, config):
             self.pool.submit(self._job(number, Purpose.AUDIT, program=parse(text)))
 
@@ -179,21 +182,51 @@ class Driver:
         if child.index < 0:
             job = self._job(child.number, Purpose.SEARCH, program=lookup.live, rates=(1.0,))
         else:
-            least = self._thresholds(child, repeats)
-            job = self._job(child.number, Purpose.SEARCH, program=lookup.live, thresholds=least)
+            job = self._job(
+                child.number,
+                Purpose.SEARCH,
+                program=lookup.live,
+                thresholds=self._thresholds(child, repeats),
+                race=self._race(child, repeats),
+                rates=self._rates(child),
+            )
         self.pool.submit(job)
 
     def _thresholds(self, child: Child, repeats: Repeats) -> Thresholds:
         """The fitness that a child must reach at the hurdles, by the niche that it belongs to."""
-        settings = self.config.evolution
-        niche = niche_of(settings, needed_states(child.mutation.analysis))
-        population = repeats.evolutions[child.repeat].niches.populations[niche]
+        niche, population = self._niche(child, repeats)
         if (tracker := self._trackers.get((child.repeat, niche))) is None:
-            least = settings.niches.hurdle_members if settings.niches else 1
-            tracker = ThresholdTracker(population.size, self._hurdles, least)
+            tracker = ThresholdTracker(population.size, self._hurdles, self._least_members)
             self._trackers[child.repeat, niche] = tracker
         scores = (individual.score for individual in reversed(population.individuals))
         return tracker.thresholds(scores, population.taken_in)
+
+    def _rates(self, child: Child) -> tuple[float, ...]:
+        """The rates that a child is tried at."""
+        settings = self.config.evaluation
+        if settings.rates_when == "changed" and has_parents_statements(child):
+            return settings.rates[:1]
+        return settings.rates
+
+    def _race(self, child: Child, repeats: Repeats) -> tuple[float, ...]:
+        """What a child's mean so far must be for its next seed, by the niche that it belongs to."""
+        settings = self.config.evaluation
+        if settings.race is None:
+            return ()
+        _, population = self._niche(child, repeats)
+        scores = [individual.score for individual in population.individuals]
+        return race(scores, quantile=settings.race, seeds=settings.seeds, least=self._least_members)
+
+    def _niche(self, child: Child, repeats: Repeats) -> tuple[int, Population]:
+        """The niche that a child belongs to, by number, and its members as the child sees them."""
+        niche = niche_of(self.config.evolution, needed_states(child.mutation.analysis))
+        return niche, repeats.evolutions[child.repeat].niches.populations[niche]
+
+    @property
+    def _least_members(self) -> int:
+        """Members with a fitness that a niche must have before it asks anything of children."""
+        niches = self.config.evolution.niches
+        return niches.hurdle_members if niches else 1
 
     def _job(
         self,
@@ -202,13 +235,16 @@ class Driver:
         *,
         program: Program,
         thresholds: Thresholds = (),
+        race: tuple[float, ...] = (),
         rates: Sequence[float] = (),
     ) -> Job:
         """A program's trainings on the search's tasks and seeds, rate by rate (none given: all). In
         the search the first that fails ends those of a rate: what comes after cannot mend it."""
         settings, is_search = self.config.evaluation, purpose is Purpose.SEARCH
+        checked = self._seeds if settings.race is None else self._seeds[:1]  # at the hurdles
+        checked = checked if thresholds else ()
         requests = tuple(
-            Request(at, task, seed, SEARCH, thresholds[i] if thresholds else (), rate)
+            Request(at, task, seed, SEARCH, thresholds[i] if seed in checked else (), rate)
             for rate, at in ((rate, at_rate(program, rate)) for rate in rates or settings.rates)
             for i, task in enumerate(settings.tasks)
             for seed in self._seeds
@@ -219,7 +255,9 @@ class Driver:
             requests,
             stop_at_failure=is_search,
             all_rates=not is_search,
-            first_seed_decides=is_search and settings.rates_when == "always",
+            first_seed_decides=is_search and settings.rates_when != "failed",
+            race=race,
+            weights=settings.weights,
         )
 
     def _collect(self, timeout_s: float) -> None:
@@ -255,7 +293,7 @@ class Driver:
         self._failing.clear()
 
     def _keep(self, result: Result) -> None:
-        """Stores a result; a search's waits to be told."""
+        """Stores a result; a search's waits to be committed."""
         job, evaluations = result.job, result.evaluations
         if result.failure:
             evaluations = (Evaluation("", job.seeds[0], float("-inf"), Outcome.FAILED, 0),)
@@ -263,11 +301,13 @@ class Driver:
             self.store.add(evaluation_row(job.number, job.purpose, evaluation))
         if job.purpose is Purpose.SEARCH:
             score = self._settle(self._evaluated.pop(job.number), evaluations)
+            if job.number == 0:
+                self._start_by_seed = score.by_seed
             self.statistics.count_evaluation(evaluations, score.outcome)
 
     def _settle(self, lookup: Lookup, evaluations: tuple[Evaluation, ...]) -> Score:
-        score = lookup.entry.score = score_of(evaluations, self.config.evaluation)
-        lookup.entry.trainings = len(evaluations)
+        score = score_of(evaluations, self.config.evaluation, self._start_by_seed)
+        lookup.entry.score, lookup.entry.trainings = score, len(evaluations)
         return score
 
     def _tell(self, repeats: Repeats) -> bool:

@@ -1,4 +1,4 @@
-"""Takes over evaluations of earlier runs on the same tasks, so that nothing is trained again."""
+"""Imports evaluations of earlier runs on the same tasks, so that nothing is trained again."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from search.storage.queries import programs
 from search.storage.store import Reader, Store
 
 _TRAINED = (Outcome.COMPLETED, Outcome.DIVERGED)
-_SAME = ("tasks", "settings", "weights", "seeds", "engine")  # what a fitness depends on
+_SAME = ("tasks", "settings", "weights", "seeds", "race", "engine")  # what a fitness depends on
 
 
-def take_over(store: Store, config: Config) -> list[str]:
+def import_evaluations(store: Store, config: Config) -> list[str]:
     """Copies the scores of `cache.runs` into a new run, once; returns warnings.
 
-    Only what was trained to its end or diverged: the rest depends on the population of its time.
+    Only what was trained to its end, on all seeds, or diverged: the rest depends on the population
+    of its time.
 
     Raises:
       StoreError: such a run does not exist, or its tasks, seeds or hurdles are others.
@@ -53,7 +54,7 @@ def _scores(
     if other.meta("tasks") != store.meta("tasks"):
         differences.append("data")
     if (other.meta("functions") or "{}") != (store.meta("functions") or "{}"):
-        raise StoreError(f"cache.runs: {run} has other functions of one's own (--functions-file)")
+        raise StoreError(f"cache.runs: {run} uses other user-defined functions (--functions-file)")
     if differences:
         named = ", ".join(f"evaluation.{name}" for name in differences)
         raise StoreError(f"cache.runs: {run} differs in {named}")
@@ -61,5 +62,8 @@ def _scores(
     for row in programs(other):
         score = cache.entry(row.functional).score
         key = row.canonical if config.cache.key == "canonical" else row.functional
-        if score is not None and key is not None and score.outcome in _TRAINED:
-            yield key, score
+        if score is None or key is None or score.outcome not in _TRAINED:
+            continue
+        if 0 < len(score.by_seed) < config.evaluation.seeds:
+            continue
+        yield key, score

@@ -196,6 +196,7 @@ class Repeats:
         self,
         settings: EvolutionSettings,
         seed: int,
+        *,
         round_number: int,
         starts: Sequence[Program],
         first_number: int,

@@ -1,4 +1,4 @@
-"""Hurdles: which fitness a training must have reached part of the way, from told results only.
+"""Hurdles: which fitness a training must have reached part of the way, from committed results only.
 
 The reference is the population as the child sees it, so thresholds, and with them the whole
 history, follow from the config. What is wrongly rejected is measured by audits: a few rejected

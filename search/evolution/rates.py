@@ -29,6 +29,17 @@ def at_rate(program: Program, rate: float) -> Program:
     return replace(program, statements=(*program.statements, scaled))
 
 
+def has_parents_statements(child: Child) -> bool:
+    """Whether its program differs from its parent's by constants alone."""
+    if child.parent is None:
+        return False
+    return _blank(child.mutation.program) == _blank(child.parent.program)
+
+
+def _blank(program: Program) -> Program:
+    return program.with_constants([0.0] * len(program.constants()))
+
+
 def rescaled(child: Child, rate: float, drawn: bytes) -> Child:
     """A child as it joins the population, from the child as it was drawn.
 
@@ -53,8 +64,8 @@ class _Trace:
 
     def _assigned(self, name: str, before: int) -> int | None:
         """The last statement before another that assigns a variable; None: it is an input."""
-        found = (i for i in reversed(range(before)) if self.statements[i].target == name)
-        return next(found, None)
+        earlier = (i for i in reversed(range(before)) if self.statements[i].target == name)
+        return next(earlier, None)
 
     def _factor_of(self, name: str, before: int) -> Constant | None:
         """The constant factor of a variable that is read once; None: there is none."""
@@ -71,9 +82,9 @@ class _Trace:
         for slot in slots:
             if not isinstance(statement.arguments[slot], str):
                 continue
-            found = self._factor_of(str(statement.arguments[slot]), index)
-            if found is not None:
-                return found
+            factor = self._factor_of(str(statement.arguments[slot]), index)
+            if factor is not None:
+                return factor
         return None
 
     def _readers(self, index: int) -> int:

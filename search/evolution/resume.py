@@ -1,4 +1,4 @@
-"""Puts a search back as it was after the last individual that was told, from the store's rows."""
+"""Puts a search back as it was after the last committed individual, from the store's rows."""
 
 from __future__ import annotations
 
@@ -22,8 +22,14 @@ from search.storage.store import Reader
 
 
 def arrived(store: Reader) -> queries.Evaluations:
-    """Evaluations that are paid for and whose individual is not told."""
+    """Evaluations that are paid for and whose individual is not committed."""
     return queries.evaluations(store, Purpose.SEARCH, first=queries.last_number(store) + 1)
+
+
+def start_by_seed(store: Reader, config: Config) -> tuple[float, ...]:
+    """`by_seed` of the first warm start; empty before it is evaluated, or where it never was."""
+    first = queries.evaluations(store, Purpose.SEARCH, last=0).get(0)
+    return score_of(first, config.evaluation).by_seed if first else ()
 
 
 def restored_programs(store: Reader) -> dict[bytes, int]:
@@ -32,10 +38,11 @@ def restored_programs(store: Reader) -> dict[bytes, int]:
 
 
 def restored_cache(store: Reader, config: Config) -> Cache:
-    """The scores of all programs that were told."""
+    """The scores of all committed programs."""
     imported = ((row.key, imported_score(row)) for row in queries.imported(store))
     cache = Cache(config.cache, imported)
     told = queries.evaluations(store, Purpose.SEARCH, last=queries.last_number(store))
+    start = start_by_seed(store, config)
     for row in queries.programs(store):
         entry = cache.restore(row.functional, row.canonical)
         if entry.score is None:
@@ -43,7 +50,7 @@ def restored_cache(store: Reader, config: Config) -> Cache:
             if row.evaluated is None:
                 entry.score = rejected(outcome_of(row.outcome))
             elif row.evaluated in told:
-                entry.score = score_of(told[row.evaluated], config.evaluation)
+                entry.score = score_of(told[row.evaluated], config.evaluation, start)
             else:
                 raise StoreError(f"{store.path}: program {row.id} has no evaluation")
         if row.evaluated is not None and row.behavioural is not None:
@@ -74,7 +81,7 @@ def unaudited(store: Reader, config: Config) -> list[tuple[int, str]]:
 
 
 def restore_round(repeats: Repeats, store: Reader, cache: Cache) -> None:
-    """Tells a round again what it was told before, without drawing its children again."""
+    """Gives a round again the results that it had, without drawing its children again."""
     settings = repeats.settings
     keep = settings.population + settings.window
     texts: dict[int, ProgramText] = {}
@@ -146,11 +153,11 @@ def _tell_start(repeats: Repeats, row: queries.Birth, *, program: Program, cache
         raise StoreError(f"individual {number}: expected another warm start")
     score = _score(cache, row.functional)
     if program.frozen != start.mutation.program.frozen:
-        raise StoreError(f"individual {number}: other statements are frozen than before")
+        raise StoreError(f"individual {number}: its frozen statements have changed")
     if score.rate != 1.0 and program != start.mutation.program:
         start = rescaled(start, score.rate, row.functional)
     elif start.mutation.analysis.functional_hash != row.functional and score.rate == 1.0:
-        raise StoreError(f"individual {number}: the warm start is another program than before")
+        raise StoreError(f"individual {number}: the warm start has changed")
     repeats.tell(start, score)
 
 

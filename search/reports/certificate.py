@@ -9,6 +9,7 @@ from typing import Any
 
 from programs import Program
 from programs.simplify import Simplification, as_dict, as_markdown
+from programs.simplify.certificate import code_block
 from search.reports.measurements import comparison_in_full
 from search.reports.tables import finite_or_none, markdown_table
 from search.shortening.ablation import Ablation, Change
@@ -20,7 +21,7 @@ def certificate(done: ShorteningResult) -> str:
     """The whole way as a page to read."""
     lines = _head(done.exact.original, done.program, done.constants.value)
     if done.original is not None:
-        lines += ["With the constants tuned to the tasks:", "", *_code(done.again.program)]
+        lines += ["With the constants tuned on the tasks:", "", *code_block(done.again.program)]
     return "\n".join([*lines, _deeper(as_markdown(done.exact)), *_after_exact_passes(done)])
 
 
@@ -39,10 +40,10 @@ def _head(before: Program, after: Program, remark: str) -> list[str]:
         "",
         f"{len(before)} to {len(after)} statements, {states}. {remark}",
         "",
-        *_code(before),
+        *code_block(before),
         "became",
         "",
-        *_code(after),
+        *code_block(after),
     ]
 
 
@@ -50,12 +51,12 @@ def _after_exact_passes(done: ShorteningResult) -> list[str]:
     lines = []
     if done.tuned is not None:
         lines += [
-            "## Tuned to the tasks",
+            "## Constants tuned on the tasks",
             "",
             f"{done.tuned.draws} draws of the constants; the best has mean fitness "
             f"{done.tuned.fitness:.6g} on the tuning seeds.",
             "",
-            *_code(done.tuned.program),
+            *code_block(done.tuned.program),
         ]
     return [*lines, *_ablation(done.ablation), _deeper(as_markdown(done.again))]
 
@@ -79,7 +80,7 @@ def _ablation(done: Ablation) -> list[str]:
         "",
         *markdown_table(rows),
         "",
-        *_code(done.program),
+        *code_block(done.program),
     ]
 
 
@@ -90,10 +91,6 @@ def _measured(measured: TaskComparison) -> str:
 
 def _deeper(markdown: str) -> str:
     return "\n".join(f"#{line}" if line[:1] == "#" else line for line in markdown.split("\n"))
-
-
-def _code(program: Program) -> list[str]:
-    return ["```python", str(program).rstrip(), "```", ""]
 
 
 def step_line(step: Step) -> str:
@@ -114,7 +111,7 @@ def result_lines(done: ShorteningResult) -> list[str]:
     for change in done.ablation.changes:
         if change.verdict is Verdict.ACCEPTED:
             removed.append(change.what)
-        elif change.verdict is Verdict.UNCONFIRMED:  # the next round begins anew
+        elif change.verdict is Verdict.UNCONFIRMED:  # the next round starts again
             removed.clear()
     return [
         f"{len(done.exact.original)} statements; {len(done.exact.program)} after the exact "

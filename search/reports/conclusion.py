@@ -79,7 +79,7 @@ def heading(winner: Winner) -> str:
     if winner.stage:
         return (
             f"Final program, not confirmed: made from {winner.name} as tuned for stage "
-            f"{winner.stage}, which came furthest in the funnel with as many states."
+            f"{winner.stage}, the last stage reached with as many states."
         )
     return (
         f"Final program, not confirmed: made from {winner.name}, the search's best, which the "

@@ -17,5 +17,5 @@ def ended_early(name: str, budget: Budget, statistics: Statistics) -> str:
     setting = f"stop.{name}: {getattr(budget.settings, name):,.6g}"
     return (
         f"Stopped {what} ({setting}), with {statistics.individuals:,} individuals; concluding with "
-        f"what is there. To search on later, resume it with a larger stop.{name}, or null."
+        f"the results so far. To continue it later, resume it with a larger stop.{name}, or null."
     )

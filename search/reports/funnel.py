@@ -18,14 +18,15 @@ REPORT = "funnel.md"
 def table(stages: Sequence[StageResult]) -> str:
     """The funnel as text, one row per stage."""
     head = (
-        "stage", "tasks", "candidates", "promoted", "best", "fitness", "minus hardest baseline", "p"
+        "stage", "tasks", "candidates", "promoted", "best", "fitness", "minus strongest baseline",
+        "p",
     )  # fmt: skip
     return columns([head, *map(_stage_row, stages)])
 
 
 def markdown(stages: Sequence[StageResult]) -> list[str]:
     """The funnel as a Markdown table, one row per program and stage."""
-    rows = [("stage", "program", "fitness", "minus hardest baseline", "p", "goes on")]
+    rows = [("stage", "program", "fitness", "minus strongest baseline", "p", "promoted")]
     for stage in stages:
         for entry in (*stage.baselines, *stage.entries):
             row = stage.name, entry.name, mean_fitness(entry.fitness)
@@ -33,11 +34,11 @@ def markdown(stages: Sequence[StageResult]) -> list[str]:
                 rows.append((*row, "baseline", "", ""))
             else:
                 difference = f"{interval(entry.against)} ({entry.baseline})"
-                rows.append((*row, difference, f"{entry.p:.2g}", goes_on(stage, entry)))
+                rows.append((*row, difference, f"{entry.p:.2g}", promotion(stage, entry)))
     return markdown_table(rows)
 
 
-def goes_on(stage: StageResult, entry: StageEntry) -> str:
+def promotion(stage: StageResult, entry: StageEntry) -> str:
     """Whether a candidate was promoted, and why."""
     if entry.promoted:
         return "yes" if stage.beat else "yes: among the best, not tested"

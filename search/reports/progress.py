@@ -73,6 +73,7 @@ class View:
         kind: str,
         statistics: Statistics,
         pool: Pool,
+        *,
         file: TextIO | None = None,
     ):
         """kind: one of KINDS, or LOG."""

@@ -36,18 +36,18 @@ def summary(
     yield ""
     yield "Hall of fame (the fittest of each number of live statements that no shorter one equals):"
     yield from fame(store, finalists)
-    yield f"Their texts: python -m search.inspect {store.run_dir} show INDIVIDUAL"
+    yield f"Their program texts: python -m search.inspect {store.run_dir} show INDIVIDUAL"
     yield ""
     if config.evolution.niches is not None:
         yield "Front (better than all that need no more states and no more live statements):"
         yield from front_lines(store)
         command = f"python -m search.inspect {store.run_dir} front --simplify"
-        yield f"Their best as text, simplified: {command}"
+        yield f"The best for each number of states, simplified: {command}"
         yield ""
     if meta := curve_lines(curves(store, config.meta_validation), config.meta_validation):
         yield from [*meta, ""]
     run_dir = store.run_dir
-    yield f"Everything is in {run_dir}; look around with: python -m search.inspect {run_dir}"
+    yield f"Everything is in {run_dir}; to explore it: python -m search.inspect {run_dir}"
 
 
 def figures(store: Reader, s: Statistics) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A screen that is drawn anew every now and then."""
+"""A screen that is redrawn every now and then."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EVERY_S = 2.0
 
 
 def watch(draw: Callable[[], str], title: str) -> NoReturn:
-    """Shows a text and draws it anew in its place, until the process is interrupted.
+    """Shows a text and redraws it, until the process is interrupted.
 
     What does not fit is cut at the end. Raises whatever `draw` raises.
     """

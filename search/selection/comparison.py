@@ -164,4 +164,5 @@ def tolerance(fitness: Sequence[float], settings: AblationSettings) -> float:
     """Loss that counts as none beside a program with this fitness, by seed; failed seeds aside."""
     finite = [value for value in fitness if math.isfinite(value)]
     spread = stdev(finite) if len(finite) > 1 else 0.0
-    return settings.tolerance or max(spread * settings.tolerance_sd, NO_LESS_THAN)
+    loss = settings.tolerance or max(spread * settings.tolerance_sd, NO_LESS_THAN)
+    return min(loss, settings.tolerance_most or loss)

@@ -21,7 +21,7 @@ class StageEntry:
     name: str
     program: Program  # with the constants that this stage's tuning gave it
     fitness: tuple[float, ...]  # [seeds] on fresh seeds, mean over tasks
-    against: Comparison | None  # with the hardest baseline; None for a baseline
+    against: Comparison | None  # with the strongest baseline; None for a baseline
     baseline: str = ""  # that baseline's name
     p: float = 1.0  # of `against`; adjusted for the number of finalists in the finals
     promoted: bool = False

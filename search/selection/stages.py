@@ -1,4 +1,4 @@
-"""The funnel's stages: tune, score on fresh seeds, let those go on that beat the baselines.
+"""The funnel's stages: tune, score on fresh seeds, promote those that beat the baselines.
 
 A candidate comes with constants that thousands of evaluations have chosen. So that it is not
 confirmed for these alone, the baselines are tuned broadly before the first stage, and a candidate
@@ -37,7 +37,7 @@ from search.selection.tuning import TuningResult, most_trainings, tune
 
 @dataclass(frozen=True)
 class Entrants:
-    """Who is compared with whom; names differ."""
+    """The programs that are compared; names differ."""
 
     baselines: tuple[NamedProgram, ...]
     candidates: tuple[NamedProgram, ...]
@@ -59,7 +59,7 @@ class Entrants:
 
 @dataclass(frozen=True)
 class PromotionRule:
-    """Who goes on from a stage: the best of those that pass."""
+    """The programs promoted from a stage: the best of those that pass."""
 
     level: float  # of the comparison with each baseline
     beat: bool  # whether every baseline must be beaten
@@ -74,7 +74,7 @@ class PromotionRule:
         return -self.memory_margin
 
     def best(self, passing: Sequence[StageEntry]) -> set[str]:
-        """Names of those that go on."""
+        """Names of those that are promoted."""
         kept: list[StageEntry] = []
         for entry in sorted(passing, key=lambda e: -e.mean):
             rivals = [k for k in kept if self.memory_margin is None or k.states == entry.states]
@@ -94,7 +94,7 @@ def run_stages(
     begin: Callable[[str, Expected], None] = lambda *_: None,
     done: Callable[[StageResult], None] = lambda _: None,
 ) -> FunnelResult:
-    """Candidates through all stages; ends early when none goes on.
+    """Candidates through all stages; ends early when none is promoted.
 
     Args:
       objective: the search's; a stage takes its tasks at the stage's scale, or tasks of its own
@@ -179,7 +179,7 @@ def _finals(
     settings: FunnelSettings,
     begin: Callable[[str, Expected], None],
 ) -> StageResult:
-    """The last word, on seeds that nothing was chosen by."""
+    """The final comparison, on seeds that chose nothing."""
     finals = settings.finals
     rule = PromotionRule(
         finals.level,
@@ -244,8 +244,8 @@ def _against_all(
         for baseline in baselines
     ]
     worst = worst_case(against)
-    hardest = baselines[against.index(worst)]
-    return StageEntry(*named, fitness, worst, hardest.name, worst.p)
+    strongest = baselines[against.index(worst)]
+    return StageEntry(*named, fitness, worst, strongest.name, worst.p)
 
 
 def _of_head_start(

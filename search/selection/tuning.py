@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from scipy.stats import qmc
 
-from programs import Constant, InvalidProgram, Program, analyse, live_across_steps
+from programs import Constant, Program, is_valid, live_across_steps
 from programs.draws import child_rng, standard_normal, uniform_index
 from search.config.selection import TuningSettings
 from search.selection.objective import Objective
@@ -151,7 +151,7 @@ def broad_draws(program: Program, count: int, seed: int) -> list[Program]:
             else:
                 value = constant.value * WIDEST ** (2 * x - 1)
             draw = draw.with_constant(constant, float(f"{value:.8g}"))
-        if _is_valid(draw):
+        if is_valid(draw):
             draws.append(draw)
     return draws
 
@@ -181,17 +181,9 @@ class _Nearby:
                 break
             centre = centres[uniform_index(rng, len(centres))]
             draw = redrawn(centre, self.spreads[uniform_index(rng, len(self.spreads))], rng)
-            if draw not in known and draw not in new and _is_valid(draw):
+            if draw not in known and draw not in new and is_valid(draw):
                 new.append(draw)
         return new
-
-
-def _is_valid(program: Program) -> bool:
-    try:
-        analyse(program)
-    except InvalidProgram:
-        return False
-    return True
 
 
 def redrawn(program: Program, spread: float, rng: random.Random) -> Program:

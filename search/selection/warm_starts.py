@@ -1,4 +1,4 @@
-"""The programs that a search begins with: as they are written, or tuned to its tasks first."""
+"""The programs that a search begins with: as they are written, or tuned on its tasks first."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from search.workers.pool import Pool
 def warm_starts(
     config: Config,
     store: Store,
+    *,
     pool: Pool,
     fingerprints: Mapping[str, str],
-    *,
     show: Callable[[Progress], None] = lambda _: None,
     stopping: Callable[[], int | None] = lambda: None,
 ) -> list[Program]:

@@ -1,1 +1,1 @@
-"""A program made short: by measurement and by proof."""
+"""Shortening a program, by measurement and by proof."""

@@ -28,7 +28,7 @@ from search.evaluation.seeds import ABLATION, ABLATION_TUNING, CONFIRMATION
 from search.selection.objective import Objective
 from search.selection.tuning import tune
 from search.shortening.judge import Judge, TaskComparison, Verdict
-from search.shortening.removals import Removal, Simplify, are_twins, removals, tidied
+from search.shortening.removals import Removal, Simplify, are_twins, peephole, removals
 
 ROUNDS = 3  # of ablation and confirmation
 
@@ -72,7 +72,7 @@ def ablate(
     settings: AblationSettings,
     original: Program | None = None,
     proposal: Program | None = None,
-    simplify: Simplify = tidied,
+    simplify: Simplify = peephole,
     show: Callable[[Change], None] = lambda _: None,
 ) -> Ablation:
     """The program without what makes no measurable difference on the tasks.

@@ -1,4 +1,4 @@
-"""The winner made short, as far as it stays as good as it was where the funnel ended."""
+"""The winner shortened, as far as it stays as good as it was where the funnel ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from search.config.selection import (
 from search.selection.families import is_variant
 from search.selection.finalists import Finalist
 from search.selection.objective import Objective
-from search.selection.results import FunnelResult, NamedProgram, states_of
+from search.selection.results import FunnelResult, NamedProgram, StageEntry, states_of
 from search.selection.update_form import UpdateForm, update_form
 from search.selection.validation import Validation, validate
 from search.shortening.judge import Untrainable
@@ -34,6 +34,14 @@ class Winner:
     confirmed: bool  # by the funnel; else it is the search's best
     margin: float = 0.0  # below 0: confirmed as not worse by this, with fewer states
     stage: str = ""  # not confirmed, but the best there with as many states
+    shown: float | None = None  # confirmed to be above the margin by this at least
+
+    def keeping_gain(self, ablation: AblationSettings) -> AblationSettings:
+        """The settings with a tolerance that leaves at least half of what was shown."""
+        if not self.shown or self.shown <= 0:
+            return ablation
+        most = min(self.shown / 2, ablation.tolerance_most or self.shown)
+        return ablation.model_copy(update={"tolerance_most": most})
 
     @property
     def states(self) -> int:
@@ -55,10 +63,7 @@ def winners(
     furthest in the funnel, or else the best finalist or candidate, the one nearest to the baselines
     first.
     """
-    confirmed = [
-        Winner(e.name, e.program, True, min(e.against.margin, 0.0) if e.against else 0.0)
-        for e in funnel.confirmed
-    ]
+    confirmed = [_confirmed(entry) for entry in funnel.confirmed]
     unconfirmed = [
         *(
             Winner(f"individual {f.leader.number}", f.leader.program.unfrozen(), False)
@@ -86,6 +91,14 @@ def winners(
             w.states if w.confirmed else (order.index(w.name) if w.stage else len(order)),
         ),
     )
+
+
+def _confirmed(entry: StageEntry) -> Winner:
+    against = entry.against
+    if against is None:
+        return Winner(entry.name, entry.program, True)
+    margin, shown = min(against.margin, 0.0), against.low - against.margin
+    return Winner(entry.name, entry.program, True, margin, shown=shown)
 
 
 class Route(Enum):
@@ -160,6 +173,7 @@ class Check:
         ablation: AblationSettings,
     ) -> Check:
         """objective: the search's, for a funnel without stages."""
+        ablation = winner.keeping_gain(ablation)
         if not funnel.stages:
             return cls(winner, (), objective.scaled(1), finals, ablation)
         last = funnel.stages[-1]

@@ -14,7 +14,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from programs import Constant, InvalidProgram, Program, Statement, analyse, live_across_steps
+from programs import (
+    Constant,
+    InvalidProgram,
+    Program,
+    Statement,
+    analyse,
+    is_valid,
+    live_across_steps,
+)
 from programs.behaviour import Screening, behaviour
 from programs.canonical import canonical_hash
 from programs.simplify.naming import to_program
@@ -24,7 +32,7 @@ Simplify = Callable[[Program], Program]
 NEUTRAL = (0.0, 1.0)
 
 
-def tidied(program: Program) -> Program:
+def peephole(program: Program) -> Program:
     """The program without what has no effect: x * 1, x + 0, interp(x, y, 0), ...; a millisecond.
 
     Raises InvalidProgram when nothing is left of the update, or of a state, but a constant.
@@ -49,7 +57,7 @@ class Removal:
     program: Program
     edit: Edit | None = None  # None: it was not made by editing
 
-    def with_constants_of(self, twin: Program, simplify: Simplify = tidied) -> Program | None:
+    def with_constants_of(self, twin: Program, simplify: Simplify = peephole) -> Program | None:
         """The same removal from `twin`, the program before it with other constants; None where that
         is not known."""
         if self.edit is None:
@@ -69,7 +77,7 @@ def are_twins(one: Program, other: Program) -> bool:
     return blank[0] == blank[1]
 
 
-def removals(program: Program, simplify: Simplify = tidied) -> list[Removal]:
+def removals(program: Program, simplify: Simplify = peephole) -> list[Removal]:
     """Distinct shorter programs one removal away: states first, then in the program's order.
 
     Left out is what is invalid, or seen at once to give non-finite numbers, to ignore the gradient
@@ -79,9 +87,7 @@ def removals(program: Program, simplify: Simplify = tidied) -> list[Removal]:
     tried = {canonical_hash(program)}
     for what, edit in _edits(program):
         edited = edit(program)
-        try:
-            analyse(edited)
-        except InvalidProgram:
+        if not is_valid(edited):
             continue
         edited = live_across_steps(edited)
         key = canonical_hash(edited)
@@ -124,15 +130,7 @@ def knocked_out(program: Program, index: int) -> dict[str, Program]:
     variants = {"dropped": _without_statement(program, index)}
     for j, argument in enumerate(statement.arguments):
         variants.setdefault(f"replaced by {argument}", _with_argument_alone(program, index, j))
-    return {how: rest for how, rest in variants.items() if _is_valid(rest)}
-
-
-def _is_valid(program: Program) -> bool:
-    try:
-        analyse(program)
-    except InvalidProgram:
-        return False
-    return True
+    return {how: rest for how, rest in variants.items() if is_valid(rest)}
 
 
 def _without_state(program: Program, state: str) -> Program:

@@ -21,10 +21,9 @@ class Origin(Enum):
     """Where a shortened program's constants are from."""
 
     UNTUNED = "Its constants were not tuned."
-    ORIGINAL = "Its constants are those that it came with, not the ones tuned to the tasks."
+    ORIGINAL = "It has its original constants, not the ones tuned on the tasks."
     TUNED = (
-        "Its constants are the ones tuned to the tasks: which of those that it came with stand "
-        "behind each of them is not known."
+        "It has the constants tuned on the tasks; they cannot be traced back to its original ones."
     )
 
 
@@ -41,7 +40,7 @@ class ShorteningResult:
 
     @property
     def program(self) -> Program:
-        """The result, with the constants it came with where that is possible."""
+        """The result, with its original constants where that is possible."""
         return self.again.program if self.original is None else self.original
 
     @property
@@ -68,6 +67,7 @@ def shorten(
     """Exact passes, tuning, ablation, exact passes again.
 
     Args:
+      objective: the tasks as they are; `ablation.scale` makes their trainings longer.
       tuning: none: the constants are left as they are.
       shrinking: evolution without insertion proposes a program first, the paper's way; it is
         accepted if it passes the same test as a removal.
@@ -76,6 +76,8 @@ def shorten(
     Raises:
       InvalidProgram: the program is not valid. Untrainable: it does not train on the tasks.
     """
+    if ablation.scale != 1:
+        objective = objective.scaled(ablation.scale)
     exact = simplify(program)
     show(exact)
     start, tuned = exact.program, None

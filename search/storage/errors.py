@@ -14,7 +14,7 @@ _MORE_CONTROLS = dict.fromkeys(range(0x80, 0xA0))
 
 
 def printable(raw: bytes) -> str:
-    """Text without control characters: a run directory may be a stranger's, and what is printed
+    """Text without control characters: a run directory may be untrusted, and what is printed
     from it must not steer a terminal."""
     text = raw.translate(None, _CONTROLS).decode(errors="replace")
     return text if text.isascii() else text.translate(_MORE_CONTROLS)

@@ -37,15 +37,15 @@ class Facts(NamedTuple):
 
 def facts(store: Reader, number: int) -> Facts:
     """Raises StoreError if there is no such individual."""
-    found = store.rows(
+    rows = store.rows(
         "SELECT number, repeat, child, parent, mutation, attempts, statements, individuals.live,"
         " reuse, programs.id, evaluated, functional, states, rate, fitness, outcome, text"
         " FROM individuals JOIN programs ON programs.id = program WHERE number = ?",
         (number,),
     )
-    if not found:
+    if not rows:
         raise StoreError(f"there is no individual {number}")
-    return Facts(*found[0])
+    return Facts(*rows[0])
 
 
 def first_with_program(store: Reader, program: int) -> int:

@@ -1,4 +1,4 @@
-"""Files in a run directory, which may be a stranger's: nothing is written through a link."""
+"""Files in a run directory, which may be untrusted: nothing is written through a link."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def locked(run_dir: Path) -> BinaryIO:
     except OSError:
         owner = printable(file.read(200)).strip() or "unknown"
         file.close()
-        raise StoreError(f"{run_dir}: another process searches here ({owner})") from None
+        raise StoreError(f"{run_dir}: in use by another process ({owner})") from None
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
     return file

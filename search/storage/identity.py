@@ -1,4 +1,4 @@
-"""What a run directory says of itself, so that nothing else is continued in its name."""
+"""The identity of a search, in its run directory: no other search is continued there."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ PACKAGES = ("jax", "jaxlib", "numpy", "optax", "ray")
 
 def versions() -> dict[str, str]:
     """What a fitness may depend on besides the config: equal bits need equal versions."""
-    found = {name: metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), **found, "processor": _processor()}
+    packages = {name: metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **packages, "processor": _processor()}
 
 
 def _processor() -> str:
@@ -38,7 +38,9 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def identify(store: Store, config: Config, fingerprints: dict[str, str], resume: bool) -> list[str]:
+def check_identity(
+    store: Store, config: Config, *, fingerprints: dict[str, str], resume: bool
+) -> list[str]:
     """Writes what a new run is, or checks that an old one is the same; returns warnings.
 
     A directory whose search has no results yet is as good as new.
@@ -62,7 +64,7 @@ def identify(store: Store, config: Config, fingerprints: dict[str, str], resume:
         store.set_meta("config", dumps(config))
         store.add_event("start", described["versions"])
         store.commit()
-        return [f"{store.run_dir}: an earlier start left no results: begins anew"] * earlier
+        return [f"{store.run_dir}: an earlier start left no results; starting again"] * earlier
     if not resume:
         raise StoreError(f"{store.run_dir}: already holds a search; continue it with --resume "
                          f"{store.run_dir}, or choose another --run-dir")  # fmt: skip
@@ -100,19 +102,23 @@ def _has_more_children(before: Any, now: Any) -> bool:
 
 
 def check_functions(store: Reader) -> None:
-    """Raises StoreError unless the functions of the user's own are those of the run."""
+    """Raises StoreError unless the user-defined functions are those of the run."""
     before = json.loads(store.meta("functions") or "{}")
     now = user_functions.fingerprints()
     if before == now:
         return
-    said = []
+    problems = []
     if missing := [name for name in before if name not in now]:
-        said.append(f"it uses {', '.join(missing)}: give the --functions-file that it began with")
+        problems.append(
+            f"it uses {', '.join(missing)}: give the --functions-file that it began with"
+        )
     if more := [name for name in now if name not in before]:
-        said.append(f"it began without {', '.join(more)}")
+        problems.append(f"it began without {', '.join(more)}")
     if other := [name for name in now if before.get(name, now[name]) != now[name]]:
-        said.append(f"{', '.join(other)}: the file is another than it began with")
-    raise StoreError(f"{store.path.parent}: functions of one's own: {'; '.join(said)}")
+        problems.append(
+            f"{', '.join(other)}: it differs from the function that the search began with"
+        )
+    raise StoreError(f"{store.path.parent}: user-defined functions: {'; '.join(problems)}")
 
 
 def changed_versions(store: Reader) -> list[str]:
@@ -126,8 +132,9 @@ def _differences(before: Any, now: Any, key: str = "") -> list[str]:
     if isinstance(before, dict) and isinstance(now, dict):
         parts = [_differences(before.get(k), now.get(k), f"{key}.{k}") for k in before | now]
         return [difference for part in parts for difference in part]
-    said = [json.dumps(value) for value in (before, now)]
-    return [] if before == now else [f"{key.lstrip('.')} was {said[0]}, now {said[1]}"]
+    if before == now:
+        return []
+    return [f"{key.lstrip('.')} was {json.dumps(before)}, now {json.dumps(now)}"]
 
 
 def is_begun(run_dir: Path) -> bool:
@@ -162,7 +169,7 @@ def resume_command(
     functions_file: str | None = None,
     overrides: Sequence[str] = (),
 ) -> str:
-    """The command that continues a run. Tasks and functions of one's own are code, so the run does
+    """The command that continues a run. User-defined tasks and functions are code, so the run does
     not keep them."""
     files = ["--tasks-file", tasks_file] if tasks_file else []
     files += ["--functions-file", functions_file] if functions_file else []

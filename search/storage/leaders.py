@@ -30,8 +30,7 @@ def leaders(
 ) -> list[Leader]:
     """The fittest programs with different behaviour; of equal ones the shorter, then the older.
 
-    before: only programs that were told before this individual; states: only those that need so
-      many.
+    before: only programs committed before this individual; states: only those that need so many.
     """
     by_behaviour: dict[bytes, Leader] = {}
     texts: set[str] = set()  # a program may have been drawn at several rates

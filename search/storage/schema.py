@@ -110,7 +110,7 @@ class StageRow(NamedTuple):
     name: str
     tasks: str  # JSON
     level: float  # one-sided significance level of its comparisons
-    beat: int  # 1: only what beats every baseline goes on
+    beat: int  # 1: only what beats every baseline is promoted
     weights: str  # of the tasks, JSON; null: all equal
 
 

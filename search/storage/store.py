@@ -115,8 +115,8 @@ SMALL = 8 * 2**20
 def opened(run_dir: str | Path, *, whole: bool = False) -> Iterator[Reader]:
     """A run to be read as it is at one moment.
 
-    A large one is checked first only if it is read as a `whole`; else what is damaged is told where
-    reading it fails.
+    A large one is checked first only if it is read as a `whole`; else damage is reported where
+    reading fails.
 
     Raises:
       StoreError: see Reader.
@@ -229,8 +229,8 @@ class Store(Reader):
             execute(f"DELETE FROM {table.name}")
             known = Checksum()
         rows = as_stored(table, pending.rows)
-        places = ", ".join("?" * len(table.types))
-        values = f"INTO {table.name} ({table.columns}) VALUES ({places})"
+        placeholders = ", ".join("?" * len(table.types))
+        values = f"INTO {table.name} ({table.columns}) VALUES ({placeholders})"
         if table.replace:
             where = " AND ".join(f"{column} = ?" for column in table.key_columns)
             find = f"SELECT {table.columns} FROM {table.name} WHERE {where}"

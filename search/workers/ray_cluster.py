@@ -50,17 +50,17 @@ def connect(ray: Any, settings: WorkerSettings) -> bool:
         "logging_level": logging.ERROR,
     }
     if address != "local":
-        _look_for(address)
-        _try(lambda: ray.init(**options), ray, address, 1)
+        _check_cluster(address)
+        _try(lambda: ray.init(**options), ray, address=address, attempts=1)
         return True
     options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     wanted = math.ceil((settings.count or 0) * settings.cpus)
     options["num_cpus"] = max(wanted, len(os.sched_getaffinity(0)))
-    _try(lambda: ray.init(**options), ray, address, 3)
+    _try(lambda: ray.init(**options), ray, address=address, attempts=3)
     return True
 
 
-def _try(start: Callable[[], Any], ray: Any, address: str, attempts: int) -> None:
+def _try(start: Callable[[], Any], ray: Any, *, address: str, attempts: int) -> None:
     """Ray's start has fixed waits that a very busy machine exceeds, so more than once."""
     others = frozenset(descendants(os.getpid()))  # the caller's own
     for left in reversed(range(attempts)):
@@ -77,7 +77,7 @@ def _try(start: Callable[[], Any], ray: Any, address: str, attempts: int) -> Non
                 raise
             if not left:
                 raise WorkerError(
-                    f"Ray did not start at '{address}': {cause(error)}; "
+                    f"Ray did not start at '{address}': {summarize_error(error)}; "
                     "is the address right, and is there memory and /tmp space left?"
                 ) from error
             time.sleep(2.0)
@@ -104,8 +104,8 @@ class _Call:
         self._call, self._coming, self._ended = call, Future[Any](), threading.Event()
         self._handlers = {}
         if threading.current_thread() is threading.main_thread():
-            found = {number: signal.getsignal(number) for number in SIGNALS}
-            self._handlers = {n: handler for n, handler in found.items() if handler is not None}
+            handlers = {number: signal.getsignal(number) for number in SIGNALS}
+            self._handlers = {n: handler for n, handler in handlers.items() if handler is not None}
         _Thread.free().make(self)
 
     def run(self) -> None:
@@ -174,18 +174,18 @@ def is_stuck() -> bool:
     return _Thread.stuck()
 
 
-def _look_for(address: str) -> None:
+def _check_cluster(address: str) -> None:
     """Says at once when nobody listens, for Ray would wait for minutes."""
     if ":" in address:
         try:
-            knock(address.rpartition("/")[2])
+            check_reachable(address.rpartition("/")[2])
         except (OSError, ValueError) as error:
             raise WorkerError(
                 f"no Ray cluster answers at workers.address '{address}': {error}"
             ) from None
 
 
-def knock(address: str) -> None:
+def check_reachable(address: str) -> None:
     """Raises OSError when nobody listens there, ValueError when it is no HOST:PORT."""
     host, _, port = address.rpartition(":")
     socket.create_connection((host.strip("[]"), int(port)), timeout=5.0).close()
@@ -193,12 +193,12 @@ def knock(address: str) -> None:
 
 def descendants(process: int) -> list[int]:
     """The processes that a process started, and those that they started (Linux)."""
-    found = []
+    processes = []
     with contextlib.suppress(OSError):  # it has just ended
         for task in Path(f"/proc/{process}/task").glob("*/children"):
             for child in map(int, task.read_text().split()):
-                found += [child, *descendants(child)]
-    return found
+                processes += [child, *descendants(child)]
+    return processes
 
 
 def kill_descendants(others: Collection[int] = ()) -> None:
@@ -210,7 +210,7 @@ def kill_descendants(others: Collection[int] = ()) -> None:
         time.sleep(TICK_S)
 
 
-def cause(error: BaseException) -> str:
+def summarize_error(error: BaseException) -> str:
     """The first line that says what went wrong."""
     inner = getattr(error, "cause", None) or error
     lines = [line.strip() for line in str(inner).splitlines() if line.strip()]

@@ -26,11 +26,11 @@ from search.workers.process import Worker
 from search.workers.ray_cluster import (
     ClusterLost,
     WorkerError,
-    cause,
+    check_reachable,
     connect,
     kill_descendants,
-    knock,
     shut_down,
+    summarize_error,
 )
 
 START_S = 300.0  # a worker must be ready within this time
@@ -114,7 +114,7 @@ class RayWorkers:
             self._start_worker(slot)
 
     def _worker_count(self) -> int:
-        """How many workers there will be: as many as are wanted and find room."""
+        """How many workers there will be: as many as are wanted and fit."""
         shares = {"CPU": self.settings.cpus, "GPU": self.settings.gpus}
         shares = {name: share for name, share in shares.items() if share}
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
@@ -127,10 +127,10 @@ class RayWorkers:
         wanted = self.settings.count or max(room, 1)
         if shares and room < wanted:
             most = {name: max([0.0, *(node.get(name, 0.0) for node in nodes)]) for name in shares}
-            said = f"each needs {_listed(shares)}; the most that a machine has is {_listed(most)}"
+            detail = f"each needs {_as_text(shares)}; the most on any machine is {_as_text(most)}"
             if not room:
-                raise WorkerError(f"there is no room for a worker: {said}")
-            self.events.append(("worker", f"room for {room} of {wanted} workers: {said}"))
+                raise WorkerError(f"no machine has the resources for a worker: {detail}")
+            self.events.append(("worker", f"resources for {room} of {wanted} workers: {detail}"))
             print(f"warning: {self.events[-1][1]}", file=sys.stderr)
         return min(wanted, room) if shares else wanted
 
@@ -162,7 +162,7 @@ class RayWorkers:
                 ready += self._ray.wait(waiting, num_returns=len(waiting), timeout=0)[0]
         except Exception as error:  # any error here is Ray's own
             self._lost = True
-            raise ClusterLost(f"Ray is lost: {cause(error)}") from error
+            raise ClusterLost(f"Ray is lost: {summarize_error(error)}") from error
         return set(ready)
 
     def close(self) -> None:
@@ -209,7 +209,7 @@ class RayWorkers:
                 call = slot.calls[0]  # a worker ends itself when a job is over the limit
                 late = now - call.begun > call.batch.limit_s
                 over = _over(call.batch.limit_s, self.settings.timeout_s)
-                self._lose(slot, over if late else cause(error), late=late)
+                self._lose(slot, over if late else summarize_error(error), late=late)
                 return
             slot.calls.popleft()
             self._begin(slot)
@@ -234,12 +234,12 @@ class RayWorkers:
             return
         elif any(other.ready is None for other in self._slots):
             slot.ready_by = now + START_S
-            self.events.append(("worker", "waits for room, while others work"))
+            self.events.append(("worker", "waiting for resources while other workers run"))
             return
         self._bad_starts += 1
-        self.events.append(("worker", f"did not start: {cause(error)}"))
+        self.events.append(("worker", f"did not start: {summarize_error(error)}"))
         if self._bad_starts >= START_FAILURES:
-            raise WorkerError(f"workers cannot start: {cause(error)}")
+            raise WorkerError(f"workers cannot start: {summarize_error(error)}")
         self._kill(slot)
         self._start_worker(slot)
 
@@ -278,7 +278,7 @@ class RayWorkers:
             return
         self._checked = time.monotonic()
         try:
-            knock(self._gcs)
+            check_reachable(self._gcs)
         except (OSError, ValueError) as error:
             self._lost = True
             raise ClusterLost(f"Ray's control service at {self._gcs} is gone: {error}") from error
@@ -309,5 +309,5 @@ def _over(limit_s: float, timeout_s: float) -> str:
     return f"over its limit of {limit_s:g} s ({setting})"
 
 
-def _listed(resources: dict[str, float]) -> str:
+def _as_text(resources: dict[str, float]) -> str:
     return " and ".join(f"{amount:g} {name}" for name, amount in resources.items())

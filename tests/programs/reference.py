@@ -3,7 +3,8 @@
 It shares nothing with `programs` but the data `Program`: the functions are those of the paper's
 appendix (Chen et al. 2023) with the guards of the authors' release. A function is computed in
 double precision on float32 numbers and rounded once, except where the text itself says what is
-rounded on the way: a guard is added to a float32, a norm is the root of a sum of float32 squares.
+rounded on the way: a guard is added to a float32, a norm is the root of a sum of float32 squares
+(of one number it is its size).
 
 Engines may differ from it by rounding, and by what IEEE 754 or the hardware leaves open:
 
@@ -90,6 +91,9 @@ def _elementwise(function, *values):
 
 
 def _length(x):
+    """Of one number its size, for which no square is needed."""
+    if np.size(x) == 1:
+        return np.abs(np.reshape(x, ()))
     return single(np.sqrt(single(np.sum(single(x * x)))))
 
 

@@ -50,6 +50,18 @@ def test_check(tmp_path, capsys):
     assert error == f"error: {bad}:2:12: unknown function 'sqr'; did you mean 'sqrt'?\n"
 
 
+def test_check_reports_every_mistake(tmp_path, capsys):
+    bad = tmp_path / "bad.py"
+    bad.write_text("def train(w, g, lr):\n  a = sqr(g)\n  update = gg * 2\n  return update\n")
+    assert main(["check", str(bad)]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"error: {bad}:2:7: unknown function 'sqr'")
+    assert second.startswith(f"error: {bad}:3:3: ") and "'gg' is read before" in second
+    assert main(["check", str(bad), "--json"]) == 2
+    mistake = json.loads(capsys.readouterr().out)
+    assert mistake["line"] == 2 and [other["line"] for other in mistake["others"]] == [3]
+
+
 WRONG = "def train(w, g, lr):\n  update = sqr(g)\n  return update\n"
 
 
@@ -60,7 +72,7 @@ def test_check_prints_json_of_what_is_wrong(tmp_path, capsys):
     printed = capsys.readouterr()
     assert json.loads(printed.out) == {
         "valid": False, "error": "unknown function 'sqr'; did you mean 'sqrt'?",
-        "file": str(bad), "line": 2, "column": 12,
+        "file": str(bad), "line": 2, "column": 12, "others": [],
     }  # fmt: skip
     assert not printed.err
     assert main(["check", "library:nope", "--json"]) == 2

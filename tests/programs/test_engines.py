@@ -12,7 +12,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from programs import InvalidProgram, Program, Statement, analyse, live_across_steps
+from programs import InvalidProgram, Program, Statement, analyse, live_across_steps, parse
 from programs.functions import FUNCTIONS
 from tests.programs import reference
 from tests.programs.engines import ENGINES, flat
@@ -171,6 +171,34 @@ def test_expressions_of_two_functions_on_special_values(whole_tree, values):
 @pytest.mark.parametrize(("whole_tree", "values"), [(False, SPECIAL), (True, MILD)])
 def test_all_expressions_of_two_functions_on_special_values(whole_tree, values):
     _check_expressions(expressions(whole_tree), *_points(values))
+
+
+LENGTHS = [  # of x, in a
+    "a = norm(x)", "a = global_norm(x)", "a = clip(x, 1e-12)", "a = clip(x, 0.0)",
+    "y = reciprocal(x); a = cosine_sim(x, y)", "b = norm(x); a = norm(b)",
+    "b = norm(x); a = global_norm(b)",
+]  # fmt: skip
+
+
+def _lengths_of(x):
+    for text in LENGTHS:
+        lines = "".join(f"  {line}\n" for line in text.replace("x", x).split("; "))
+        yield parse(f"def train(w, g, lr):\n{lines}  update = w * a\n  return update\n")
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e25, -1e-30])
+def test_one_number_has_a_length_where_its_square_has_none(size):
+    """A scalar, and an array of one number, alone and beside another."""
+    one, number = np.ones(1, np.float32), np.array([size], np.float32)
+    alone = [[*_lengths_of("g"), *_lengths_of("lr")], [one], [number], number[0]]
+    beside = [[*_lengths_of("g")][:1], [one, one], [number, 0 * number], 1.0]
+    for programs, w, g, lr in (alone, beside):
+        for name, engine in ENGINES.items():
+            for program, [got, *_] in zip(programs, engine(programs, w, g, [], lr), strict=True):
+                update, _ = reference.step(program, w, g, [], lr)
+                np.testing.assert_allclose(
+                    got, -flat(update), 1e-6, 0, err_msg=f"{name}\n{program}"
+                )
 
 
 # --- random and mutated programs -----------------------------------------------------------------

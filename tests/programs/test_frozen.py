@@ -102,6 +102,6 @@ def train(w, g, lr):
     ],
 )
 def test_marks_that_mark_nothing(text, line):
-    with pytest.raises(ProgramError, match="behind the statement that it keeps") as error:
+    with pytest.raises(ProgramError, match="follows the statement that it keeps") as error:
         parse(text, "p.py")
     assert str(error.value).startswith(f"p.py:{line}:")

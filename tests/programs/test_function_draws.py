@@ -70,7 +70,7 @@ def test_names_and_aliases():
     "functions, message",
     [
         ({"sgn": 1}, "unknown function 'sgn'; did you mean 'sign'?"),
-        ({"divide": 1, "div": 1}, "'divide' is there twice, by this name and an alias"),
+        ({"divide": 1, "div": 1}, "'divide' is given twice, by this name and an alias"),
         ({"sign": 0}, "function sign: expected a weight above 0 and at most 1e+06, got 0"),
         ({"sign": float("nan")}, "function sign: expected a weight above 0"),
         ({}, "there is no function to draw"),

@@ -152,6 +152,15 @@ def test_modes():
         assert len(child.program) <= 10
 
 
+@pytest.mark.parametrize("mode", ["all", "constants"])
+def test_the_constant_0_is_modified_too(mode):
+    """No factor changes it, so a new constant takes its place."""
+    program = parse("def train(w, g, lr):\n  update = g + 0.0\n  return update")
+    options = MutationOptions(insert=0, delete=0, mode=mode)
+    for i in range(100):
+        assert mutate(program, child_rng(0, 0, i), options=options).program != program
+
+
 def test_when_no_child_can_be_found():
     with pytest.raises(ProgramError, match="no constant to tune"):
         mutate(

@@ -109,7 +109,7 @@ BAD = {
     "NUL": ("def train(w, g, lr):\n  update = g\0\n", "a NUL byte"),
     "encoding": (b"def train(w, g, lr):\n  \xff = g", "not UTF-8"),
     "look-alike letter": (_program("update = \u0261 * 1", "return update"), "before anything"),
-    "look-alike target": (_program("up\u0501ate = g * 1", "return update"), "is no name"),
+    "look-alike target": (_program("up\u0501ate = g * 1", "return update"), "is not a name"),
     "10 MB of brackets": ("(" * 10_000_000, "longer than 300000 bytes"),
     "64 KB of brackets": ("(" * 65_536, "a line has at most 640"),
     "many brackets": ("\n".join(["(" * 400] * 20), "not Python syntax"),

@@ -17,14 +17,6 @@ from programs.simplify.check import check
 from programs.simplify.rules import Claim
 from tests.programs.obfuscate import KINDS, obfuscate
 
-RAW = ("program4", "program8")
-
-
-@pytest.fixture(scope="module")
-def simplified():
-    """Each library program and what it simplifies to."""
-    return {name: simplify(load(f"library:{name}")) for name in library()}
-
 
 def obfuscated(case: int) -> tuple[str, Program, list[str]]:
     rng = random.Random(case)

@@ -8,11 +8,11 @@ import threading
 
 import pytest
 import toys
+from in_process import digest
 
 from search import api
 from search.evaluation.source import Function
 from search.stopping import Stopped
-from search.storage.queries import history_digest
 from search.storage.store import Reader, StoreError
 
 CONFIG = {
@@ -24,11 +24,6 @@ CONFIG = {
     "funnel": None,
 }
 TOY = Function(toys.stepper_factory)
-
-
-def digest(path) -> str:
-    with Reader(path) as store:
-        return history_digest(store)
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +66,8 @@ def test_interrupted_anywhere_it_goes_on_to_the_same_history(tmp_path, whole, al
     """Also between two rows that belong together: the one alone would give another history."""
     path, rng, interrupted = tmp_path / "run", random.Random(1), 0
     for _ in range(60):
-        alarm(rng.uniform(1e-4, 0.06))
         try:
+            alarm(rng.uniform(1e-4, 0.06))
             api.search(CONFIG, path, source=TOY, resume=has_begun(path))
             alarm.off()
             if interrupted > 5:

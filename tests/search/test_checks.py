@@ -82,11 +82,11 @@ def test_a_cluster_may_have_more_workers_than_this_machine_has_room_for():
     [
         (
             "funnel.families=6",
-            "funnel.stages[0].keep: 10 is more than the 6 that come in: all of them go on",
+            "funnel.stages[0].keep: 10 is more than the 6 candidates: all of them are promoted",
         ),
         (
             "funnel.stages.C.keep=7",
-            "funnel.stages[2].keep: 7 is more than the 5 that come in: all of them go on",
+            "funnel.stages[2].keep: 7 is more than the 5 candidates: all of them are promoted",
         ),
         (
             "funnel.stages.B.tuning.draws=3",

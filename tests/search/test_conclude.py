@@ -102,7 +102,7 @@ def test_the_files_are_written_and_can_be_used(concluded):
         assert "made from individual 0 (of 1), which the funnel confirmed." in text
         assert "vision_mlp@10" in text and "minus library:adamw" in text
         assert "not worse than the winner by more than the tolerance" in text
-        assert "Its constants are those that it came with" in text
+        assert "It has its original constants" in text
         assert "It equals library:lion except for its constants." in text
         assert "Its update, by behaviour: a sign:" in text
     assert (
@@ -177,7 +177,7 @@ def test_the_output_states_which_constants_are_delivered(concluded, monkeypatch)
     monkeypatch.setattr(simplifying, "_with_first_constants", lambda *_: None)
     said, run_dir = concluded()
     for text in (said, (run_dir / CERTIFICATE).read_text()):
-        assert "Its constants are the ones tuned to the tasks" in text
+        assert "It has the constants tuned on the tasks" in text
 
 
 def test_stopped_anywhere_and_resumed_nothing_is_trained_twice(concluded):

@@ -6,28 +6,16 @@ import shlex
 import numpy as np
 import pytest
 import scipy.stats
+from in_process import exit_code
 
 from programs import load
-from proxy_tasks import make_task
 from search.evaluate import main
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.fitness import Outcome
 from search.evaluation.optimizers import parse_hand_designed
 
-STEPS = 60
 LION = load("library:lion")
-SLOW = pytest.mark.slow
 DIVERGES = "def train(w, g, lr):\n  update = g * 1e30\n  return update\n"
-
-
-@pytest.fixture(scope="module")
-def task():
-    return make_task("vision_mlp", steps=STEPS)
-
-
-@pytest.fixture(scope="module")
-def evaluator(task):
-    return Evaluator([task], "interpreted", hurdles=(0.5,))
 
 
 def test_json(capsys):
@@ -119,10 +107,7 @@ def test_text(capsys, tmp_path):
     ],
 )
 def test_bad_input_is_one_line(command, message, capsys):
-    try:
-        code = main(shlex.split(command))
-    except SystemExit as error:
-        code = error.code
+    code = exit_code(main, shlex.split(command))
     captured = capsys.readouterr()
     assert code == 2
     assert captured.out == ""

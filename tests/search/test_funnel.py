@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from in_process import exit_code
 from toys import Noisy, Workers, fill_search
 
 from programs import load
@@ -48,7 +49,7 @@ def test_a_signal_stops_it_with_its_own_exit_code(tmp_path, capsys, paid, number
     stopping = StoppedWhen(number, lambda: len(paid.jobs) > 30)
     command = [*PROGRAMS, *QUICK, "--run-dir", str(tmp_path)]
     assert funnel.main(command, stopping) == 128 + number
-    assert "The same command goes on" in capsys.readouterr().err
+    assert "The same command continues" in capsys.readouterr().err
 
 
 class StoppedWhen:
@@ -76,7 +77,7 @@ def test_the_command_on_given_programs_goes_on_after_a_kill_and_pays_nothing_twi
     command = [*PROGRAMS, *QUICK, "--run-dir", str(run_dir)]
     paid.stop_at = 100
     assert funnel.main(command) == 130
-    assert "The same command goes on" in capsys.readouterr().err
+    assert "The same command continues" in capsys.readouterr().err
     before = len(paid.jobs)
     assert funnel.main(command) == 0
     first = capsys.readouterr().out
@@ -114,9 +115,9 @@ def test_the_command_on_a_finished_search(tmp_path, capsys, paid):
     [
         ([], "RUN_DIR"),
         (["no_such_run"], "no search here"),
-        (["some_run", "--task", "vision_mlp"], "--task goes with --program"),
-        (["some_run", "--task-set", "steps=9"], "--task-set goes with --program"),
-        (["some_run", "--run-dir", "x"], "--run-dir goes with --program"),
+        (["some_run", "--task", "vision_mlp"], "--task is for --program"),
+        (["some_run", "--task-set", "steps=9"], "--task-set is for --program"),
+        (["some_run", "--run-dir", "x"], "--run-dir is for --program"),
         ([*PROGRAMS, "--set", "funnel.stages.D.keep=3", "--run-dir", "x"], "has no item 'D'"),
         ([*PROGRAMS, "--set", "funnel.stages.B.kep=3", "--run-dir", "x"], "did you mean 'keep'"),
         ([*PROGRAMS, "--set", "stages.B.keep=3", "--run-dir", "x"], "did you mean 'funnel.stages'"),
@@ -138,10 +139,7 @@ def test_the_command_on_a_finished_search(tmp_path, capsys, paid):
 )
 def test_mistakes_are_one_clear_line(argv, said, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    try:
-        code = funnel.main(argv)
-    except SystemExit as error:
-        code = error.code
+    code = exit_code(funnel.main, argv)
     assert code == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") <= 2 and "Traceback" not in err

@@ -25,7 +25,7 @@ TASKS = "evaluation: {tasks: vision_mlp}\n"
 
 
 def _config(evolution: str) -> Config:
-    return loads(f"{TASKS}evolution: {{{evolution}}}\n".encode(), "c", (), mistakes)
+    return loads(f"{TASKS}evolution: {{{evolution}}}\n".encode(), "c", check=mistakes)
 
 
 def test_functions_by_name_or_with_weights():
@@ -49,7 +49,7 @@ def test_functions_by_name_or_with_weights():
         ("[1]", "", "expected names of functions, or names with weights"),
         ("[]", "", "expected names of functions, or names with weights"),
         ("{}", "", "there is no function to draw"),
-        ("[div, divide]", "", "'divide' is there twice, by this name and an alias"),
+        ("[div, divide]", "", "'divide' is given twice, by this name and an alias"),
         (
             "[get_pi, norm], mode: random",
             "",
@@ -119,7 +119,7 @@ def test_another_choice_of_frozen_statements_is_another_search(tmp_path):
     source = Function(toys.stepper_factory)
     api.search(_searching(tmp_path, children=5), tmp_path / "run", source=source)
     (tmp_path / "start.py").write_text(KEEPING.replace("0.01  # keep", "0.01"))
-    with pytest.raises(StoreError, match="other statements are frozen than before"):
+    with pytest.raises(StoreError, match="its frozen statements have changed"):
         config = _searching(tmp_path, children=5)
         api.search(config, tmp_path / "run", source=source, resume=True)
 
@@ -138,7 +138,7 @@ def test_rates_and_orientation_leave_frozen_statements(program, rate):
 @pytest.mark.parametrize(
     "evolution, message",
     [
-        ({"mutations": {"insert": 0}}, "without insertions nothing may end in '# keep'"),
+        ({"mutations": {"insert": 0}}, "without insertions no statement may end in '# keep'"),
         (
             {"tune_start": {"draws": 4}},
             "'spare = cos(w)  # keep' reaches no update, so tune_start would drop it",
@@ -157,7 +157,7 @@ def test_a_program_of_frozen_statements_alone(tmp_path):
         "def train(w, g, lr):\n  update = g * 0.1  # keep\n  return update\n"
     )
     for evolution, message in (
-        ({"mode": "tune"}, "has no constant for the mode tune to change"),
+        ({"mode": "tune"}, "has no constant that the mode tune could change"),
         ({"mutations": {"max_length": 1}}, "each of its 1 statements ends in '# keep'"),
     ):
         config = _searching(tmp_path, **evolution)

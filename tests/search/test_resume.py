@@ -8,12 +8,13 @@ import shutil
 
 import pytest
 import toys
+from in_process import digest, history
 
 from search import api
 from search.config.load import ConfigError
 from search.evaluation.source import Function
 from search.run import main
-from search.storage.queries import events, history_digest
+from search.storage.queries import events
 from search.storage.store import Reader, StoreError
 
 TOY = Function(toys.factory())
@@ -46,16 +47,6 @@ def run_dir(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "run")
 
 
-def digest(path) -> str:
-    with Reader(path) as store:
-        return history_digest(store)
-
-
-def individuals(path) -> list:
-    with Reader(path) as store:
-        return store.rows("SELECT * FROM history ORDER BY number")
-
-
 def test_the_run_directory_is_enough(run_dir, finished, config):
     assert main(["--resume", str(run_dir)], TOY) == 0
     assert main(["--resume", str(run_dir), "--run-dir", str(run_dir)], TOY) == 0
@@ -84,13 +75,13 @@ def test_from_python(run_dir, finished):
 
 
 def test_more_children_are_those_of_the_longer_search(run_dir, config, tmp_path):
-    before = individuals(run_dir)
+    before = history(run_dir)
     assert main(["--resume", str(run_dir), "--set", "evolution.children=100"], TOY) == 0
     longer = ["--set", "seed=3", "--set", "evolution.children=100"]
     assert main(["--config", config, "--run-dir", str(tmp_path / "new"), *longer], TOY) == 0
     assert digest(run_dir) == digest(tmp_path / "new")
-    assert individuals(run_dir)[: len(before)] == before
-    assert len(before) < len(individuals(run_dir))
+    assert history(run_dir)[: len(before)] == before
+    assert len(before) < len(history(run_dir))
     with Reader(run_dir) as store:
         said = [event.text for event in events(store) if event.kind == "children"]
     assert said == ["evolution.children was 60, now 100"]
@@ -150,7 +141,7 @@ def test_a_command_without_a_search_is_one_line(capsys, options, words):
 
 
 def test_after_a_stop_both_commands_work(tmp_path, config, capsys):
-    """The one concludes with what is there, the other goes on."""
+    """The one concludes with the results so far, the other goes on."""
 
     class Stopping:
         is_running = True
@@ -169,12 +160,12 @@ def test_after_a_stop_both_commands_work(tmp_path, config, capsys):
     options = ["--config", config, "--run-dir", str(path), "--set", "workers.batch_s=1e-6"]
     assert main([*options, "--view", "json"], TOY, Stopping()) == 143
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    there = individuals(path)
+    there = history(path)
     conclude, resume = (shlex.split(lines[-i][key]) for i, key in ((3, "conclude"), (1, "resume")))
     assert resume[3:] == ["--resume", str(path)]
     assert main(conclude[3:], TOY) == 0
-    assert individuals(path) == there
+    assert history(path) == there
     said = capsys.readouterr().out
     assert "Stopped after " in said and "(stop.hours: 0)" in said and "Leading programs" in said
     assert main([*resume[3:], "--set", "stop.hours=null"], TOY) == 0
-    assert len(individuals(path)) > len(there)
+    assert len(history(path)) > len(there)

@@ -1,6 +1,7 @@
 """The command `search.simplify`, and what its trainings are."""
 
 import pytest
+from in_process import exit_code
 
 from programs import load
 from search import simplify as command
@@ -49,10 +50,7 @@ def test_a_real_training_scores_both_splits():
     ],
 )
 def test_mistakes_are_one_clear_line(argv, said, capsys):
-    try:
-        code = command.main(argv)
-    except SystemExit as error:
-        code = error.code
+    code = exit_code(command.main, argv)
     assert code == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") <= 1 and "Traceback" not in err

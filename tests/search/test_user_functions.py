@@ -69,7 +69,9 @@ def test_a_search_uses_them_and_is_identified_by_them(tmp_path, capsys):
         api.funnel([str(tmp_path / "rule.py")], run_dir=tmp_path / "run")
     other = tmp_path / "other.py"
     other.write_text(SOFTPLUS.read_text() + "\n# edited\n")
-    with pytest.raises(StoreError, match="softplus: the file is another than it began with"):
+    with pytest.raises(
+        StoreError, match="softplus: it differs from the function that the search began with"
+    ):
         _search(tmp_path, resume=True, functions_file=str(other))
     load_functions_file(SOFTPLUS)
     register(Function("twice", 1, lambda xp, x: x + x, source="{0} + {0}"))

@@ -19,6 +19,7 @@ from search.config.settings import Config
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Evaluate, Job
 from search.evaluation.request import Request
+from search.evaluation.trainings import trainings
 from search.storage.schema import IndividualRow, ProgramRow
 from search.storage.store import Store
 
@@ -86,15 +87,16 @@ def step_fitness(program: Program) -> float:
 
 def stepper(job: Job) -> list[Evaluation]:
     """A toy training that diverges when updates are too large, with a checkpoint half-way."""
-    evaluations = []
-    for r in job.requests:
+
+    def train(r: Request) -> Evaluation:
         fitness = step_fitness(r.program)
         outcome = Outcome.DIVERGED if math.isinf(fitness) else Outcome.COMPLETED
         half = (fitness / 2,) if math.isfinite(fitness) else ()
         if half and half < r.thresholds:
             fitness, outcome = -math.inf, Outcome.HURDLE
-        evaluations.append(Evaluation(r.task, r.seed, fitness, outcome, 1, half, rate=r.rate))
-    return evaluations
+        return Evaluation(r.task, r.seed, fitness, outcome, 1, half, rate=r.rate)
+
+    return list(trainings(job, train))
 
 
 def stepper_factory() -> Evaluate:

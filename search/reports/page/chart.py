@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from search.reports.page.html import Html, join, table, tag
+from search.reports.verbs.individuals import fitness_text
 
 WIDTH, HEIGHT = 480, 300
 LEFT, RIGHT, TOP, BOTTOM = 62, 24, 12, 46
@@ -184,7 +185,7 @@ def _values(series: Sequence[Series], title: str, x: str) -> Html:
         chosen = [*one.points[::step]]
         if one.points and chosen[-1] != one.points[-1]:
             chosen.append(one.points[-1])
-        rows += [(one.name, number(at), _value(value)) for at, value in chosen]
+        rows += [(one.name, number(at), fitness_text(value)) for at, value in chosen]
     return tag(
         "details",
         tag("summary", "Values as a table"),
@@ -195,7 +196,3 @@ def _values(series: Sequence[Series], title: str, x: str) -> Html:
 def _coverage(series: Iterable[Series]) -> str:
     longest = max((len(one.points) for one in series), default=0)
     return "all values" if longest <= ROWS else f"some {ROWS} of up to {longest} values a line"
-
-
-def _value(value: float | None) -> str:
-    return "none" if value is None else f"{value:.6g}"

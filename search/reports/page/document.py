@@ -43,7 +43,7 @@ def document(title: str, sections: Sequence[Section], *, refresh_s: float = 0.0)
     """A whole page.
 
     Args:
-      refresh_s: every so many seconds the page fetches itself anew from where it was served;
+      refresh_s: every so many seconds the page reloads itself from where it was served;
         0: never, for a file.
     """
     style, script = (_own(name) for name in ("style.css", "script.js"))

@@ -1,4 +1,4 @@
-"""The page served to this machine alone, made anew while a search runs."""
+"""The page served to this machine alone, remade while a search runs."""
 
 from __future__ import annotations
 

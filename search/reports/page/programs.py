@@ -13,16 +13,16 @@ from search.reports.verbs.individuals import fitness_text
 STEPS = 1_000  # of a lineage that are shown, the last ones
 
 
-def lineage(key: str, found: Mapping[str, Any]) -> Html:
+def lineage(key: str, answer: Mapping[str, Any]) -> Html:
     """A program's way from the warm start: a chart of its steps, and each step to look at."""
-    steps = found["steps"][-STEPS:]
-    remarks = [f"{found['left_out']} steps that did not change the function are left out."]
-    if len(steps) < len(found["steps"]):
+    steps = answer["steps"][-STEPS:]
+    remarks = [f"{answer['left_out']} steps that did not change the function are left out."]
+    if len(steps) < len(answer["steps"]):
         remarks.append(f"Of the others the last {STEPS} are shown.")
     points = [(float(max(step["child"], 0)), step["fitness"]) for step in steps]
     drawing = chart(
         f"{key}-steps",
-        f"Lineage of individual {found['individual']}",
+        f"Lineage of individual {answer['individual']}",
         [Series("fitness of the step", points, dots=True, links=range(len(steps)))],
         x="child",
         y="fitness",
@@ -35,7 +35,7 @@ def lineage(key: str, found: Mapping[str, Any]) -> Html:
     ]  # fmt: skip
     controls = tag(
         "div",
-        tag("button", "Step before", type="button", id=f"{key}-back"),
+        tag("button", "Previous step", type="button", id=f"{key}-back"),
         tag("button", "Next step", type="button", id=f"{key}-on"),
         tag("label", "Step", tag("select", *options, id=f"{key}-step")),
         class_="controls",
@@ -57,15 +57,15 @@ def _step_name(index: int, step: Mapping[str, Any]) -> str:
 
 
 MARKS = {"-": "del", "+": "ins"}
-SAID = {"-": "removed", "+": "added"}
+TITLES = {"-": "removed", "+": "added"}
 
 
 def _changes(step: Mapping[str, Any]) -> Html:
     lines = []
-    for sign, place, line in step["lines"]:
-        text = f"{sign} {place:2d}  {line}" if step["child"] >= 0 else line
+    for sign, position, line in step["lines"]:
+        text = f"{sign} {position:2d}  {line}" if step["child"] >= 0 else line
         mark = MARKS.get(sign)
-        lines += [tag(mark, text, title=SAID[sign]) if mark else text, "\n"]
+        lines += [tag(mark, text, title=TITLES[sign]) if mark else text, "\n"]
     return tag("pre", tag("code", *lines[:-1]), tabindex=0)
 
 
@@ -119,27 +119,27 @@ def aligned(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[str, st
     only", "right only"), and both."""
     matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
     for what, i, j, k, m in matcher.get_opcodes():
-        for place in range(max(j - i, m - k)):
-            one = left[i + place] if i + place < j else ""
-            other = right[k + place] if k + place < m else ""
+        for offset in range(max(j - i, m - k)):
+            one = left[i + offset] if i + offset < j else ""
+            other = right[k + offset] if k + offset < m else ""
             sign = "differs" if one and other else "left only" if one else "right only"
             yield ("" if what == "equal" else sign), one, other
 
 
-def front(key: str, found: Mapping[str, Any]) -> Html:
+def front(key: str, answer: Mapping[str, Any]) -> Html:
     """The best by states and length, as a figure and as tables."""
-    if not found["front"]:
+    if not answer["front"]:
         return tag("p", "No program has a fitness yet.")
     by_states: dict[int, list[tuple[float, float | None]]] = {}
-    for entry in found["front"]:
+    for entry in answer["front"]:
         by_states.setdefault(entry["states"], []).append((float(entry["live"]), entry["fitness"]))
     series = [
         Series(f"{states} state{'' if states == 1 else 's'}", points, dots=True)
         for states, points in by_states.items()
     ]
-    fame = [(float(entry["live"]), entry["fitness"]) for entry in found["hall_of_fame"]]
+    fame = [(float(entry["live"]), entry["fitness"]) for entry in answer["hall_of_fame"]]
     series.append(Series("hall of fame: whatever the states", fame))
-    best = found["hall_of_fame"][-1]
+    best = answer["hall_of_fame"][-1]
     drawing = chart(
         f"{key}-front",
         "Front by length and states",
@@ -152,11 +152,11 @@ def front(key: str, found: Mapping[str, Any]) -> Html:
     head = "individual", "states", "live statements", "fitness"
     rows = [
         (str(e["individual"]), str(e["states"]), str(e["live"]), fitness_text(e["fitness"]))
-        for e in found["front"]
+        for e in answer["front"]
     ]
     fame_rows = [
         (str(e["individual"]), str(e["states"]), str(e["live"]), fitness_text(e["fitness"]))
-        for e in found["hall_of_fame"]
+        for e in answer["hall_of_fame"]
     ]
     return tag(
         "div",

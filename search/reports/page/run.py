@@ -185,7 +185,7 @@ def _files(run_dir: Path, config: str) -> list[Html]:
 
 
 def _text(path: Path) -> str | None:
-    """A file of the run, which may be a stranger's: no link is followed, and not all of a huge one
+    """A file of the run, which may be untrusted: no link is followed, and not all of a huge one
     is read."""
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
@@ -193,4 +193,4 @@ def _text(path: Path) -> str | None:
     except OSError:
         return None
     text = printable(content[:TEXT_BYTES])
-    return text if len(content) <= TEXT_BYTES else f"{text}\n... (the file goes on)"
+    return text if len(content) <= TEXT_BYTES else f"{text}\n... (the file continues)"

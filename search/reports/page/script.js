@@ -30,9 +30,9 @@
     cursor.setAttribute("y1", 12);
     cursor.setAttribute("y2", 254);
     const readout = figure.querySelector(".readout");
-    let place = all.length - 1;
+    let index = all.length - 1;
     const show = () => {
-      const at = all[place];
+      const at = all[index];
       cursor.setAttribute("x1", at);
       cursor.setAttribute("x2", at);
       svg.append(cursor);
@@ -46,15 +46,15 @@
     svg.addEventListener("pointermove", (event) => {
       const box = svg.getBoundingClientRect();
       const at = (event.clientX - box.left) * 480 / box.width;
-      place = all.reduce((best, v, i) => Math.abs(v - at) < Math.abs(all[best] - at) ? i : best, 0);
+      index = all.reduce((best, v, i) => Math.abs(v - at) < Math.abs(all[best] - at) ? i : best, 0);
       show();
     });
     plot.addEventListener("keydown", (event) => {
       const far = event.shiftKey ? 10 : 1;
-      const to = { ArrowLeft: place - far, ArrowRight: place + far, Home: 0, End: all.length - 1 };
+      const to = { ArrowLeft: index - far, ArrowRight: index + far, Home: 0, End: all.length - 1 };
       if (!(event.key in to)) return;
       event.preventDefault();
-      place = Math.min(all.length - 1, Math.max(0, to[event.key]));
+      index = Math.min(all.length - 1, Math.max(0, to[event.key]));
       show();
     });
   }

@@ -20,7 +20,7 @@ from search.evaluation.jobs import Purpose
 from search.reports.tables import finite_or_none
 from search.selection.comparison import compare
 from search.selection.finalists import LEVEL
-from search.shortening.removals import knocked_out, tidied
+from search.shortening.removals import knocked_out, peephole
 from search.storage.facts import evaluations_of, trainings_of, with_hashes
 from search.storage.store import Reader
 
@@ -52,14 +52,14 @@ def contributions(store: Reader, program: Program) -> list[dict[str, Any]]:
 
 
 def _contribution(store: Reader, variants: Mapping[str, Program], whole: Fitness) -> dict[str, Any]:
-    """The way to knock it out that was trained on most seeds; see `difference`."""
+    """The ablation of it that was trained on most seeds; see `difference`."""
     if not variants:
         return {"without": "", "verdict": "needed: nothing without it is valid", "seeds": 0}
-    found = [
+    candidates = [
         {"without": how, **difference(whole, fitness_of(store, rest))}
         for how, rest in variants.items()
     ]
-    best = max(found, key=lambda one: one["seeds"])
+    best = max(candidates, key=lambda one: one["seeds"])
     return best if best["seeds"] else {**best, "without": ""}
 
 
@@ -126,18 +126,18 @@ def fitness_of(store: Reader, program: Program) -> Fitness:
     """All trainings of a program in a run's store, with and without states that it does not need,
     and as an ablation tidies it up."""
     forms = [program, live_across_steps(program)]
-    with contextlib.suppress(InvalidProgram):  # tidied up, nothing may be left
-        forms.append(tidied(program))
+    with contextlib.suppress(InvalidProgram):  # simplified, nothing may be left
+        forms.append(peephole(program))
     hashes = {analyse(one).functional_hash for one in forms}
-    found: dict[Context, float] = {}
+    measured: dict[Context, float] = {}
     for known in with_hashes(store, hashes).values():
         if known.evaluated is not None:
-            found |= _search_fitness(store, known.evaluated)
+            measured |= _search_fitness(store, known.evaluated)
     for one in hashes:
         for row in trainings_of(store, one):
             context = Context(row.split, f"{row.task} {row.fingerprint}", row.seed)
-            found[context] = row.fitness
-    return found
+            measured[context] = row.fitness
+    return measured
 
 
 def _search_fitness(store: Reader, number: int) -> dict[Context, float]:

@@ -42,27 +42,27 @@ def _lines(program: Program) -> list[str]:
 
 def changes(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, str]]:
     """Lines of both with what became of them: " " in both, "-" only before, "+" only after."""
-    found = []
+    lines = []
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     for what, i, j, k, m in matcher.get_opcodes():
         if what == "equal":
-            found += [(" ", line) for line in before[i:j]]
+            lines += [(" ", line) for line in before[i:j]]
         else:
-            found += [("-", line) for line in before[i:j]]
-            found += [("+", line) for line in after[k:m]]
-    return found
+            lines += [("-", line) for line in before[i:j]]
+            lines += [("+", line) for line in after[k:m]]
+    return lines
 
 
-def diff_lines(found: dict[str, Any]) -> Iterator[str]:
-    for sign, one in zip("-+", found["programs"]):
+def diff_lines(answer: dict[str, Any]) -> Iterator[str]:
+    for sign, one in zip("-+", answer["programs"]):
         fitness = f": fitness {fitness_text(one['fitness'])}" if "fitness" in one else ""
         yield f"{sign} {one['name']}{fitness}"
     yield ""
-    yield from (f"{sign} {line}" for sign, line in found["lines"])
+    yield from (f"{sign} {line}" for sign, line in answer["lines"])
     yield ""
-    same = [name for name, value in found["same"].items() if value]
+    same = [name for name, value in answer["same"].items() if value]
     yield f"the same by: {', '.join(same) or 'none of the hashes, and not by structure'}"
-    measured = found["second_minus_first"]
+    measured = answer["second_minus_first"]
     if measured.get("mean") is None:
         yield f"difference in fitness on the same seeds: {measured['verdict']}"
         return

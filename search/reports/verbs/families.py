@@ -20,10 +20,10 @@ def leading_families(store: Reader, asked: Asked) -> dict[str, Any]:
     best = leaders(store, POOL)
     by_number = {str(leader.number): leader for leader in best}
     pool = [Candidate(one.program, one.fitness, str(one.number)) for one in best]
-    found = []
+    rows = []
     for family in families(pool, asked.count):
         leader = by_number[family.best.name]
-        found.append(
+        rows.append(
             {
                 "individual": leader.number,
                 "members": family.members,
@@ -33,12 +33,12 @@ def leading_families(store: Reader, asked: Asked) -> dict[str, Any]:
                 "program": leader.text,
             }
         )
-    return {"among": len(pool), "families": found}
+    return {"among": len(pool), "families": rows}
 
 
-def family_lines(found: dict[str, Any]) -> Iterator[str]:
+def family_lines(answer: dict[str, Any]) -> Iterator[str]:
     yield (
-        f"Families among the {found['among']} fittest programs of different behaviour (the same "
+        f"Families among the {answer['among']} fittest programs of different behaviour (the same "
         "structure with other constants, or updates that point the same way):"
     )
     head = "best", "fitness", "members", "live", "states"
@@ -48,9 +48,9 @@ def family_lines(found: dict[str, Any]) -> Iterator[str]:
             fitness_text(one["fitness"]),
             *(str(one[name]) for name in head[2:]),
         )
-        for one in found["families"]
+        for one in answer["families"]
     ]
     yield columns([head, *rows])
-    for one in found["families"]:
+    for one in answer["families"]:
         yield f"\n# individual {one['individual']}"
         yield one["program"].rstrip()

@@ -51,23 +51,23 @@ def _entry(row: StageEntryRow) -> dict[str, Any]:
 
 
 def _values(text: str) -> list[Any]:
-    found = json.loads(text)
-    if not isinstance(found, list):
+    values = json.loads(text)
+    if not isinstance(values, list):
         raise StoreError(f"a stored array is '{text[:40]}'")
-    return found
+    return values
 
 
-def funnel_lines(found: list[dict[str, Any]]) -> Iterator[str]:
-    if not found:
+def funnel_lines(answer: list[dict[str, Any]]) -> Iterator[str]:
+    if not answer:
         yield "No funnel has been run yet."
         return
-    for stage in found:
+    for stage in answer:
         yield f"Stage {stage['stage']}: {', '.join(map(str, stage['tasks']))}"
         yield columns([FUNNEL_HEAD, *map(entry_row, stage["programs"])])
         yield ""
 
 
-FUNNEL_HEAD = ("program", "fitness", "seeds", "minus hardest baseline", "p", "goes on")
+FUNNEL_HEAD = ("program", "fitness", "seeds", "minus strongest baseline", "p", "promoted")
 
 
 def entry_row(entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -85,11 +85,13 @@ def entry_row(entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 def candidate_number(name: str) -> int | None:
     """The individual that a candidate of the funnel is, from its name."""
-    found = re.match(r"individual (\d{1,15})\b", name)
-    return int(found[1]) if found else None
+    match = re.match(r"individual (\d{1,15})\b", name)
+    return int(match[1]) if match else None
 
 
-def fate(stages_: list[dict[str, Any]], number: int | None, program: Program) -> dict[str, Any]:
+def funnel_record(
+    stages_: list[dict[str, Any]], number: int | None, program: Program
+) -> dict[str, Any]:
     """What became of a program in the funnel: as itself, or through one with the same structure."""
     if not stages_:
         return {"what": "no funnel has been run yet", "stages": []}

@@ -58,16 +58,16 @@ def _changed_lines(parent: ProgramText | None, edit: str) -> list[tuple[str, int
     if not 0 <= start <= end <= len(lines):
         raise StoreError("an edit is not one of its parent")
     first = max(0, start - CONTEXT)
-    found = [(" ", i + 1, lines[i]) for i in range(first, start)]
-    found += [("-", i + 1, lines[i]) for i in range(start, end)]
-    found += [("+", start + i + 1, line) for i, line in enumerate(inserted)]
+    changes = [(" ", i + 1, lines[i]) for i in range(first, start)]
+    changes += [("-", i + 1, lines[i]) for i in range(start, end)]
+    changes += [("+", start + i + 1, line) for i, line in enumerate(inserted)]
     shift = len(inserted) - removed
-    found += [(" ", i + 1 + shift, lines[i]) for i in range(end, min(len(lines), end + CONTEXT))]
-    return found
+    changes += [(" ", i + 1 + shift, lines[i]) for i in range(end, min(len(lines), end + CONTEXT))]
+    return changes
 
 
-def lineage_lines(found: dict[str, Any]) -> Iterator[str]:
-    for step in found["steps"]:
+def lineage_lines(answer: dict[str, Any]) -> Iterator[str]:
+    for step in answer["steps"]:
         change = "" if step["change"] is None else f" ({step['change']:+.4g})"
         remark = "" if step["changed"] else ", the same function"
         fitness = fitness_text(step["fitness"])
@@ -75,10 +75,10 @@ def lineage_lines(found: dict[str, Any]) -> Iterator[str]:
             fitness += f" ({step['outcome'].lower().replace('_', ' ')})"
         yield f"{step['individual']}  {step['mutation']}  fitness {fitness}{change}{remark}"
         start = step["child"] < 0
-        for sign, place, line in step["lines"]:
-            yield f"    {line}" if start else f"    {sign} {place:2d}  {line}"
-    if found["left_out"]:
+        for sign, position, line in step["lines"]:
+            yield f"    {line}" if start else f"    {sign} {position:2d}  {line}"
+    if answer["left_out"]:
         yield (
-            f"{found['left_out']} steps that did not change the function are left out; --all "
+            f"{answer['left_out']} steps that did not change the function are left out; --all "
             "shows them"
         )

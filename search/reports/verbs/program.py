@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from programs import Program, analyse, load
-from programs.describe import describe
+from programs.describe import describe, note_of
 from search.reports.tables import columns, finite_or_none
 from search.reports.verbs.asked import Asked, individual_number
 from search.reports.verbs.contributions import contributions
-from search.reports.verbs.funnel import FUNNEL_HEAD, entry_row, fate, funnel
+from search.reports.verbs.funnel import FUNNEL_HEAD, entry_row, funnel, funnel_record
 from search.reports.verbs.individuals import fitness_text, fresh, individual, measured_text
 from search.storage.facts import Facts, evaluations_of, facts, first_with_program
 from search.storage.identity import config_of
@@ -42,10 +42,10 @@ def named(store: Reader, name: str) -> Named:
 
 def program(store: Reader, asked: Asked) -> dict[str, Any]:
     """All that is known of a program: its statements with their kinds, trainings in the search by
-    task and seed, what each statement contributes, and its fate in the funnel."""
+    task and seed, what each statement contributes, and its result in the funnel."""
     one = named(store, asked.names[0])
     facts_ = describe(one.program)
-    found = {
+    answer = {
         "name": one.name,
         "program": str(one.program),
         "lines": facts_["statements"],
@@ -59,12 +59,12 @@ def program(store: Reader, asked: Asked) -> dict[str, Any]:
     if one.fact is not None:
         number = first_with_program(store, one.fact.program)
         known = individual(one.fact)
-        found |= known | {
+        answer |= known | {
             "first": number,
             "fresh": fresh(store, config_of(store), number),
             "evaluations": _evaluations(store, one.fact),
         }
-    return {**found, "funnel": fate(funnel(store), number, one.program)}
+    return {**answer, "funnel": funnel_record(funnel(store), number, one.program)}
 
 
 def _evaluations(store: Reader, fact: Facts) -> list[dict[str, Any]]:
@@ -95,25 +95,25 @@ def text_lines(store: Reader, asked: Asked) -> Iterator[str]:
     live = set(analyse(program).live)
     head, *lines = str(program).rstrip().split("\n")
     yield head
-    for place, line in enumerate(lines[:-1]):
-        yield line if place in live else f"{line}  # redundant"
+    for index, line in enumerate(lines[:-1]):
+        yield line if index in live else f"{line}  # redundant"
     yield lines[-1]
 
 
-def program_lines(found: dict[str, Any]) -> Iterator[str]:
-    yield from _head(found)
+def program_lines(answer: dict[str, Any]) -> Iterator[str]:
+    yield from _head(answer)
     yield ""
-    yield from _statements(found)
-    if found.get("evaluations"):
+    yield from _statements(answer)
+    if answer.get("evaluations"):
         names = "purpose", "task", "seed", "rate", "outcome", "fitness", "steps"
-        rows = [_cells(row, names) for row in found["evaluations"]]
+        rows = [_cells(row, names) for row in answer["evaluations"]]
         yield from ["", "Trainings in the search:", columns([names, *rows])]
     yield from ["", "What each statement contributes (the program minus the program without it):"]
-    rows = [contribution_row(one) for one in found["contributions"]]
+    rows = [contribution_row(one) for one in answer["contributions"]]
     yield columns([CONTRIBUTION_HEAD, *rows])
-    yield from ["", f"In the funnel: {found['funnel']['what']}."]
-    if found["funnel"]["stages"]:
-        rows = [(row["stage"], *entry_row(row)) for row in found["funnel"]["stages"]]
+    yield from ["", f"In the funnel: {answer['funnel']['what']}."]
+    if answer["funnel"]["stages"]:
+        rows = [(row["stage"], *entry_row(row)) for row in answer["funnel"]["stages"]]
         yield columns([("stage", *FUNNEL_HEAD), *rows])
 
 
@@ -123,35 +123,30 @@ def _cells(row: dict[str, Any], names: Sequence[str]) -> tuple[str, ...]:
     return tuple(str(shown[name]) for name in names)
 
 
-def _head(found: dict[str, Any]) -> Iterator[str]:
-    if "individual" not in found:
-        yield f"# {found['name']}"
+def _head(answer: dict[str, Any]) -> Iterator[str]:
+    if "individual" not in answer:
+        yield f"# {answer['name']}"
         return
-    born = "a warm start" if found["child"] < 0 else f"child {found['child']:,}"
-    parent = "" if found["parent"] is None else f" of individual {found['parent']}"
-    yield f"# individual {found['individual']}: {born} of repeat {found['repeat']}, " + (
-        f"{found['mutation']}{parent}"
+    born = "a warm start" if answer["child"] < 0 else f"child {answer['child']:,}"
+    parent = "" if answer["parent"] is None else f" of individual {answer['parent']}"
+    yield f"# individual {answer['individual']}: {born} of repeat {answer['repeat']}, " + (
+        f"{answer['mutation']}{parent}"
     )
-    again = "" if found["fresh"] is None else f"; on fresh seeds {measured_text(found['fresh'])}"
-    outcome = found["outcome"].lower().replace("_", " ")
-    yield f"# fitness {fitness_text(found['fitness'])} ({outcome}){again}"
-    if found["first"] != found["individual"]:
-        yield f"# computes what individual {found['first']} computed first"
-    states = f"{len(found['states_needed'])} of {len(found['declared_states'])} states needed"
-    yield f"# {found['statements']} statements, {found['live']} live; {states}"
+    again = "" if answer["fresh"] is None else f"; on fresh seeds {measured_text(answer['fresh'])}"
+    outcome = answer["outcome"].lower().replace("_", " ")
+    yield f"# fitness {fitness_text(answer['fitness'])} ({outcome}){again}"
+    if answer["first"] != answer["individual"]:
+        yield f"# computes what individual {answer['first']} computed first"
+    states = f"{len(answer['states_needed'])} of {len(answer['declared_states'])} states needed"
+    yield f"# {answer['statements']} statements, {answer['live']} live; {states}"
 
 
-def _statements(found: dict[str, Any]) -> Iterator[str]:
-    head, *_, tail = found["program"].rstrip().splitlines()
-    width = max((len(one["text"]) for one in found["lines"]), default=0) + 2
+def _statements(answer: dict[str, Any]) -> Iterator[str]:
+    head, *_, tail = answer["program"].rstrip().splitlines()
+    width = max((len(one["text"]) for one in answer["lines"]), default=0) + 2
     yield head
-    for one in found["lines"]:
-        note = one["kind"]
-        if not one["live"]:
-            note += ", redundant"
-        elif not one["reaches_an_update"]:
-            note += ", reaches no later update"
-        yield f"    {one['text']:<{width}}  # {note}"
+    for one in answer["lines"]:
+        yield f"    {one['text']:<{width}}  # {note_of(one)}"
     yield tail
 
 

@@ -43,11 +43,11 @@ def stats(store: Reader, _: Asked) -> dict[str, Any]:
     }
 
 
-def stats_lines(found: dict[str, Any]) -> Iterator[str]:
+def stats_lines(answer: dict[str, Any]) -> Iterator[str]:
     names = "individuals", "programs", "evaluations"
-    yield ", ".join(f"{found[name]:,} {name}" for name in names)
+    yield ", ".join(f"{answer[name]:,} {name}" for name in names)
     yield "shares: " + ", ".join(
-        f"{name.replace('_', ' ')} {found[name]:.1%}"
+        f"{name.replace('_', ' ')} {answer[name]:.1%}"
         for name in (
             "functional_hits", "canonical_hits", "behavioural_hits", "redundant", "invalid",
             "wasted_time",
@@ -56,11 +56,11 @@ def stats_lines(found: dict[str, Any]) -> Iterator[str]:
     yield ""
     rows = [
         (name.lower().replace("_", " "), f"{row['programs']:,}", f"{row['training_seconds']:,.0f}")
-        for name, row in found["outcomes"].items()
+        for name, row in answer["outcomes"].items()
     ]
     yield columns([("outcome", "programs", "seconds of training"), *rows])
     yield ""
-    yield columns([MUTATION_HEAD, *map(mutation_row, found["mutations"])])
+    yield columns([MUTATION_HEAD, *map(mutation_row, answer["mutations"])])
     yield "(completed and better are shares of the children with another function than the parent)"
 
 
@@ -112,8 +112,8 @@ def events(store: Reader, _: Asked) -> list[dict[str, Any]]:
     return [{"at": e.at, "kind": e.kind, "text": e.text} for e in queries.events(store)]
 
 
-def event_lines(found: list[dict[str, Any]]) -> Iterator[str]:
-    for event in found:
+def event_lines(answer: list[dict[str, Any]]) -> Iterator[str]:
+    for event in answer:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event["at"]))
         yield f"{at}  {event['kind']}: {event['text']}"
 
@@ -122,5 +122,5 @@ def digest(store: Reader, _: Asked) -> dict[str, Any]:
     return {"digest": queries.history_digest(store)}
 
 
-def digest_lines(found: dict[str, Any]) -> Iterator[str]:
-    yield found["digest"]
+def digest_lines(answer: dict[str, Any]) -> Iterator[str]:
+    yield answer["digest"]

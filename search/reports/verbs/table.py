@@ -14,6 +14,7 @@ from search.reports.verbs.overview import (
     overview_lines,
 )
 from search.reports.verbs.program import program, program_lines, text_lines
+from search.reports.verbs.rules import rule_lines, rules
 from search.reports.verbs.stats import (
     curve,
     curve_lines,
@@ -38,7 +39,7 @@ VERBS = {
     "top": Verb("the leading programs, in a table and as text", top, from_data(top, top_lines)),
     "leaders": Verb("their texts alone", top, leader_lines),
     "program": Verb(
-        "one program in full: kinds, trainings, what each statement contributes, its fate",
+        "one program in full: kinds, trainings, contribution of each statement, funnel",
         program,
         from_data(program, program_lines),
         ("ID",),
@@ -55,6 +56,11 @@ VERBS = {
     "funnel": Verb("every program in every stage", funnel, from_data(funnel, funnel_lines)),
     "front": Verb(
         "the best program for each number of states and length", best_by_size, best_by_size_lines
+    ),
+    "rules": Verb(
+        "which known rule the best program of each number of states is",
+        rules,
+        from_data(rules, rule_lines),
     ),
     "stats": Verb(
         "figures, outcomes, mutations by kind",

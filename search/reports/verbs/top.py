@@ -18,10 +18,10 @@ from search.storage.store import Reader
 def top(store: Reader, asked: Asked) -> list[dict[str, Any]]:
     """The fittest programs with different behaviour, the best first."""
     config, last = config_of(store), last_child(store)
-    found = []
+    answer = []
     for leader in leaders(store, asked.count):
         fact = facts(store, leader.number)
-        found.append(
+        answer.append(
             {
                 **individual(fact),
                 "age": last[fact.repeat] - fact.child,  # children of its repeat born since
@@ -29,21 +29,21 @@ def top(store: Reader, asked: Asked) -> list[dict[str, Any]]:
                 "program": leader.text,
             }
         )
-    return found
+    return answer
 
 
-def top_lines(found: list[dict[str, Any]]) -> Iterator[str]:
-    if not found:
+def top_lines(answer: list[dict[str, Any]]) -> Iterator[str]:
+    if not answer:
         yield "No program of this search has a fitness yet."
         return
-    yield table(found)
-    for one in found:
+    yield table(answer)
+    for one in answer:
         yield ""
         yield f"# individual {one['individual']}: fitness {fitness_text(one['fitness'])}"
         yield one["program"].rstrip()
 
 
-def table(found: list[dict[str, Any]]) -> str:
+def table(answer: list[dict[str, Any]]) -> str:
     """One row for each program."""
     head = (
         "individual", "fitness", "on fresh seeds [95 %]", "live", "states", "child", "age",
@@ -61,7 +61,7 @@ def table(found: list[dict[str, Any]]) -> str:
             str(one["age"]),
             one["mutation"],
         )
-        for one in found
+        for one in answer
     ]
     return columns([head, *rows])
 

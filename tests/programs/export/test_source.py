@@ -170,4 +170,4 @@ def test_the_command(target, tmp_path, capsys):
     assert "lion" in text and "library:lion, functional hash" in text
     assert "Source: Chen et al. 2023" in text
     assert main(["export", "library:lion", "--to", target, "--name", "1x"]) == 2
-    assert capsys.readouterr().err.startswith("error: --name '1x' is no Python name")
+    assert capsys.readouterr().err.startswith("error: --name '1x' is not a Python name")

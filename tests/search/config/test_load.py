@@ -82,7 +82,7 @@ def test_every_mistake_in_one_go():
         (
             b"",
             "t:1:1: evaluation: missing; expected keys and values: "
-            "tasks, settings, weights, seeds, rates, rates_when, engine, fingerprint, hurdles",
+            "tasks, settings, weights, seeds, rates, rates_when, race, engine, fingerprint, hurdles",
         ),
         (
             b"evaluation:\n  seeds: 2\n",
@@ -117,7 +117,7 @@ def test_every_mistake_in_one_go():
         ),
         (
             MINIMAL + b"evolution: {mutations: {insert: 0, modify: 0}}",
-            "t:2:33: evolution.mutations.insert: delete alone comes to an end: give insert or "
+            "t:2:33: evolution.mutations.insert: with delete alone programs run out of statements: give insert or "
             "modify a weight above 0, too",
         ),
         (
@@ -301,7 +301,7 @@ def test_a_start_without_constants_cannot_be_tuned(tmp_path):
     path = tmp_path / "plain.py"
     path.write_text("def train(w, g, lr):\n    update = g * lr\n    return update\n")
     sets = ["evolution.mode=tune", f"evolution.warm_start={path}"]
-    with pytest.raises(ConfigError, match="has no constant for the mode tune to change"):
+    with pytest.raises(ConfigError, match="has no constant that the mode tune could change"):
         loads(MINIMAL, overrides=sets, check=wrong_files)
     assert loads(MINIMAL, overrides=sets[1:], check=wrong_files)
 

@@ -1,4 +1,4 @@
-"""The evaluator, hand-made optimizers and the command line."""
+"""The evaluator: programs on tasks, in either engine."""
 
 import itertools
 import math
@@ -28,20 +28,9 @@ from search.evaluation.request import Request
 from search.evaluation.threads import SINGLE_THREADED
 from tests.strategies import random_programs
 
-STEPS = 60
 LION = load("library:lion")
 SLOW = pytest.mark.slow
 DIVERGES = "def train(w, g, lr):\n  update = g * 1e30\n  return update\n"
-
-
-@pytest.fixture(scope="module")
-def task():
-    return make_task("vision_mlp", steps=STEPS)
-
-
-@pytest.fixture(scope="module")
-def evaluator(task):
-    return Evaluator([task], "interpreted", hurdles=(0.5,))
 
 
 def test_engines_see_gradients_of_the_same_random_size():
@@ -75,12 +64,12 @@ def test_engines_agree(task, evaluator):
         assert compiled.evaluate(f"library:{name}")[0].compile_seconds == 0
 
 
-def test_a_bad_program_costs_little(evaluator):
+def test_a_bad_program_costs_little(task, evaluator):
     evaluator.evaluate("library:lion")
     (evaluation,) = evaluator.evaluate(DIVERGES)
     assert evaluation.outcome is Outcome.DIVERGED
     assert evaluation.fitness == -math.inf
-    assert evaluation.steps <= 0.1 * STEPS
+    assert evaluation.steps <= 0.1 * task.steps
     assert evaluation.compile_seconds == 0
 
 
@@ -117,7 +106,7 @@ def test_diverging_programs_cost_under_a_tenth_on_average(name):
     assert np.mean(shares) < 0.1
 
 
-def test_hurdles_end_a_training(evaluator):
+def test_hurdles_end_a_training(task, evaluator):
     (free,) = evaluator.evaluate("library:lion")
     assert free.outcome is Outcome.COMPLETED and len(free.checkpoints) == 1
     reached = free.checkpoints[0]
@@ -127,7 +116,7 @@ def test_hurdles_end_a_training(evaluator):
     assert ended.outcome is Outcome.HURDLE
     assert ended.fitness == -math.inf
     assert ended.checkpoints == free.checkpoints
-    assert ended.steps == STEPS // 2
+    assert ended.steps == task.steps // 2
 
 
 def _timeless(like, evaluation):
@@ -208,6 +197,52 @@ def test_the_first_seed_decides_which_rate_the_others_are_for(
     assert " ".join(name(e.rate, e.seed) for e in done) == tried
     result = score_of(done, EvaluationSettings(tasks=("t",), seeds=3, rates=rates))
     assert (result.rate, pytest.approx(result.fitness)) == score
+
+
+RACES = {
+    "behind after one": ([0.1, 9, 9], (0.2, 0.3), (), "1/0 .5/0"),
+    "level after one, behind after two": ([0.2, 0.3, 9], (0.2, 0.3), (), "1/0 .5/0 1/1"),
+    "level": ([0.2, 0.4, 9], (0.2, 0.3), (), "1/0 .5/0 1/1 1/2"),
+    "too few that were so far": ([0.2, 0.1, 9], (0.2,), (), "1/0 .5/0 1/1 1/2"),
+    "a later seed fails": ([0.2, 0.4, 9], (0.05,), ("1/1",), "1/0 .5/0 1/1 .5/1 .5/2"),
+    "and the other rate is behind": ([0.2, 0.4, 9], (0.15,), ("1/1",), "1/0 .5/0 1/1"),
+}
+
+
+@pytest.mark.parametrize("by_seed, race, fails, tried", RACES.values(), ids=RACES)
+def test_the_next_seed_is_for_those_who_are_level_so_far(
+    evaluator, monkeypatch, by_seed, race, fails, tried
+):
+    """The rate 0.5 has half the fitness."""
+
+    def name(request):
+        return f"{request.rate:g}/{request.seed}".removeprefix("0")
+
+    def run(request):
+        if name(request) in fails:
+            return Evaluation("t", request.seed, -math.inf, Outcome.DIVERGED, 1, rate=request.rate)
+        fitness = by_seed[request.seed] * request.rate
+        return Evaluation("t", request.seed, fitness, Outcome.COMPLETED, 1, rate=request.rate)
+
+    monkeypatch.setattr(evaluator, "run", run)
+    requests = tuple(Request(LION, "t", seed, rate=r) for r in (1.0, 0.5) for seed in (0, 1, 2))
+    job = Job(0, Purpose.SEARCH, requests, first_seed_decides=True, race=race)
+    done = [f"{e.rate:g}/{e.seed}".removeprefix("0") for e in evaluator.each(job)]
+    assert " ".join(done) == tried
+
+
+def test_without_a_decision_by_the_first_seed_a_race_ends_at_the_first_rate_that_completes(
+    evaluator, monkeypatch
+):
+    def run(request):
+        fitness = {1.0: -math.inf, 0.5: 0.3, 0.25: 0.9}[request.rate]
+        outcome = Outcome.COMPLETED if math.isfinite(fitness) else Outcome.DIVERGED
+        return Evaluation("t", request.seed, fitness, outcome, 1, rate=request.rate)
+
+    monkeypatch.setattr(evaluator, "run", run)
+    requests = tuple(Request(LION, "t", s, rate=r) for r in (1.0, 0.5, 0.25) for s in (0, 1))
+    job = Job(0, Purpose.SEARCH, requests, stop_at_failure=True, race=(0.2,))
+    assert [(e.rate, e.seed) for e in evaluator.each(job)] == [(1.0, 0), (0.5, 0), (0.5, 1)]
 
 
 def _compilations(run):

@@ -10,24 +10,11 @@ from hypothesis import strategies as st
 
 from programs import ProgramError, load
 from programs.behaviour import Screening, behaviour
-from proxy_tasks import make_task, train
-from search.evaluation.evaluator import Evaluator
+from proxy_tasks import train
 from search.evaluation.optimizers import OPTIMIZERS, parse_hand_designed, read_program
 
-STEPS = 60
 LION = load("library:lion")
-SLOW = pytest.mark.slow
 DIVERGES = "def train(w, g, lr):\n  update = g * 1e30\n  return update\n"
-
-
-@pytest.fixture(scope="module")
-def task():
-    return make_task("vision_mlp", steps=STEPS)
-
-
-@pytest.fixture(scope="module")
-def evaluator(task):
-    return Evaluator([task], hurdles=(0.5,))
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -40,7 +27,7 @@ def test_every_optimizer_takes_a_schedule(name):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(updates))
 
 
-def test_a_handmade_optimizer_is_optax_on_the_schedule(task, evaluator):
+def test_a_hand_designed_optimizer_is_optax_on_the_schedule(task, evaluator):
     (got,) = evaluator.evaluate("optax:adam(learning_rate=2e-2, b1=0.8)")
     optimizer = optax.adam(lambda step: 2e-2 * task.schedule(step), b1=0.8)
     (expected,) = train(task, optimizer)
@@ -76,11 +63,11 @@ def test_bad_optimizers(text, message):
 @given(st.text(max_size=60) | st.from_regex(r"(adam|lion|sgd)\([a-z_0-9=,. -]*\)?", fullmatch=True))
 def test_any_text_is_an_optimizer_or_a_clear_error(text):
     try:
-        handmade = parse_hand_designed("optax:" + text)
+        hand_designed = parse_hand_designed("optax:" + text)
     except ProgramError as error:
         assert "\n" not in str(error)
     else:
-        assert handmade.name in OPTIMIZERS
+        assert hand_designed.name in OPTIMIZERS
 
 
 def test_programs_are_read_from_text_and_library():

@@ -19,7 +19,7 @@ TEXT = b"evaluation: {tasks: [vision_mlp, language_mlp]}\n"
         ("evaluation.settings={vision_mlp: {data: 'idx:/nowhere'}}",
          ["evaluation.settings.vision_mlp: "]),
         ("evaluation.settings={vision: {steps: 3}}",
-         ["evaluation.settings.vision: is none of evaluation.tasks"]),
+         ["evaluation.settings.vision: is not one of evaluation.tasks"]),
         ("funnel.stages.B.tasks=[vision_mlp, vision_mpl]",
          ["funnel.stages[1].tasks[1]: task 'vision_mpl@10': no task 'vision_mpl'"]),
         ("evaluation.tasks=[vision_mlp@1000]",
@@ -45,12 +45,13 @@ def test_tasks_that_no_scale_can_be_given_are_reported_before_the_search(tmp_pat
         "def plain(steps: int = 3):\n"
         "    return make_task('vision_mlp', steps=steps)\n"
     )
-    text = b"evaluation: {tasks: plain}\nmeta_validation: {every: 10}\n"
+    text = b"evaluation: {tasks: plain}\nmeta_validation: {every: 10}\nablation: {scale: 2}\n"
     with pytest.raises(ConfigError) as error:
         loads(text, "t", check=ProxyTasks(str(file)).mistakes)
     places = [line.split(": task ")[0] for line in error.value.lines]
     assert places == [
-        "t:1:1: funnel.stages[1].scale", "t:1:1: funnel.stages[2].scale", "t:2:18: meta_validation.scale"
+        "t:1:1: funnel.stages[1].scale", "t:1:1: funnel.stages[2].scale", "t:2:18: meta_validation.scale",
+        "t:3:19: ablation.scale",
     ]  # fmt: skip
     assert all("no setting 'scale'" in line for line in error.value.lines)
     assert loads(text, overrides=["funnel=null", "meta_validation.every=0"],

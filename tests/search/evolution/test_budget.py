@@ -9,6 +9,7 @@ import pytest
 import toys
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_process import digest, history
 
 from programs import load
 from search import api
@@ -18,7 +19,7 @@ from search.evaluation.source import Function
 from search.evolution import budget
 from search.evolution.evolution import Repeats
 from search.stopping import Stopped
-from search.storage.queries import history_digest, last_number, training_counts
+from search.storage.queries import last_number, training_counts
 from search.storage.store import Reader
 
 ADAMW, LION = load("library:adamw"), load("library:lion")
@@ -55,16 +56,6 @@ def run(path, stop, *, resume=False, stopping=lambda: None, config=CONFIG, **mor
     return api.search(
         {**config, "stop": stop} | more, path, resume=resume, source=TOY, stopping=stopping
     )
-
-
-def history(path) -> list[tuple]:
-    with Reader(path) as store:
-        return store.rows("SELECT * FROM history ORDER BY number")
-
-
-def digest(path) -> str:
-    with Reader(path) as store:
-        return history_digest(store)
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +192,7 @@ def test_it_is_told_in_one_line(tmp_path, capsys):
     assert int(trainings) >= 70 and int(individuals) == len(history(tmp_path))
     assert line == (
         f"Stopped after {trainings} trainings (stop.trainings: 70), with {individuals} "
-        "individuals; concluding with what is there. To search on later, resume it with a larger "
+        "individuals; concluding with the results so far. To continue it later, resume it with a larger "
         "stop.trainings, or null."
     )
 
@@ -215,7 +206,9 @@ def test_no_child_beyond_the_end_is_born_before_the_individual_is_told(
     options = EvolutionSettings(
         children=20, population=5, window=window, repeats=repeats, rounds=1, flat_children=9
     )
-    sides = Repeats(options, 0, 0, [ADAMW, LION, ADAMW][:starts], first_number=0)
+    sides = Repeats(
+        options, 0, round_number=0, starts=[ADAMW, LION, ADAMW][:starts], first_number=0
+    )
     born: list = []
     while not sides.finished:
         child = sides.ask() if rng.random() < 0.8 else None

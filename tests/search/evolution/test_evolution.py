@@ -6,6 +6,7 @@ import random
 
 import pytest
 import toys
+from in_process import evolve
 
 from programs import analyse, load, parse
 from programs.draws import child_rng
@@ -14,15 +15,11 @@ from search.config.settings import Config, EvolutionSettings, WorkerSettings
 from search.evaluation.fitness import Outcome, Score
 from search.evaluation.jobs import Job, Purpose, TooManyFailures
 from search.evaluation.request import Request
-from search.evolution.counters import Statistics
-from search.evolution.driver import Driver
 from search.evolution.evolution import Evolution, Repeats, tournament
 from search.evolution.niches import Individual
-from search.stopping import Stopped
 from search.storage.lineage import ProgramText, apply_edit, edit_between, individual
-from search.storage.queries import evaluations, history_digest
+from search.storage.queries import evaluations
 from search.storage.store import Reader, Store
-from search.workers.in_process import InProcess
 
 ADAMW = load("library:adamw")
 
@@ -179,23 +176,8 @@ def run(path, factory=None, stop_after=None, seed=0, hurdles=None, key="function
         workers=WorkerSettings(batch_s=0.001),
         store={"commit_s": 0},
     )
-    with Store(path, config.store) as store:
-        statistics = Statistics.of(store, evolution)
-        stopping = lambda: stop_after is not None and statistics.individuals >= stop_after
-        pool = InProcess(factory or toys.factory(), config.workers)
-        driver = Driver(config, store, pool=pool, statistics=statistics, stopping=stopping)
-        starts, born = [ADAMW], 0
-        try:
-            for number in range(evolution.rounds):
-                repeats = Repeats(
-                    evolution, seed, round_number=number, starts=starts, first_number=born
-                )
-                driver.run(repeats)
-                born = repeats.told
-        except Stopped:
-            return None
-        store.commit()
-        return history_digest(store)
+    factory = factory or toys.factory()
+    return evolve(path, config, factory=factory, starts=[ADAMW], stop_after=stop_after)
 
 
 def test_a_search_that_is_stopped_and_resumed_has_the_same_history(tmp_path):

@@ -8,20 +8,18 @@ import random
 
 import pytest
 import toys
+from in_process import evolve
 
 from programs import analyse, load, parse
 from search.config.settings import Config, EvolutionSettings, WorkerSettings
 from search.evaluation.fitness import Evaluation, Outcome, Score, score_of
-from search.evolution.counters import Statistics
-from search.evolution.driver import Driver
-from search.evolution.evolution import Evolution, Repeats
+from search.evaluation.jobs import Purpose
+from search.evolution.evolution import Evolution
 from search.evolution.niches import Individual, Niches, individual_of, needed_states
-from search.stopping import Stopped
 from search.storage.leaders import Leader, front, undominated
 from search.storage.lineage import individual
-from search.storage.queries import history_digest, programs
+from search.storage.queries import evaluations, programs
 from search.storage.store import Store
-from search.workers.in_process import InProcess
 
 ADAMW, SIGNUM = load("library:adamw"), load("library:signum")
 THREE = {"shares": (1.0, 2.0, 3.0)}
@@ -132,6 +130,16 @@ NEW = {
         "evaluation": {"rates": (1.0, 0.5), "hurdles": {"at": (0.5,), "slack": 0.1}},
         "evolution": {"price": {"state": 0.5}, "niches": THREE | {"hurdle_members": 5}},
     },
+    "race": {
+        "evaluation": {
+            "rates": (1.0, 0.5),
+            "rates_when": "changed",
+            "seeds": 4,
+            "race": 0.5,
+            "hurdles": {"at": (0.5,), "slack": 0.1},
+        },
+        "evolution": {"niches": THREE | {"hurdle_members": 5}},
+    },
     "canonical": {"evaluation": {"rates": (1.0, 0.5)}, "cache": {"key": "canonical"}},
     "rounds": {
         "evaluation": {"rates": (1.0, 0.5, 0.25)},
@@ -151,23 +159,8 @@ def run(path, changes, stop_after=None) -> str | None:
         workers=WorkerSettings(batch_s=0.001),
         store={"commit_s": 0},
     )
-    with Store(path, config.store) as store:
-        statistics = Statistics.of(store, evolution)
-        stopping = lambda: stop_after is not None and statistics.individuals >= stop_after
-        pool = InProcess(toys.stepper_factory, config.workers)
-        driver = Driver(config, store, pool=pool, statistics=statistics, stopping=stopping)
-        starts, born = [ADAMW, SIGNUM], 0
-        try:
-            for number in range(evolution.rounds):
-                repeats = Repeats(
-                    evolution, 0, round_number=number, starts=starts, first_number=born
-                )
-                driver.run(repeats)
-                born = repeats.told
-        except Stopped:
-            return None
-        store.commit()
-        return history_digest(store)
+    factory, starts = toys.stepper_factory, [ADAMW, SIGNUM]
+    return evolve(path, config, factory=factory, starts=starts, stop_after=stop_after)
 
 
 @pytest.mark.parametrize("name", NEW)
@@ -198,6 +191,32 @@ def test_the_store_holds_each_program_at_its_best_rate(tmp_path, name):
         for number, program in store.rows(query):
             found = analyse(individual(store, number))
             assert found.functional_hash == analyse(parse(rows[program].text)).functional_hash
+
+
+def test_a_child_with_its_parents_statements_has_its_rate_and_the_race_decides_its_seeds(tmp_path):
+    run(tmp_path, NEW["race"])
+    with Store(tmp_path) as store:
+        found = evaluations(store, Purpose.SEARCH)
+        parents = dict(store.rows("SELECT number, parent FROM individuals"))
+        kinds: dict[bool, set] = {True: set(), False: set()}
+        for number, trainings in found.items():
+            if parents[number] is None:
+                failed = trainings[0].outcome is not Outcome.COMPLETED
+                assert failed or len(trainings) == 4  # a warm start, on all seeds
+                continue
+            child, parent = individual(store, number), individual(store, parents[number])
+            alone = blank(child) == blank(parent)
+            assert not alone or {e.rate for e in trainings} == {1.0}
+            kinds[alone].add(max(len({e.seed for e in trainings if e.rate == r}) for r in (1, 0.5)))
+            behind = [e for e in trainings if e.seed and e.outcome is Outcome.HURDLE]
+            assert not behind  # the hurdles are for the first seed
+        assert kinds[False] >= {1, 4} and kinds[True] >= {1, 4}
+
+
+def blank(program):
+    return [
+        [s.target, s.function, [isinstance(a, str) and a for a in s.arguments]] for s in program
+    ]
 
 
 def test_a_child_equal_to_a_rescaled_program_is_not_trained_again(tmp_path):

@@ -4,7 +4,7 @@ import math
 
 from toys import Noisy
 
-from search.reports.funnel import goes_on, outcome, report, table
+from search.reports.funnel import outcome, promotion, report, table
 from search.selection.results import FINALS, FunnelResult
 from tests.search.selection.test_stages import (
     ADAMW,
@@ -32,10 +32,10 @@ def done() -> FunnelResult:
     return funnel_of(candidates, BASELINE, Noisy(worth), ["t"], settings(keep=5, tuning=NO_TUNING))
 
 
-def test_the_report_states_why_a_program_goes_on_or_does_not():
+def test_the_report_states_why_a_program_promotion_or_does_not():
     funnel = done()
     reasons = {
-        (stage.name, goes_on(stage, entry)) for stage in funnel.stages for entry in stage.entries
+        (stage.name, promotion(stage, entry)) for stage in funnel.stages for entry in stage.entries
     }
     assert ("A", "yes: among the best, not tested") in reasons
     assert ("A", "no: not among the best 5") in reasons
@@ -48,7 +48,7 @@ def test_the_report_states_why_a_program_goes_on_or_does_not():
 
 def test_the_table_has_a_row_for_each_stage():
     head, _, first, *_, last = table(done().stages).splitlines()
-    columns = ("stage", "tasks", "candidates", "promoted", "best", "minus hardest baseline", "p")
+    columns = ("stage", "tasks", "candidates", "promoted", "best", "minus strongest baseline", "p")
     assert all(column in head for column in columns)
     assert "5 (best, not tested)" in first and last.startswith(FINALS) and "t@100" in last
 

@@ -16,6 +16,7 @@ import pytest
 import small_run
 from hypothesis import given
 from hypothesis import strategies as st
+from in_process import exit_code
 
 from search.report import main
 from search.reports.page.chart import Series, chart, nice_step
@@ -257,9 +258,6 @@ def test_the_command_writes_one_file(run_dir, tmp_path, capsys, monkeypatch):
 )
 def test_mistakes_are_one_line(words, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    try:
-        code = main(words)
-    except SystemExit as ended:
-        code = ended.code
+    code = exit_code(main, words)
     err = capsys.readouterr().err
     assert code == 2 and message in err and err.count("\n") == 1

@@ -107,12 +107,12 @@ def test_a_lineage_is_walked_by_clicks(opened):
     box = page.locator(".lineage")
     shown = box.locator("article:visible h4")
     assert shown.count() == 1 and shown.inner_text().startswith("2: individual 3, delete")
-    box.get_by_role("button", name="Step before").click()
+    box.get_by_role("button", name="Previous step").click()
     assert shown.inner_text().startswith("1: individual 2, modify, fitness -1.5 (+0.5)")
     assert box.locator("article:visible ins").inner_text() == "+  2  m = interp(g, m, 0.8)"
     box.locator("circle[data-step='0']").click()
     assert shown.inner_text().startswith("0: individual 0, start")
-    assert box.get_by_role("button", name="Step before").is_disabled()
+    assert box.get_by_role("button", name="Previous step").is_disabled()
     box.get_by_role("combobox").select_option("2")
     assert shown.inner_text().startswith("2: individual 3")
 

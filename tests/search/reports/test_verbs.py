@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import small_run
+from in_process import exit_code
 
 from programs import analyse, load
 from search.inspect import main as inspect
@@ -82,6 +83,8 @@ def _keys(value) -> set[str]:
         (("diff", "3", "0"), "on the same 3 seeds, measured (on fresh seeds): -0.75"),
         (("diff", "1", "0"), "the same by: functional, canonical, behavioural, structure"),
         (("front", "--simplify"), "# The same, simplified:"),
+        (("rules",), "-1.375 [-1.6855, -1.0645]  Adam (0.8, 0.999)"),
+        (("rules", "--all"), "2 states, leading programs by rule: "),
     ],
 )  # fmt: skip
 def test_answers_for_people(run_dir, capsys, words, expected):
@@ -140,10 +143,7 @@ def test_a_difference_needs_the_same_task_and_seed():
     ],
 )
 def test_mistakes_are_one_line(run_dir, capsys, words, message):
-    try:
-        code = inspect([str(run_dir), *words])
-    except SystemExit as ended:
-        code = ended.code
+    code = exit_code(inspect, [str(run_dir), *words])
     err = capsys.readouterr().err
     assert code == 2 and message in err and err.count("\n") == 1
 

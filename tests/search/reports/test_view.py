@@ -18,14 +18,14 @@ from search.workers.in_process import InProcess
 def test_views_for_people_draw_what_is_known(kind, words):
     file = io.StringIO()
     statistics = Statistics(target=10, individuals=8, best=-0.5, best_text="def train(w, g, lr):")
-    with View(kind, statistics, InProcess(toys.factory()), file) as view:
+    with View(kind, statistics, InProcess(toys.factory()), file=file) as view:
         view.show()
     assert words in file.getvalue() and "-0.5" in file.getvalue()
 
 
 def test_until_the_first_child_is_committed_the_line_says_what_is_going_on():
     file = io.StringIO()
-    with View("plain", Statistics(target=10), InProcess(toys.factory()), file) as view:
+    with View("plain", Statistics(target=10), InProcess(toys.factory()), file=file) as view:
         view.show()
     assert "0/10 individuals after 0 s: workers start" in file.getvalue()
     assert "nan" not in file.getvalue() and "inf" not in file.getvalue()
@@ -34,7 +34,7 @@ def test_until_the_first_child_is_committed_the_line_says_what_is_going_on():
 def test_plain_lines_carry_the_best_program_when_it_changes():
     file = io.StringIO()
     statistics = Statistics(target=10, individuals=8, attempts=10, best_text="def train(w, g, lr):")
-    with View("plain", statistics, InProcess(toys.factory()), file) as view:
+    with View("plain", statistics, InProcess(toys.factory()), file=file) as view:
         view.show(now=True)
         view.show(now=True)
         statistics.best_text = "def train(w, g, m, lr):"

@@ -11,7 +11,7 @@ from search.selection.families import structure
 from search.selection.objective import Objective
 from search.shortening.ablation import Ablation, ablate
 from search.shortening.judge import BEST, START, Untrainable, Verdict
-from search.shortening.removals import tidied
+from search.shortening.removals import peephole
 
 LION = load("library:lion")
 EVOLVED = parse(
@@ -176,6 +176,6 @@ def test_the_constants_that_came_in_are_carried_along():
 
 
 def test_the_result_is_a_whole_program():
-    done: Ablation = ablated(EVOLVED, Planted(), ["a"], simplify=tidied)
+    done: Ablation = ablated(EVOLVED, Planted(), ["a"], simplify=peephole)
     assert isinstance(parse(str(done.program)), Program)
     assert done.trainings > 0

@@ -1,7 +1,11 @@
 """What a final program is."""
 
+import pytest
+
 from programs import load, parse
-from search.shortening.final import known_structure
+from search.config.selection import AblationSettings
+from search.selection.comparison import tolerance
+from search.shortening.final import Winner, known_structure
 from tests.search.shortening.test_ablation import EVOLVED
 
 ADAMW, SGD = load("library:adamw"), load("library:sgd")
@@ -13,3 +17,21 @@ def test_a_gain_of_constants_alone_is_labelled():
     assert known_structure(ADAMW_RETUNED, ["library:lion", "library:adamw"]) == "library:adamw"
     assert known_structure(SGD, ["library:adamw"]) == "library:sgd"
     assert known_structure(EVOLVED, ["library:adamw"]) is None
+
+
+@pytest.mark.parametrize(
+    "shown, settings, expected",
+    [
+        (None, {}, 0.5),  # not confirmed: half of the standard deviation
+        (0.4, {}, 0.2),
+        (4.0, {}, 0.5),
+        (0.4, {"tolerance": 0.3}, 0.2),
+        (0.4, {"tolerance": 0.1}, 0.1),
+        (0.4, {"tolerance_most": 0.15}, 0.15),
+        (0.0, {}, 0.5),
+    ],
+)
+def test_what_the_ablation_may_lose_leaves_half_of_the_gain(shown, settings, expected):
+    winner = Winner("a", ADAMW, shown is not None, shown=shown)
+    kept = winner.keeping_gain(AblationSettings(**settings))
+    assert tolerance([0.0, 1.0, 2.0], kept) == pytest.approx(expected)

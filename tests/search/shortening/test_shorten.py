@@ -50,6 +50,24 @@ def test_program8_becomes_lion_with_its_own_constants(done):
     assert canonical_hash(done.program) == canonical_hash(parse(lion))
 
 
+def test_what_longer_trainings_have_no_use_for_goes_by_them():
+    """A root of the schedule that gains at scale 1 alone."""
+    start = parse(
+        str(LION).replace("    lr = lr * 0.0001", "    lr = sqrt(lr)\n    lr = lr * 0.0001")
+    )
+
+    def fitness(requests):
+        gain = [("@10" in r.task) - 0.5 for r in requests]
+        roots = [any(s.function == "sqrt" for s in r.program) for r in requests]
+        return [v - g * root for v, g, root in zip(planted(requests), gain, roots)]
+
+    objective = Objective(fitness, ("a",))
+    short = shorten(start, objective, ablation=AblationSettings(tolerance=0.1))
+    assert "sqrt" in str(short.program)
+    at_ten = AblationSettings(tolerance=0.1, scale=10)
+    assert structure(shorten(start, objective, ablation=at_ten).program) == structure(LION)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_constants_come_back_after_any_tuning(seed):
     """Also where the simplifier multiplies constants, so that none of them is left."""

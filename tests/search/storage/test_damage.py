@@ -13,13 +13,12 @@ from pathlib import Path
 
 import pytest
 import toys
+from in_process import digest
 
 from search.evaluation.source import Function
 from search.inspect import main as inspect
 from search.run import main as run
 from search.storage.database import FILE
-from search.storage.queries import history_digest
-from search.storage.store import Reader
 
 CONFIG = """\
 evolution: {children: 120, population: 20, repeats: 2, rounds: 1, window: 20}
@@ -78,11 +77,6 @@ def killed(config, finished, tmp_path_factory) -> Path:
     return copy
 
 
-def digest_of(run_dir: Path) -> str:
-    with Reader(run_dir) as store:
-        return history_digest(store)
-
-
 def damage(path: Path, rng: random.Random) -> str:
     """Changes a file; returns how."""
     data = bytearray(path.read_bytes())
@@ -134,6 +128,6 @@ def test_a_damaged_store_is_one_line_or_the_same_history(
             assert err.startswith("error: ") and err.count("\n") == 1, (how, err)
             refused += 1
         else:
-            assert digest_of(run_dir) == digest_of(finished), how
+            assert digest(run_dir) == digest(finished), how
     # A damaged log ends where the damage is, and a log may hold newer copies of the file's pages.
     assert refused or state == "killed"

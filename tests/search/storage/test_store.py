@@ -60,9 +60,7 @@ def test_what_is_acknowledged_survives_sigkill(tmp_path, journal):
 
 def test_one_writer_and_readers_meanwhile(tmp_path):
     with Store(tmp_path) as store:
-        with pytest.raises(
-            StoreError, match=f"another process searches here .process {os.getpid()}"
-        ):
+        with pytest.raises(StoreError, match=f"in use by another process .process {os.getpid()}"):
             Store(tmp_path)
         store.add(program_row(1))
         store.add(individual_row(0))

@@ -146,14 +146,17 @@ def test_workers_are_single_threaded_and_pinned_when_they_fill_the_machine(count
 
 
 def test_what_the_machine_lacks_is_reported_at_once(capsys):
-    with pytest.raises(WorkerError, match="no room for a worker: each needs 1 CPU and 64 GPU; the"):
+    with pytest.raises(
+        WorkerError,
+        match="no machine has the resources for a worker: each needs 1 CPU and 64 GPU; the",
+    ):
         pool_of(gpus=64)
-    with pytest.raises(WorkerError, match=f"1000 CPU; the most that a machine has is {CORES} CPU"):
+    with pytest.raises(WorkerError, match=f"1000 CPU; the most on any machine is {CORES} CPU"):
         pool_of(cpus=1000)
     pool = pool_of(count=CORES + 3)
     try:
         assert pool.count == CORES
-        assert f"warning: room for {CORES} of {CORES + 3} workers: " in capsys.readouterr().err
+        assert f"warning: resources for {CORES} of {CORES + 3} workers: " in capsys.readouterr().err
     finally:
         pool.close()
 
@@ -170,7 +173,9 @@ def test_a_worker_that_waits_for_room_does_not_end_the_search(monkeypatch):
         [waiting] = [slot for slot in pool._slots if slot.ready is not None]
         waiting.ready_by = 0.0
         assert pool.collect(0.0) == [] and waiting.ready_by > time.monotonic()
-        assert [text for _, text in pool.events] == ["waits for room, while others work"]
+        assert [text for _, text in pool.events] == [
+            "waiting for resources while other workers run"
+        ]
     finally:
         pool.close()
 
