@@ -9,7 +9,6 @@ do not survive the forks by which Ray starts.
 
 from __future__ import annotations
 
-import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -18,7 +17,7 @@ import optax
 
 from programs import Program, ProgramError
 from programs.functions import version
-from programs.interpreter import Capacity, capacity_of, encode, interpreted
+from programs.interpreter import Branching, Capacity, capacity_of, encode, interpreted
 from programs.transform import as_optax
 from proxy_tasks import (
     DeviceData,
@@ -33,10 +32,12 @@ from proxy_tasks import (
     parse_settings,
     register,
 )
+from proxy_tasks.batch_loop import ROWS
 from search.config.settings import Engine
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job
 from search.evaluation.optimizers import PREFIX, HandDesigned, read_program
+from search.evaluation.plan import plan
 from search.evaluation.request import (
     META,
     SEARCH,
@@ -69,6 +70,7 @@ class _Interpreted(NamedTuple):
     capacity: Capacity
     checked: bool  # at the hurdles
     functions: int  # version of the table
+    branching: Branching | None  # of rows of programs; None: one program at a time
 
 
 class _Compiled(NamedTuple):
@@ -142,53 +144,26 @@ class Evaluator:
 
     def run(self, request: Request) -> Evaluation:
         """Trains and scores. Raises TaskError for an unknown task."""
-        checked = bool(self.hurdles) and request.split == SEARCH
-        training, hyper = self._training(request, checked)
-        hurdles = [Hurdle(at, least) for at, least in zip(self.hurdles, request.thresholds)]
-        result = training(hyper, request.seed, hurdles, meta=request.split == META)
-        return self._evaluation(request, result, training.task.steps)
+        training, hyper = self.training(request)
+        result = training(hyper, request.seed, self.hurdles_of(request), meta=request.split == META)
+        return self.evaluation(request, result)
+
+    def hurdles_of(self, request: Request) -> list[Hurdle]:
+        """What its training must reach on the way."""
+        return [Hurdle(at, least) for at, least in zip(self.hurdles, request.thresholds)]
 
     def each(self, job: Job) -> Iterator[Evaluation]:
         """A job's evaluations one by one, as they are made."""
-        if job.first_seed_decides:
-            yield from self._at_best_rate(job)
-            return
-        for _, requests in itertools.groupby(job.requests, lambda request: request.rate):
-            has_failed = False
+        steps = plan(job)
+        requests = next(steps, ())
+        while requests:
+            done = []
             for request in requests:
-                evaluation = self.run(request)
-                yield evaluation
-                has_failed |= evaluation.outcome is not Outcome.COMPLETED
-                if job.stop_at_failure and has_failed:
-                    break
-            if not has_failed and not job.all_rates:
-                return
-
-    def _at_best_rate(self, job: Job) -> Iterator[Evaluation]:
-        """All rates on the first seed, then the best of them on the others; where that fails, the
-        next best."""
-        first, reached = job.seeds[0], {}
-        for rate in job.rates:
-            total = 0.0
-            for request in job.requests:
-                if (request.rate, request.seed) != (rate, first):
-                    continue
-                evaluation = self.run(request)
-                yield evaluation
-                if evaluation.outcome is not Outcome.COMPLETED:
-                    break
-                total += evaluation.fitness
-            else:
-                reached[rate] = total
-        for rate in sorted(reached, key=lambda rate: -reached[rate]):
-            for request in job.requests:
-                if request.rate != rate or request.seed == first:
-                    continue
-                evaluation = self.run(request)
-                yield evaluation
-                if evaluation.outcome is not Outcome.COMPLETED:
-                    break
-            else:
+                done.append(self.run(request))
+                yield done[-1]
+            try:
+                requests = steps.send(done)
+            except StopIteration:
                 return
 
     def evaluate(
@@ -225,9 +200,16 @@ class Evaluator:
         """Fitness by request: an Evaluator is a Scorer."""
         return [self.run(request).fitness for request in requests]
 
-    def _training(self, request: Request, checked: bool) -> tuple[Training, object]:
-        """A training, and what to call it with."""
+    def training(
+        self, request: Request, branching: Branching | None = None
+    ) -> tuple[Training, object]:
+        """A training, and what to call it with.
+
+        branching: given for a training of rows of programs, see `interpreted`; the compiled engine
+          ignores it.
+        """
         name, program = request.task, request.program
+        checked = bool(self.hurdles) and request.split == SEARCH
         task, stop = self.task(name), self._checked if checked else self._unchecked
         if name not in self._data:
             self._data[name] = DeviceData(task)
@@ -243,14 +225,21 @@ class Evaluator:
             self._compiled.move_to_end(compiled)
             return self._compiled[compiled], ()
         capacity = capacity_of(program)
-        key = _Interpreted(name, capacity, checked, version())
+        key = _Interpreted(name, capacity, checked, version(), branching)
         if key not in self._interpreted:
+            axis = ROWS if branching else None
+            how: Branching = branching or "switch"
             self._interpreted[key] = Training(
-                task, lambda code: interpreted(code, capacity), stop, data=data
+                task,
+                lambda code: interpreted(code, capacity, axis=axis, branching=how),
+                stop,
+                data=data,
             )
         return self._interpreted[key], encode(program, capacity)
 
-    def _evaluation(self, request: Request, result: TrainingResult, steps: int) -> Evaluation:
+    def evaluation(self, request: Request, result: TrainingResult) -> Evaluation:
+        """What a training's result says of a request."""
+        steps = self.task(request.task).steps
         outcome = Outcome[result.outcome.name]
         fitness = result.meta_fitness if request.split == META else result.fitness
         if fitness is None or outcome is not Outcome.COMPLETED:
