@@ -255,7 +255,8 @@ class WorkerSettings(SettingsModel):
     count: int | None = Field(default=None, ge=1, le=100_000)
     """Workers; none: one for each core (or as many as the cluster has room for)."""
     address: str = "local"
-    """`local`, `in_process` (no Ray: for debugging), or the address of a Ray cluster."""
+    """`local`, `in_process` (one worker in this process, without Ray: for one accelerator, or to
+    debug), or the address of a Ray cluster."""
     cpus: float = Field(default=1.0, ge=0)
     """CPU cores per worker."""
     gpus: float = Field(default=0.0, ge=0)

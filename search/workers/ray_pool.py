@@ -306,8 +306,14 @@ def _import_ray(settings: WorkerSettings) -> Any:
         environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     for name, value in environment.items():
         os.environ.setdefault(name, value)
-    import ray
-    import ray.exceptions
+    try:
+        import ray
+        import ray.exceptions
+    except ModuleNotFoundError as error:
+        raise WorkerError(
+            f"workers.address '{settings.address}' needs the package {error.name}, which is not "
+            "installed: install it, or give in_process"
+        ) from None
 
     return ray
 
