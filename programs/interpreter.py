@@ -283,6 +283,32 @@ def _one_function_at_a_time(
     return row
 
 
+def _run_all(
+    tree: FlatTree, code: Code, *, start: Registers, axis: str | None, branching: Branching
+) -> Registers:
+    """All instructions, one after the other."""
+    branches = [_branch(tree, form) for form in FORMS]
+    table = jnp.asarray(code.table)
+
+    def run(i: jax.Array, registers: Registers) -> Registers:
+        instruction = lax.dynamic_index_in_dim(table, i, keepdims=False)
+        if axis is None or branching == "select":
+            row = lax.switch(instruction[0], branches, instruction, registers)
+        else:
+            row = _one_function_at_a_time(
+                branches, axis, instruction=instruction, registers=registers
+            )
+        return Registers(
+            lax.dynamic_update_index_in_dim(registers.tensors, row.tensor, instruction[1], 0),
+            lax.dynamic_update_index_in_dim(registers.scalars, row.scalar, instruction[2], 0),
+        )
+
+    end: Registers = lax.fori_loop(
+        0, code.count if axis is None else _most(code.count, axis), run, start
+    )
+    return end
+
+
 def interpreted(
     code: Code, capacity: Capacity, *, axis: str | None = None, branching: Branching = "switch"
 ) -> optax.GradientTransformationExtraArgs:
@@ -318,28 +344,11 @@ def interpreted(
             raise ValueError("a program reads the weights: call update(grads, state, params)")
         check_like(params, grads, "the gradients")
         tree = FlatTree(_sizes(params))
-        branches = [_branch(tree, form) for form in FORMS]
-        table = jnp.asarray(code.table)
-
-        def run(i: jax.Array, registers: Registers) -> Registers:
-            instruction = lax.dynamic_index_in_dim(table, i, keepdims=False)
-            if axis is None or branching == "select":
-                row = lax.switch(instruction[0], branches, instruction, registers)
-            else:
-                row = _one_function_at_a_time(
-                    branches, axis, instruction=instruction, registers=registers
-                )
-            return Registers(
-                lax.dynamic_update_index_in_dim(registers.tensors, row.tensor, instruction[1], 0),
-                lax.dynamic_update_index_in_dim(registers.scalars, row.scalar, instruction[2], 0),
-            )
-
         start = Registers(
             _write(_write(state.tensors, W, params), G, grads),
             jnp.asarray(state.scalars).at[LR].set(jnp.asarray(lr, jnp.float32)),
         )
-        count = code.count if axis is None else _most(code.count, axis)
-        end = lax.fori_loop(0, count, run, start)
+        end = _run_all(tree, code, start=start, axis=axis, branching=branching)
         change = lax.dynamic_index_in_dim(end.tensors, code.update, keepdims=False)
         return _unflatten(-change, params, tree.ends), end
 
