@@ -34,6 +34,7 @@ from search.workers.ray_cluster import (
 )
 
 START_S = 300.0  # a worker must be ready within this time
+DETERMINISTIC = "--xla_gpu_deterministic_ops=true"  # else a GPU adds up in any order
 GRACE_S = 4.0  # what a worker gets beyond its limit before the driver kills it
 START_FAILURES = 3  # failed starts in a row that end the search
 
@@ -294,7 +295,10 @@ def _together(settings: WorkerSettings) -> int:
 
 def _environment(settings: WorkerSettings) -> dict[str, str]:
     platform = {} if settings.gpus else {"JAX_PLATFORMS": "cpu"}
-    flags = {"XLA_FLAGS": with_our_flags(os.environ.get("XLA_FLAGS", ""))}
+    given = os.environ.get("XLA_FLAGS", "")
+    if settings.gpus and DETERMINISTIC.partition("=")[0] not in given:
+        given = f"{given} {DETERMINISTIC}".strip()
+    flags = {"XLA_FLAGS": with_our_flags(given)}
     return {**SINGLE_THREADED, **flags, **platform, **_COMPILED}
 
 
