@@ -191,17 +191,17 @@ def test_out_of_memory_a_smaller_batch_is_taken(monkeypatch, caplog):
     advance = BatchTraining.advance
 
     def limited(batch):
-        if batch.size > 2:
+        if batch.size > 1:
             raise JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
         return advance(batch)
 
     monkeypatch.setattr(BatchTraining, "advance", limited)
     jobs = [_job(i, LION, "vision_mlp") for i in range(5)]
     with caplog.at_level(logging.WARNING, "search"):
-        results = Together(_evaluator("vision_mlp"), 8).together(jobs)
+        results = Together(_evaluator("vision_mlp"), 2).together(jobs)
     assert all(r.evaluations[0].outcome is not Outcome.FAILED for r in results)
     assert not any(result.failure for result in results)
-    assert "vision_mlp in batches of 2, not 4" in caplog.text
+    assert "vision_mlp in batches of 1, not 2" in caplog.text
 
 
 def test_a_batch_that_raises_is_run_one_by_one(monkeypatch):
