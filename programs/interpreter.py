@@ -17,9 +17,9 @@ XLA copies whole files that go through a branch, while it replaces a row of a lo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -71,6 +71,9 @@ CAPACITIES = (
     Capacity(512, 64, 512),
     Capacity(1024, 1024, 4096),
 )
+
+
+Branching = Literal["switch", "select"]  # see `interpreted`
 
 
 class Code(NamedTuple):
@@ -266,13 +269,77 @@ class Row(NamedTuple):
     scalar: jax.Array
 
 
-def interpreted(code: Code, capacity: Capacity) -> optax.GradientTransformationExtraArgs:
+def _most(x: jax.Array, axis: str) -> jax.Array:
+    """The largest of all programs of an axis: one value for all of them."""
+    largest: jax.Array = lax.pmax(x, axis)  # type: ignore[no-untyped-call]
+    return largest
+
+
+def _one_function_at_a_time(
+    branches: Sequence[Callable[[jax.Array, Registers], Row]],
+    axis: str,
+    *,
+    instruction: jax.Array,
+    registers: Registers,
+) -> Row:
+    """An instruction of all programs of an axis: each branch that one of them needs, for all.
+
+    What is reduced over the axis is one value for all, so its switch is no selection.
+    """
+    opcode = instruction[0]
+    is_needed = _most((jnp.arange(len(branches)) == opcode).astype(jnp.int32), axis)
+    needed = jnp.argsort(-is_needed, stable=True)
+
+    def take(i: jax.Array, row: Row) -> Row:
+        new = lax.switch(needed[i], branches, instruction, registers)
+        return Row(*(jnp.where(opcode == needed[i], a, b) for a, b in zip(new, row)))
+
+    none = Row(*(jnp.zeros_like(file[0]) for file in registers))
+    row: Row = lax.fori_loop(0, jnp.sum(is_needed), take, none)
+    return row
+
+
+def _run_all(
+    tree: FlatTree, code: Code, *, start: Registers, axis: str | None, branching: Branching
+) -> Registers:
+    """All instructions, one after the other."""
+    branches = [_branch(tree, form) for form in FORMS]
+    table = jnp.asarray(code.table)
+
+    def run(i: jax.Array, registers: Registers) -> Registers:
+        instruction = lax.dynamic_index_in_dim(table, i, keepdims=False)
+        if axis is None or branching == "select":
+            row = lax.switch(instruction[0], branches, instruction, registers)
+        else:
+            row = _one_function_at_a_time(
+                branches, axis, instruction=instruction, registers=registers
+            )
+        return Registers(
+            lax.dynamic_update_index_in_dim(registers.tensors, row.tensor, instruction[1], 0),
+            lax.dynamic_update_index_in_dim(registers.scalars, row.scalar, instruction[2], 0),
+        )
+
+    end: Registers = lax.fori_loop(
+        0, code.count if axis is None else _most(code.count, axis), run, start
+    )
+    return end
+
+
+def interpreted(
+    code: Code, capacity: Capacity, *, axis: str | None = None, branching: Branching = "switch"
+) -> optax.GradientTransformationExtraArgs:
     """An encoded program as an optimizer over any pytree of parameters.
 
     Args:
       code: from `encode(program, capacity)`; may be traced, so that another program of the same
         capacity compiles nothing.
       capacity: the shapes of `code`.
+      axis: the name of a `jax.vmap` over programs. All then run to the end of the longest: what
+        follows a program's last instruction writes to scratch, and loops of different lengths would
+        copy the register files at each instruction.
+      branching: how an instruction is computed for all programs of the axis: `switch`, one function
+        after the other of those that some program has there; `select`, all that there are, of which
+        each program takes its own.
 
     Returns:
       init(params) -> Registers; update(grads, state, params, *, lr=1.0) -> (updates, state), with
@@ -293,22 +360,11 @@ def interpreted(code: Code, capacity: Capacity) -> optax.GradientTransformationE
             raise ValueError("a program reads the weights: call update(grads, state, params)")
         check_like(params, grads, "the gradients")
         tree = FlatTree(_sizes(params))
-        branches = [_branch(tree, form) for form in FORMS]
-        table = jnp.asarray(code.table)
-
-        def run(i: jax.Array, registers: Registers) -> Registers:
-            instruction = lax.dynamic_index_in_dim(table, i, keepdims=False)
-            row = lax.switch(instruction[0], branches, instruction, registers)
-            return Registers(
-                lax.dynamic_update_index_in_dim(registers.tensors, row.tensor, instruction[1], 0),
-                lax.dynamic_update_index_in_dim(registers.scalars, row.scalar, instruction[2], 0),
-            )
-
         start = Registers(
             _write(_write(state.tensors, W, params), G, grads),
             jnp.asarray(state.scalars).at[LR].set(jnp.asarray(lr, jnp.float32)),
         )
-        end = lax.fori_loop(0, code.count, run, start)
+        end = _run_all(tree, code, start=start, axis=axis, branching=branching)
         change = lax.dynamic_index_in_dim(end.tensors, code.update, keepdims=False)
         return _unflatten(-change, params, tree.ends), end
 

@@ -19,8 +19,11 @@ def fixed_numerics() -> Iterator[None]:
     A fitness is compared with fitness from other processes, so it must not depend on a user's
     environment: float32 also under JAX_ENABLE_X64, and the same random numbers whatever generator
     is set. Non-finite numbers are an outcome of a training, so JAX_DEBUG_NANS must not raise; and
-    the code of a task or an optimizer may mix types and ranks, as JAX allows by default.
+    the code of a task or an optimizer may mix types and ranks, as JAX allows by default. Products
+    of matrices stay float32 on accelerators, too, whose own default may be TF32 or bfloat16.
     """
+    on_cpu = jax.default_backend() == "cpu"  # where there is nothing else
+    precision = contextlib.nullcontext() if on_cpu else jax.default_matmul_precision("highest")
     with (
         jax.enable_x64(False),
         jax.default_prng_impl("threefry2x32"),
@@ -29,6 +32,7 @@ def fixed_numerics() -> Iterator[None]:
         jax.numpy_rank_promotion("allow"),
         jax.debug_nans(False),
         jax.debug_infs(False),
+        precision,
     ):
         yield
 

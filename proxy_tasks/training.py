@@ -103,8 +103,8 @@ class Training:
     ) -> None:
         self.task, self.stop = task, stop
         self.compilations = 0
-        self._data = DeviceData(task) if data is None else data
-        self._loop = TrainingLoop(task, optimizer_of)
+        self.data = DeviceData(task) if data is None else data
+        self.loop = TrainingLoop(task, optimizer_of)
         self._compiled: dict[Any, jax.stages.Compiled] = {}  # by structure and types of `hyper`
         ends = [min(max(1, round(f * task.steps)), task.steps) for f in stop.fractions()]
         self.checkpoints = np.array([*sorted({*ends} - {task.steps}), task.steps], np.int32)
@@ -122,13 +122,13 @@ class Training:
         `hurdles` replaces the thresholds of the stop rules; their fractions must be among the stop
         rules' checkpoints. Raises TaskError for a hurdle at another fraction.
         """
-        thresholds = self._thresholds(self.stop.hurdles if hurdles is None else hurdles)
+        thresholds = self.thresholds(self.stop.hurdles if hurdles is None else hurdles)
         with fixed_numerics():
             inputs = Inputs(
                 hyper=jax.tree.map(in_32_bits, hyper),
-                start=self._data.start(seed),
-                validation=self._data.validation,
-                arrays=self._data.arrays,
+                start=self.data.start(seed),
+                validation=self.data.validation,
+                arrays=self.data.arrays,
                 thresholds=thresholds,
                 checkpoints=np.append(self.checkpoints, self.checkpoints[-1]),
                 explosion=np.float32(self.stop.explosion),
@@ -137,7 +137,7 @@ class Training:
             compiled, compile_seconds = self._compile(inputs)
             start = time.perf_counter()
             outputs: Outputs = jax.device_get(compiled(inputs))
-        return self._result(
+        return self.result(
             outputs, seed, compile_seconds=compile_seconds, run_seconds=time.perf_counter() - start
         )
 
@@ -148,11 +148,11 @@ class Training:
         if key in self._compiled:
             return self._compiled[key], 0.0
         start = time.perf_counter()
-        self._compiled[key] = jax.jit(self._loop.__call__).lower(inputs).compile()
+        self._compiled[key] = jax.jit(self.loop.__call__).lower(inputs).compile()
         self.compilations += 1
         return self._compiled[key], time.perf_counter() - start
 
-    def _thresholds(self, hurdles: Sequence[Hurdle]) -> np.ndarray:
+    def thresholds(self, hurdles: Sequence[Hurdle]) -> np.ndarray:
         """The least fitness to go on at each checkpoint, [K + 1] float32."""
         thresholds = np.full(len(self.checkpoints) + 1, NO_HURDLE, np.float32)
         for hurdle in hurdles:
@@ -164,7 +164,7 @@ class Training:
             thresholds[indices[0]] = hurdle.fitness
         return thresholds
 
-    def _result(
+    def result(
         self, outputs: Outputs, seed: int, *, compile_seconds: float, run_seconds: float
     ) -> TrainingResult:
         steps, bad = int(outputs.steps), bool(outputs.diverged)

@@ -78,10 +78,23 @@ class TrainingLoop:
     optimizer_of: Callable[[Hyper], optax.GradientTransformation]
 
     def __call__(self, inputs: Inputs) -> Outputs:
-        optimizer = optax.with_extra_args_support(self.optimizer_of(inputs.hyper))
+        optimizer = self.optimizer(inputs)
+        end = jax.lax.while_loop(
+            lambda state: (state.checkpoint < inputs.checkpoint_count) & state.running,
+            lambda state: self._to_checkpoint(inputs, optimizer, state),
+            self.begin(inputs, optimizer),
+        )
+        return Outputs(end.training.step, end.training.diverged, end.finite, end.fitness)
+
+    def optimizer(self, inputs: Inputs) -> optax.GradientTransformationExtraArgs:
+        """What `step` takes."""
+        return optax.with_extra_args_support(self.optimizer_of(inputs.hyper))
+
+    def begin(self, inputs: Inputs, optimizer: Any) -> CheckpointState:
+        """Before the first step."""
         weights = inputs.start.weights
         slots = len(inputs.checkpoints)
-        begin = CheckpointState(
+        return CheckpointState(
             checkpoint=jnp.int32(0),
             training=StepState(
                 step=jnp.int32(0),
@@ -94,12 +107,6 @@ class TrainingLoop:
             fitness=jnp.zeros(slots, jnp.float32),
             running=jnp.bool_(True),
         )
-        end = jax.lax.while_loop(
-            lambda state: (state.checkpoint < inputs.checkpoint_count) & state.running,
-            lambda state: self._to_checkpoint(inputs, optimizer, state),
-            begin,
-        )
-        return Outputs(end.training.step, end.training.diverged, end.finite, end.fitness)
 
     def _to_checkpoint(
         self, inputs: Inputs, optimizer: Any, state: CheckpointState
@@ -108,7 +115,7 @@ class TrainingLoop:
         index, meta = state.checkpoint, len(inputs.checkpoints) - 1
         training = jax.lax.while_loop(
             lambda training: (training.step < inputs.checkpoints[index]) & ~training.diverged,
-            lambda training: self._step(inputs, optimizer, training),
+            lambda training: self.step(inputs, optimizer, training),
             state.training,
         )
         # After divergence a validation is wasted time, and expensive when batches are small.
@@ -130,7 +137,7 @@ class TrainingLoop:
             running=finite & (fitness >= inputs.thresholds[index]),
         )
 
-    def _step(self, inputs: Inputs, optimizer: Any, state: StepState) -> StepState:
+    def step(self, inputs: Inputs, optimizer: Any, state: StepState) -> StepState:
         """One step of the optimizer."""
         task, weights = self.task, state.weights
         batch = task.data.take(inputs.arrays, inputs.start.batches[state.step])
@@ -160,11 +167,14 @@ class TrainingLoop:
         self, arrays: Any, weights: Params, *, batches: jax.Array, count: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """Whether the loss is finite, and the fitness, on the first `count` of batches [C, V]."""
-        task = self.task
 
         def add(index: jax.Array, sums: jax.Array) -> jax.Array:
-            batch = task.data.take(arrays, batches[index])
-            return sums + jnp.stack([task.loss(weights, batch), task.fitness(weights, batch)])
+            return sums + self.losses(arrays, weights, batches[index])
 
         loss, fitness = jax.lax.fori_loop(0, count, add, jnp.zeros(2)) / count
         return jnp.isfinite(loss), fitness
+
+    def losses(self, arrays: Any, weights: Params, indices: jax.Array) -> jax.Array:
+        """Loss and fitness on the examples `indices` [V]: float32 [2]."""
+        batch = self.task.data.take(arrays, indices)
+        return jnp.stack([self.task.loss(weights, batch), self.task.fitness(weights, batch)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from programs import Program, ProgramError, live_across_steps
@@ -26,6 +27,7 @@ MEMORY_GB = 1.0  # what a worker needs: JAX and a small task alone take 0.6
 
 def mistakes(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """All mistakes but those of tasks, by key path; those come from the source of fitness."""
+    yield from missing_packages(config)
     yield from wrong_functions(config)
     yield from wrong_files(config)
     yield from too_many_seeds(config)
@@ -60,9 +62,20 @@ def wrong_functions(config: Config) -> Iterator[tuple[KeyPath, str]]:
 
 def funnel_mistakes(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """What of it a funnel on a finished search depends on."""
+    yield from missing_packages(config)
     yield from wrong_baselines(config)
     yield from too_many_seeds(config)
     yield from wrong_workers(config)
+
+
+def missing_packages(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """What is not installed and would be imported only hours later."""
+    if config.workers.address != "in_process" and find_spec("ray") is None:
+        message = "the package ray is not installed: install it, or give in_process, got"
+        yield ("workers", "address"), f"{message} {config.workers.address}"
+    if config.funnel is not None and find_spec("egglog") is None:
+        message = "the package egglog, by which its final program is made short, is not installed"
+        yield ("funnel",), f"{message}: install it, or give null"
 
 
 def wrong_files(config: Config) -> Iterator[tuple[KeyPath, str]]:

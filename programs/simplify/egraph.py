@@ -26,6 +26,7 @@ from typing import Any
 
 from programs.functions import derived
 from programs.kinds import Kind
+from programs.program import ProgramError
 from programs.simplify.analyses import analyses, declarations
 from programs.simplify.egglog_text import number, rule_text
 from programs.simplify.rules import RULES, Claim, Phase
@@ -188,7 +189,10 @@ def _loaded() -> Any:
 
     egglog is imported here, since it takes 0.2 s; reading the rules takes about 1 s.
     """
-    from egglog.bindings import EGraph
+    try:
+        from egglog.bindings import EGraph
+    except ModuleNotFoundError as error:
+        raise ProgramError(f"simplification needs the package {error.name}: install it") from None
 
     egraph = EGraph()
     lines = [*declarations(), *analyses()]

@@ -5,8 +5,9 @@ does not state, such as `window`, `fingerprint`, `rescore` and all that follows 
 defaults of this project.
 
 Units are in the names (`_s` seconds, `_gb` gigabytes) or in the line below a field. A search's
-history is a function of all that `history_settings` gives: not of `workers` and `store`, nor of
-what only looks at its results; `stop` only says how much of it there is.
+history is a function of all that `history_settings` gives: not of `workers` (but for a `batch`
+above 1) and `store`, nor of what only looks at its results; `stop` only says how much of it there
+is.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from search.config.selection import (
 )
 
 Engine = Literal["auto", "interpreted", "compiled"]
+BatchSize = Literal["auto"] | Annotated[int, Field(ge=1, le=65_536)]
 
 
 FunctionWeights = dict[str, Annotated[float, Field(gt=0, le=MAX_WEIGHT)]]
@@ -255,12 +257,13 @@ class RescoreSettings(SettingsModel):
 
 
 class WorkerSettings(SettingsModel):
-    """Where evaluations run. Nothing here changes a search's history."""
+    """Where evaluations run. Nothing here changes a search's history, but for a `batch` above 1."""
 
     count: int | None = Field(default=None, ge=1, le=100_000)
     """Workers; none: one for each core (or as many as the cluster has resources for)."""
     address: str = "local"
-    """`local`, `in_process` (no Ray: for debugging), or the address of a Ray cluster."""
+    """`local`, `in_process` (one worker in this process, without Ray: for one accelerator, or to
+    debug), or the address of a Ray cluster."""
     cpus: float = Field(default=1.0, ge=0)
     """CPU cores per worker."""
     gpus: float = Field(default=0.0, ge=0)
@@ -273,6 +276,10 @@ class WorkerSettings(SettingsModel):
     over the limit has been over a shorter one before, and is not tried again."""
     memory_gb: float | None = Field(default=4.0, gt=0)
     """Limit of one worker's data memory; none: no limit."""
+    batch: BatchSize = "auto"
+    """Programs that a worker trains side by side, in one compiled call; 1: one after the other.
+    `auto`: 1 without `gpus` or other accelerator, else as many as fill half of its memory. Sums of
+    a batch are rounded in another order, so a number above 1 is part of a search's history."""
     batch_s: float = Field(default=0.5, gt=0)
     """Programs are sent in batches that last about this long."""
 
@@ -335,4 +342,7 @@ class Config(SettingsModel):
         """The settings that a search's history depends on, as plain data."""
         looking = {"workers", "store", "stop", "reports"}
         others = {"meta_validation", "funnel", "tuning", "ablation"}
-        return self.model_dump(mode="json", exclude=looking | others)
+        settings = self.model_dump(mode="json", exclude=looking | others)
+        if self.workers.batch not in ("auto", 1):
+            settings["workers"] = {"batch": self.workers.batch}
+        return settings

@@ -17,7 +17,7 @@ import optax
 
 from programs import Program, ProgramError
 from programs.functions import version
-from programs.interpreter import Capacity, capacity_of, encode, interpreted
+from programs.interpreter import Branching, Capacity, capacity_of, encode, interpreted
 from programs.transform import as_optax
 from proxy_tasks import (
     DeviceData,
@@ -32,10 +32,12 @@ from proxy_tasks import (
     parse_settings,
     register,
 )
+from proxy_tasks.batch_loop import ROWS
 from search.config.settings import Engine
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job
 from search.evaluation.optimizers import PREFIX, HandDesigned, read_program
+from search.evaluation.plan import trainings
 from search.evaluation.request import (
     META,
     SEARCH,
@@ -44,7 +46,6 @@ from search.evaluation.request import (
     TaskFunction,
     settings_of,
 )
-from search.evaluation.trainings import trainings
 
 COMPILE_S = 10.0  # what compiling the training of one program may cost, in seconds
 STATEMENT_S, NUMBER_S = 1e-6, 1e-9  # what the interpreter adds per statement, and per weight in it
@@ -69,6 +70,7 @@ class _Interpreted(NamedTuple):
     capacity: Capacity
     checked: bool  # at the hurdles
     functions: int  # version of the table
+    branching: Branching | None  # of rows of programs; None: one program at a time
 
 
 class _Compiled(NamedTuple):
@@ -142,11 +144,13 @@ class Evaluator:
 
     def run(self, request: Request) -> Evaluation:
         """Trains and scores. Raises TaskError for an unknown task."""
-        checked = bool(self.hurdles) and request.split == SEARCH
-        training, hyper = self._training(request, checked)
-        hurdles = [Hurdle(at, least) for at, least in zip(self.hurdles, request.thresholds)]
-        result = training(hyper, request.seed, hurdles, meta=request.split == META)
-        return self._evaluation(request, result, training.task.steps)
+        training, hyper = self.training(request)
+        result = training(hyper, request.seed, self.hurdles_of(request), meta=request.split == META)
+        return self.evaluation(request, result)
+
+    def hurdles_of(self, request: Request) -> list[Hurdle]:
+        """What its training must reach on the way."""
+        return [Hurdle(at, least) for at, least in zip(self.hurdles, request.thresholds)]
 
     def each(self, job: Job) -> Iterator[Evaluation]:
         """A job's evaluations one by one, as they are made."""
@@ -186,9 +190,16 @@ class Evaluator:
         """Fitness by request: an Evaluator is a Scorer."""
         return [self.run(request).fitness for request in requests]
 
-    def _training(self, request: Request, checked: bool) -> tuple[Training, object]:
-        """A training, and what to call it with."""
+    def training(
+        self, request: Request, branching: Branching | None = None
+    ) -> tuple[Training, object]:
+        """A training, and what to call it with.
+
+        branching: given for a training of rows of programs, see `interpreted`; the compiled engine
+          ignores it.
+        """
         name, program = request.task, request.program
+        checked = bool(self.hurdles) and request.split == SEARCH
         task, stop = self.task(name), self._checked if checked else self._unchecked
         if name not in self._data:
             self._data[name] = DeviceData(task)
@@ -204,14 +215,21 @@ class Evaluator:
             self._compiled.move_to_end(compiled)
             return self._compiled[compiled], ()
         capacity = capacity_of(program)
-        key = _Interpreted(name, capacity, checked, version())
+        key = _Interpreted(name, capacity, checked, version(), branching)
         if key not in self._interpreted:
+            axis = ROWS if branching else None
+            how: Branching = branching or "switch"
             self._interpreted[key] = Training(
-                task, lambda code: interpreted(code, capacity), stop, data=data
+                task,
+                lambda code: interpreted(code, capacity, axis=axis, branching=how),
+                stop,
+                data=data,
             )
         return self._interpreted[key], encode(program, capacity)
 
-    def _evaluation(self, request: Request, result: TrainingResult, steps: int) -> Evaluation:
+    def evaluation(self, request: Request, result: TrainingResult) -> Evaluation:
+        """What a training's result says of a request."""
+        steps = self.task(request.task).steps
         outcome = Outcome[result.outcome.name]
         fitness = result.meta_fitness if request.split == META else result.fitness
         if fitness is None or outcome is not Outcome.COMPLETED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,6 +10,8 @@ from enum import StrEnum
 from programs import Program
 from search.evaluation.fitness import Evaluation
 from search.evaluation.request import Request
+
+AUTO = 1024  # jobs that are asked for together where how many fit is not known before
 
 
 class TooManyFailures(RuntimeError):
@@ -74,10 +77,43 @@ Evaluate = Callable[[Job], Sequence[Evaluation]]
 Factory = Callable[[], Evaluate]  # called once in each worker; holds the compiled trainings
 
 
+class EvaluateTogether(ABC):
+    """An Evaluate that trains many jobs side by side.
+
+    size: jobs that are asked for together, if there are so many.
+    """
+
+    size: int
+
+    @abstractmethod
+    def __call__(self, job: Job) -> Sequence[Evaluation]: ...
+
+    @abstractmethod
+    def together(self, jobs: Sequence[Job]) -> list[Result]:
+        """Their results, in order."""
+
+
+def size_of(evaluate: Evaluate) -> int:
+    """How many jobs it evaluates together."""
+    return evaluate.size if isinstance(evaluate, EvaluateTogether) else 1
+
+
 def attempt(evaluate: Evaluate, job: Job) -> Result:
     """A job's result; whatever a program brings about is its own failure."""
     try:
         return Result(job, tuple(evaluate(job)))
     except Exception as error:
-        text = f"{type(error).__name__}: {str(error)[:200]}".splitlines()[0]
-        return Result(job, (), text)
+        return failed(job, error)
+
+
+def attempt_together(evaluate: Evaluate, jobs: Sequence[Job]) -> list[Result]:
+    """The same for several jobs: side by side where that is what it does."""
+    if isinstance(evaluate, EvaluateTogether):
+        return evaluate.together(jobs)
+    return [attempt(evaluate, job) for job in jobs]
+
+
+def failed(job: Job, error: Exception) -> Result:
+    """The result of a job that raised an error."""
+    text = f"{type(error).__name__}: {str(error)[:200]}".splitlines()[0]
+    return Result(job, (), text)

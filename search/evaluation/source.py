@@ -11,7 +11,7 @@ from typing import Protocol
 from programs.user_functions import NONE, Registered, registered
 from proxy_tasks.errors import TaskError
 from search.config.messages import nearest
-from search.config.settings import Config, Engine, EvaluationSettings
+from search.config.settings import BatchSize, Config, Engine, EvaluationSettings
 from search.config.strict_yaml import KeyPath
 from search.evaluation.inspection import Inspection, inspect_here, inspect_tasks
 from search.evaluation.jobs import Evaluate, Factory
@@ -45,7 +45,8 @@ class ProxyTasks:
         self._inspections: dict[str, Inspection] = {}
 
     def factory(self, config: Config) -> Factory:
-        return worker_factory(config.evaluation, self._tasks_file, self._tasks)
+        batch = config.workers.batch
+        return worker_factory(config.evaluation, self._tasks_file, self._tasks, batch=batch)
 
     def fingerprints(self, config: Config) -> dict[str, str]:
         fingerprints = self._inspect(config).fingerprints
@@ -115,6 +116,8 @@ def worker_factory(
     settings: EvaluationSettings,
     tasks_file: str | None = None,
     tasks: Sequence[TaskFunction] = (),
+    *,
+    batch: BatchSize = 1,
 ) -> Factory:
     """Makes a worker's evaluation function: any job, on the search's tasks or on others."""
     return functools.partial(
@@ -125,6 +128,7 @@ def worker_factory(
         tasks_file=tasks_file,
         tasks=tasks,
         functions=registered(),
+        batch=batch,
     )
 
 
@@ -136,10 +140,12 @@ def evaluation_function(
     tasks_file: str | None = None,
     tasks: Sequence[TaskFunction] = (),
     functions: Registered = NONE,
+    batch: BatchSize = 1,
 ) -> Evaluate:
     """A worker's evaluation function; it keeps the compiled trainings (see Evaluator).
 
     functions: of the user's own, which programs may call.
+    batch: jobs that are trained side by side; "auto": 1 on a CPU, see `Together`.
     """
     functions.register()
     from search.evaluation.evaluator import Evaluator  # JAX is for workers
@@ -147,7 +153,13 @@ def evaluation_function(
     evaluator = Evaluator(
         engine=engine, hurdles=hurdles, settings=settings, tasks_file=tasks_file, registered=tasks
     )
-    return lambda job: list(evaluator.each(job))
+    if batch == 1:
+        return lambda job: list(evaluator.each(job))
+    from search.evaluation.together import Together, is_cpu
+
+    if batch == "auto" and is_cpu():
+        return lambda job: list(evaluator.each(job))
+    return Together(evaluator, batch)
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,8 @@ def _scores(
     differences = [name for name in _SAME if theirs.get(name) != ours[name]]
     if theirs.get("hurdles", {}).get("at") != ours["hurdles"]["at"]:
         differences.append("hurdles.at")
+    if settings.get("workers") != config.history_settings().get("workers"):
+        raise StoreError(f"cache.runs: {run} differs in workers.batch")
     if other.meta("tasks") != store.meta("tasks"):
         differences.append("data")
     if (other.meta("functions") or "{}") != (store.meta("functions") or "{}"):

@@ -83,6 +83,7 @@ def ledger_of(
         tasks_file=tasks_file,
         tasks=registered,
         functions=user_functions.registered(),
+        batch=workers.batch,
     )
     with at_once(stopping):
         started = make_pool(make, workers)

@@ -25,8 +25,11 @@ PACKAGES = ("jax", "jaxlib", "numpy", "optax", "ray")
 
 def versions() -> dict[str, str]:
     """What a fitness may depend on besides the config: equal bits need equal versions."""
-    packages = {name: metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), **packages, "processor": _processor()}
+    found = {}
+    for name in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):  # a search can do without Ray
+            found[name] = metadata.version(name)
+    return {"python": platform.python_version(), **found, "processor": _processor()}
 
 
 def _processor() -> str:

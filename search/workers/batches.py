@@ -42,7 +42,8 @@ class Batches:
       workers: how many share the queue.
       batch_s: how long a batch should last, in seconds.
       retries: how often a job that fails alone is tried again before it counts as failed.
-      timeout_s: wall-clock limit of a job.
+      timeout_s: wall-clock limit of a job, or of those that are evaluated together.
+      together: how many jobs a worker evaluates side by side; it is sent as many, if there are.
       events: gets the kind and text of each failure.
     """
 
@@ -54,9 +55,10 @@ class Batches:
         retries: int,
         timeout_s: float,
         events: list[tuple[str, str]],
+        together: int = 1,
     ):
         self.workers, self.batch_s, self.retries = workers, batch_s, retries
-        self.timeout_s, self.events = timeout_s, events
+        self.timeout_s, self.events, self.together = timeout_s, events, together
         self.mean_s = 0.0  # of a job, recent ones weighing most; 0: none yet
         self._queue: deque[Job] = deque()
         self._suspects: deque[Job] = deque()
@@ -71,13 +73,14 @@ class Batches:
     def submit(self, job: Job) -> None:
         self._queue.append(job)
 
-    def next(self, running: Batch | None) -> Batch | None:
+    def next(self, running: Batch | None, *, more_to_come: bool = False) -> Batch | None:
         """The next batch for a worker, if there is one that may be sent to it.
 
         A suspect goes to an idle worker with nothing behind it; so that one falls idle, nothing is
         sent ahead while suspects wait.
 
-        running: the batch that the worker already has.
+        running: the batch that the worker already has; more_to_come: whether further jobs are
+          about to be submitted, so that what is evaluated together waits until it is full.
         """
         if running is not None and (self._suspects or running.suspect):
             return None
@@ -86,11 +89,16 @@ class Batches:
         fair = math.ceil(len(self._queue) / (AHEAD * self.workers))
         fitting = math.ceil(self.batch_s / self.mean_s) if self.mean_s else 1
         size = min(fair, fitting, len(self._queue))
+        if self.together > 1:
+            if more_to_come and len(self._queue) < self.together:
+                return None
+            share = math.ceil(len(self._queue) / self.workers)
+            size = max(size, min(share, self.together))
         jobs = tuple(self._queue.popleft() for _ in range(size))
         return Batch(jobs, suspect=False, limit_s=self._first_limit_s()) if jobs else None
 
     def _first_limit_s(self) -> float:
-        if not self.mean_s:
+        if not self.mean_s or self.together > 1:
             return self.timeout_s
         return min(self.timeout_s, max(FIRST_LIMIT_S, FIRST_LIMIT_MEANS * self.mean_s))
 

@@ -8,7 +8,7 @@ import resource
 import time
 from collections.abc import Sequence
 
-from search.evaluation.jobs import Evaluate, Factory, Job, Result, attempt
+from search.evaluation.jobs import Evaluate, Factory, Job, Result, attempt_together, size_of
 
 
 class Worker:
@@ -30,13 +30,15 @@ class Worker:
         return os.getpid()
 
     def run(self, jobs: Sequence[Job], timeout_s: float) -> tuple[list[Result], float]:
-        """The results in order, and the seconds they took."""
+        """The results in order, and the seconds they took; the limit is of what is evaluated
+        together."""
         assert self._evaluate is not None
-        begin, results = time.perf_counter(), []
-        for job in jobs:
+        begin, results = time.perf_counter(), list[Result]()
+        size = size_of(self._evaluate)
+        for first in range(0, len(jobs), size):
             faulthandler.dump_traceback_later(timeout_s, exit=True)
             try:
-                results.append(attempt(self._evaluate, job))
+                results += attempt_together(self._evaluate, jobs[first : first + size])
             finally:
                 faulthandler.cancel_dump_traceback_later()
         return results, time.perf_counter() - begin

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config.settings import WorkerSettings
-from search.evaluation.jobs import Factory, Job, Result
+from search.evaluation.jobs import AUTO, Factory, Job, Result
 from search.evaluation.threads import SINGLE_THREADED, with_our_flags
 from search.workers.batches import AHEAD, Batch, Batches
 from search.workers.in_process import InProcess
@@ -34,6 +34,7 @@ from search.workers.ray_cluster import (
 )
 
 START_S = 300.0  # a worker must be ready within this time
+DETERMINISTIC = "--xla_gpu_deterministic_ops=true"  # else a GPU adds up in any order
 GRACE_S = 4.0  # what a worker gets beyond its limit before the driver kills it
 START_FAILURES = 3  # failed starts in a row that end the search
 
@@ -108,6 +109,7 @@ class RayWorkers:
             retries=settings.retries,
             timeout_s=settings.timeout_s,
             events=self.events,
+            together=_together(settings),
         )
         self._slots = [WorkerSlot(index) for index in range(self.count)]
         for slot in self._slots:
@@ -139,12 +141,12 @@ class RayWorkers:
         self._batches.submit(job)
 
     def collect(self, timeout_s: float) -> list[Result]:
-        self._send()
+        self._send(more_to_come=not timeout_s)
         ready = self._ready(0.0 if self._batches.has_results else timeout_s)
         self._check_cluster()
         for slot in self._slots:
             self._poll(slot, ready)
-        self._send()
+        self._send(more_to_come=not timeout_s)
         done = self._batches.collect()
         self.outstanding -= len(done)
         return done
@@ -251,14 +253,14 @@ class RayWorkers:
         slot.calls.clear()
         self._start_worker(slot)
 
-    def _send(self) -> None:
+    def _send(self, *, more_to_come: bool) -> None:
         """Gives every worker that has too little to do the next batch."""
         for ahead in range(AHEAD):
             for slot in self._slots:
                 if slot.ready is not None or len(slot.calls) > ahead:
                     continue
                 running = slot.calls[0].batch if slot.calls else None
-                if batch := self._batches.next(running):
+                if batch := self._batches.next(running, more_to_come=more_to_come):
                     reference = slot.actor.run.remote(batch.jobs, batch.limit_s)
                     slot.calls.append(Call(batch, reference))
                     if len(slot.calls) == 1:
@@ -284,9 +286,19 @@ class RayWorkers:
             raise ClusterLost(f"Ray's control service at {self._gcs} is gone: {error}") from error
 
 
+def _together(settings: WorkerSettings) -> int:
+    """How many jobs a worker should be sent; with `auto` only it knows how many fit."""
+    if settings.batch != "auto":
+        return settings.batch
+    return AUTO if settings.gpus else 1
+
+
 def _environment(settings: WorkerSettings) -> dict[str, str]:
     platform = {} if settings.gpus else {"JAX_PLATFORMS": "cpu"}
-    flags = {"XLA_FLAGS": with_our_flags(os.environ.get("XLA_FLAGS", ""))}
+    given = os.environ.get("XLA_FLAGS", "")
+    if settings.gpus and DETERMINISTIC.partition("=")[0] not in given:
+        given = f"{given} {DETERMINISTIC}".strip()
+    flags = {"XLA_FLAGS": with_our_flags(given)}
     return {**SINGLE_THREADED, **flags, **platform, **_COMPILED}
 
 
@@ -298,8 +310,14 @@ def _import_ray(settings: WorkerSettings) -> Any:
         environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     for name, value in environment.items():
         os.environ.setdefault(name, value)
-    import ray
-    import ray.exceptions
+    try:
+        import ray
+        import ray.exceptions
+    except ModuleNotFoundError as error:
+        raise WorkerError(
+            f"workers.address '{settings.address}' needs the package {error.name}, which is not "
+            "installed: install it, or give in_process"
+        ) from None
 
     return ray
 

@@ -18,8 +18,8 @@ from search.config.load import dumps
 from search.config.settings import Config
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Evaluate, Job
+from search.evaluation.plan import trainings
 from search.evaluation.request import Request
-from search.evaluation.trainings import trainings
 from search.storage.schema import IndividualRow, ProgramRow
 from search.storage.store import Store
 

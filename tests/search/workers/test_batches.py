@@ -156,3 +156,14 @@ def test_every_job_comes_back_once_however_workers_are_lost(seed):
                 queue.returned(results(slot.pop(0)), 0.01 * rng.random())
         back += [r.job.number for r in queue.collect()]
     assert sorted(back) == list(range(60))
+
+
+def test_a_worker_gets_as_many_jobs_as_it_evaluates_together():
+    queue = Batches(2, batch_s=0.5, retries=0, timeout_s=9.0, events=[], together=4)
+    for number in range(5):
+        queue.submit(job(number))
+    queue.returned([Result(job(9), ())], 1e-3)
+    first = queue.next(None)
+    assert len(first.jobs) == 3 and first.limit_s == 9.0  # its share of five
+    assert queue.next(None, more_to_come=True) is None  # not full
+    assert len(queue.next(None).jobs) == 1
