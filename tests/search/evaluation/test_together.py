@@ -17,7 +17,7 @@ from jax.errors import JaxRuntimeError
 from programs import Program, Statement, load, parse
 from programs.functions import FUNCTIONS
 from programs.interpreter import CAPACITIES, capacity_of
-from proxy_tasks import DeviceData, TaskError
+from proxy_tasks import DeviceData, TaskError, batch_memory
 from proxy_tasks.batch_memory import MOST, SHARE, bytes_of_a_row, fitting_size
 from proxy_tasks.batch_training import BatchTraining
 from search.evaluation.evaluator import Evaluator
@@ -214,10 +214,11 @@ def test_a_batch_that_raises_is_run_one_by_one(monkeypatch):
     assert not any(result.failure for result in results)
 
 
-def test_the_size_follows_from_memory():
+def test_the_size_follows_from_memory(monkeypatch):
     training, hyper = _evaluator("vision_mlp").training(Request(LION, "vision_mlp", 0), "switch")
     row = bytes_of_a_row(training, hyper)
     assert row > 0
+    monkeypatch.setattr(batch_memory, "bytes_of_a_row", lambda *_: row)  # compiled once
     assert fitting_size(training, hyper) == 1  # this is a CPU
     for rows, size in ((0.5, 1), (1, 1), (7.9, 4), (8.1, 8), (1e9, MOST)):
         assert fitting_size(training, hyper, int(rows * row / SHARE) + 1) == size
