@@ -121,16 +121,19 @@ def _mixed() -> tuple[Program, ...]:
     return NAN, *fitting, NAN
 
 
-@pytest.mark.parametrize("size", [1, 7, 64])
+@pytest.mark.parametrize("size", [pytest.param(1, marks=SLOW), 7, pytest.param(64, marks=SLOW)])
 def test_side_by_side_as_one_by_one(size):
     _check("vision_mlp", _mixed(), size)
 
 
+@pytest.mark.slow
 def test_selection_computes_the_same():
     _check("vision_mlp", _mixed()[:16], 7, branching="select")
 
 
-@pytest.mark.parametrize(("statements", "capacity"), [(70, 1), pytest.param(515, 2, marks=SLOW)])
+@pytest.mark.parametrize(
+    ("statements", "capacity"), [pytest.param(70, 1, marks=SLOW), pytest.param(515, 2, marks=SLOW)]
+)
 def test_larger_capacities(statements, capacity):
     program = _long(statements)
     assert capacity_of(program) == CAPACITIES[capacity]

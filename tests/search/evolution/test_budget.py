@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import types
 import random
+import types
 
 import pytest
 import toys
