@@ -196,6 +196,10 @@ _ROWS = (
     Rule("sign times abs", "sign(x) * abs(x)", "x", EXACT, SHRINK, "definition"),
     Rule("sign times value", "sign(x) * x", "abs(x)", EXACT, SHRINK, "definition"),
     Rule("square of sign", "square(sign(x))", "abs(sign(x))", EXACT, EXPLORE, "0 at 0, else 1"),
+    *(
+        Rule(f"{f} of a scalar", f"{f}(s)", "abs(s)", EXACT, SHRINK, "the length of one number")
+        for f in ("norm", "global_norm")
+    ),
     Rule("cube of sign", "cube(sign(x))", "sign(x)", EXACT, SHRINK, "-1, 0 or 1"),
     Rule("sign of clip", "sign(clip(x, c))", "sign(x)", GUARDS, SHRINK, "scales by c > 0; the norm may overflow", ("c > 0",)),
     *(
