@@ -68,7 +68,7 @@ def _root(g: np.ndarray, decay: float) -> np.ndarray:
     return root
 
 
-# The simpler first: each is a case of those below it.
+# The simpler first: with a decay of 0 momentum is the gradient, and its sign the gradient's.
 RULES = {
     "the gradient": Rule(0, lambda g: g),
     "the sign of the gradient": Rule(0, np.sign),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,15 @@ def _keys(value) -> set[str]:
 )  # fmt: skip
 def test_answers_for_people(run_dir, capsys, words, expected):
     assert expected in answered(capsys, run_dir, *words)
+
+
+def test_the_rules_of_several_runs_are_counted(run_dir):
+    script = Path(__file__).parents[3] / "scripts" / "count_rules"
+    command = [sys.executable, str(script), str(run_dir), str(run_dir)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["1 state: 2 the sign of momentum", "2 states: 2 Adam"]
+    done = subprocess.run([*command, "nowhere"], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "nowhere" in done.stderr
 
 
 def test_from_python_the_same_values(run_dir, capsys):
