@@ -134,7 +134,7 @@ RAY = (
     STUB
     + """
 [ "$1" = start ] && exec sleep 600
-exit 0
+grep -q "^ray start.* --head" "$LOG"
 """
 )
 PYTHON = (
