@@ -185,3 +185,11 @@ def test_a_job_that_is_started_again_begins_or_goes_on(tmp_path, capsys):
     assert "already holds a search" in capsys.readouterr().err
     assert main([*again, "--run-dir", str(tmp_path / "other")], TOY) == 0
     assert digest(run_dir) == digest(tmp_path / "other")
+
+
+def test_a_job_has_an_absolute_run_directory(config, monkeypatch, capsys):
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    assert main(["--config", config, "--run-dir", "runs/here"], TOY) == 2
+    assert (
+        "error: runs/here: a Ray job runs in a folder that Ray removes" in capsys.readouterr().err
+    )
