@@ -284,6 +284,16 @@ class WorkerSettings(SettingsModel):
     batch_s: float = Field(default=0.5, gt=0)
     """Programs are sent in batches that last about this long."""
 
+    @model_validator(mode="after")
+    def _no_ray_client(self) -> WorkerSettings:
+        if self.address.startswith("ray://"):
+            raise constraint_error(
+                "expected local, in_process, auto or HOST:PORT: with Ray Client (ray://) a broken "
+                "connection would end the search; submit it as a job, see docs/cluster.md",
+                "address",
+            )
+        return self
+
     @property
     def are_elsewhere(self) -> bool:
         """Whether workers may run on other machines, which have none of this one's files."""

@@ -29,7 +29,7 @@ sys.stdout.buffer.write(pickle.dumps(evaluate(job)))
 
 
 def config(tasks, address="auto", **settings):
-    evaluation = {"tasks": tasks, "settings": settings}
+    evaluation = {"tasks": tasks, "settings": settings, "engine": "compiled"}
     workers = {"address": address}
     return Config.model_validate({"evaluation": evaluation, "workers": workers, "funnel": None})
 
@@ -38,6 +38,7 @@ def job(*tasks, number=0) -> Job:
     return Job(number, Purpose.SEARCH, tuple(Request(LION, task, 0) for task in tasks))
 
 
+@pytest.mark.slow  # two more processes with JAX
 def test_a_worker_needs_neither_the_data_nor_the_file_of_tasks(tmp_path):
     text, tasks = tmp_path / "text", tmp_path / "mine.py"
     text.write_text("".join(f"line {i} of a text\n" for i in range(4000)))
