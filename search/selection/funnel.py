@@ -168,7 +168,7 @@ def rows_of(number: int, stage: StageResult) -> Iterator[StageRow | StageEntryRo
             program=str(entry.program),
             fitness=json.dumps(fitness),
             promoted=int(entry.promoted),
-            baseline=None if against is None else entry.baseline,
+            baseline=None if against is None else entry.rival,
             difference=None if against is None else against.mean,
             low=None if against is None else against.low,
             high=None if against is None else against.high,
