@@ -4,6 +4,7 @@ funnel.md           every program in every stage of the funnel
 final.py            the final program's text
 final_optax.py      the same as a module that needs only jax and optax
 certificate.md      each step from the evolved program to the final one, and why it was allowed
+card.md             its transfer card: where it was compared, memory, where it does not help
 
 With a margin for memory there is a final program for each number of states; the second and later
 ones are final_1_state.py, certificate_1_state.md and so on.
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from programs.export import Origin, to_optax
 from search.config.settings import Config
+from search.reports.card import card
 from search.reports.conclusion import files_of, heading, page
 from search.reports.funnel import write_report
 from search.selection.finalists import Finalist
@@ -93,3 +95,4 @@ def _write(run_dir: Path, done: Conclusion) -> None:
         write_file(paths.program, textwrap.indent(about, "# ") + f"\n{program}")
         write_file(paths.optax, to_optax(program, "final", Origin("a search", about)))
         write_file(paths.certificate, page(done, one))
+        write_file(paths.card, card(done, one, heading(one.winner)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from programs import Program, library, load
+from programs import Program, discovered, library, load
 from programs.simplify import Simplification, simplify
 from search.config.selection import (
     AblationSettings,
@@ -233,5 +233,5 @@ def finish(
 
 def known_structure(program: Program, baselines: Sequence[str]) -> str | None:
     """The baseline, or else the library's program, that a program is except for its constants."""
-    names = (*baselines, *(f"library:{name}" for name in library()))
+    names = (*baselines, *(f"library:{name}" for name in (*library(), *discovered())))
     return next((name for name in names if is_variant(program, of=load(name))), None)
