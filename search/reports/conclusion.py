@@ -71,7 +71,7 @@ def _delivered_lines(done: Conclusion, one: Delivered, run_dir: Path) -> Iterato
 
 def heading(winner: Winner) -> str:
     """What a final program is made of, and whether that was confirmed."""
-    if winner.margin < 0:
+    if winner.confirmed and winner.margin < 0:
         return (
             f"Final program, made from {winner.name}, which the funnel confirmed as not "
             f"worse by {-winner.margin:g} than baselines that need more states."

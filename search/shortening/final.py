@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ class Winner:
     name: str
     program: Program
     confirmed: bool  # by the funnel; else it is the search's best
-    margin: float = 0.0  # below 0: confirmed as not worse by this, with fewer states
+    margin: float = 0.0  # below 0: what it may be worse by, as it needs fewer states
     stage: str = ""  # not confirmed, but the best there with as many states
     shown: float | None = None  # confirmed to be above the margin by this at least
 
@@ -74,6 +74,12 @@ def winners(
     if settings.memory_margin is None:
         return [*confirmed, *unconfirmed][:1]
     most = max(states_of(load(name)) for name in settings.baselines)
+
+    def asked(winner: Winner) -> Winner:
+        """With the margin that it would have had to keep."""
+        fewer = not winner.confirmed and winner.states < most
+        return replace(winner, margin=-(settings.memory_margin or 0.0)) if fewer else winner
+
     furthest = [
         Winner(e.name, e.program, False, stage=stage.name)
         for stage in reversed(funnel.stages)
@@ -85,7 +91,7 @@ def winners(
             best.setdefault(winner.states, winner)
     order = [winner.name for winner in furthest]
     return sorted(
-        best.values(),
+        map(asked, best.values()),
         key=lambda w: (
             not w.confirmed,
             w.states if w.confirmed else (order.index(w.name) if w.stage else len(order)),

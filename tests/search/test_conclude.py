@@ -160,6 +160,7 @@ def test_what_came_furthest_stands_for_its_number_of_states_where_none_is_confir
     assert "1 state: Final program, not confirmed: made from individual 2 (of 1) as tuned" in said
     assert len(load(str(run_dir / FINAL)).states) == 1
     assert (run_dir / "final_0_states.py").exists()
+    assert "p (H0: difference <= -1e-06)" in said
 
 
 def test_a_result_that_is_worse_where_the_funnel_ended_is_reverted(concluded):
