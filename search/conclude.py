@@ -25,7 +25,7 @@ from search.selection.finalists import Finalist
 from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
 from search.selection.ledger import Progress
 from search.selection.objective import Objective
-from search.shortening.final import Check, Conclusion, Delivered, finish, winners
+from search.shortening.final import Check, Conclusion, Delivered, finish, shorter, winners
 from search.stopping import at_once
 from search.storage.files import write_file
 from search.storage.store import Store
@@ -62,9 +62,14 @@ def conclude(
         ledger_of(store, setup, timeout_s=limit, show=show, stopping=stopping) as ledger,
         at_once(stopping),
     ):
-        funnel = run_funnel(candidates, ledger, setup=setup, settings=config.funnel)
+        objective, begin = Objective(ledger, setup.tasks, setup.weights), ledger.progress.begin
+        make_shorter = shorter(
+            objective, ablation=config.ablation, tuning=config.tuning, begin=begin
+        )
+        funnel = run_funnel(
+            candidates, ledger, setup=setup, settings=config.funnel, shorten=make_shorter
+        )
         write_report(store.run_dir, funnel)
-        objective = Objective(ledger, setup.tasks, setup.weights)
         delivered = []
         for winner in winners(funnel, finalists, candidates=candidates, settings=config.funnel):
             check = Check.of(
@@ -79,7 +84,7 @@ def conclude(
                 objective=objective,
                 tuning=config.tuning,
                 baselines=config.funnel.baselines,
-                begin=ledger.progress.begin,
+                begin=begin,
             )
             delivered.append(Delivered(winner, final))
     done = Conclusion(funnel, tuple(delivered), config.funnel.baselines)

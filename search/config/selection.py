@@ -87,6 +87,10 @@ class StageSettings(SettingsModel):
     level: Level = 0.05
     """Chance that a program that is no better than the baselines is promoted."""
     tuning: TuningSettings = TuningSettings()
+    shorten: bool = False
+    """Whether the candidates are made shorter before they are tuned for it, as the final program is
+    (`tuning` and `ablation` of the config): what gains in short trainings alone, such as a flatter
+    schedule, would count against them in longer ones."""
 
     @model_validator(mode="after")
     def _possible(self) -> StageSettings:

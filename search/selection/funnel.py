@@ -19,7 +19,7 @@ from search.selection.families import Candidate, families
 from search.selection.ledger import Ledger, Progress
 from search.selection.objective import Objective
 from search.selection.results import FunnelResult, NamedProgram, StageResult, states_of
-from search.selection.stages import run_stages
+from search.selection.stages import Shorten, run_stages
 from search.stopping import at_once
 from search.storage.leaders import Leader, leaders, numbers_of_states
 from search.storage.schema import STAGE_ENTRIES, STAGES, StageEntryRow, StageRow
@@ -112,10 +112,12 @@ def run_funnel(
     setup: Setup,
     settings: FunnelSettings,
     searched: bool = True,
+    shorten: Shorten = lambda program, _: program,
 ) -> FunnelResult:
     """Runs or continues a funnel; stages and trainings are kept in the ledger's store.
 
-    searched: whether the candidates come out of a search (see `run_stages`).
+    searched: whether the candidates come out of a search; shorten: of stages that ask for it (see
+    `run_stages`).
 
     Raises:
       ProgramError, TaskError: a baseline or a task does not exist; nothing was run.
@@ -143,6 +145,7 @@ def run_funnel(
         settings=settings,
         seed=setup.seed,
         searched=searched,
+        shorten=shorten,
         begin=ledger.progress.begin,
         done=keep,
     )

@@ -30,6 +30,9 @@ from search.selection.results import (
 )
 from search.selection.tuning import TuningResult, most_trainings, tune
 
+Shorten = Callable[[Program, float | None], Program]
+"""Makes a program shorter; the number is what it was shown to be above the margin, if anything."""
+
 
 @dataclass(frozen=True)
 class Entrants:
@@ -52,6 +55,22 @@ class Entrants:
         count = len(self.baselines)
         return Entrants(tuple(named[:count]), tuple(named[count:]))
 
+    def shortened(self, shorten: Shorten, last: Sequence[StageResult]) -> Entrants:
+        """The candidates made short, none by more than what the last stage has shown of it."""
+        shown = {
+            entry.name: entry.against.low - entry.against.margin
+            for stage in last
+            for entry in stage.entries
+            if entry.against is not None and stage.beat
+        }
+        return Entrants(
+            self.baselines,
+            tuple(
+                NamedProgram(one.name, shorten(one.program, shown.get(one.name)))
+                for one in self.candidates
+            ),
+        )
+
     def compared(
         self, objective: Objective, *, name: str, seeds: Sequence[int], rule: PromotionRule
     ) -> StageResult:
@@ -69,6 +88,7 @@ def run_stages(
     settings: FunnelSettings,
     seed: int = 0,
     searched: bool = True,
+    shorten: Shorten = lambda program, _: program,
     begin: Callable[[str, Expected], None] = lambda *_: None,
     done: Callable[[StageResult], None] = lambda _: None,
 ) -> FunnelResult:
@@ -80,6 +100,7 @@ def run_stages(
       seed: of the draws of constants.
       searched: whether the candidates' constants come out of a search; else they get the baselines'
         head start, too.
+      shorten: of a stage that asks for it.
       begin, done: called with a stage's name and what it takes at most, and with its result.
     """
     variants = [[c for c in candidates if is_variant(c.program, of=b.program)] for b in baselines]
@@ -96,6 +117,8 @@ def run_stages(
     stages: list[StageResult] = []
     for number, stage in enumerate(settings.stages):
         here = objective.of_stage(stage)
+        if stage.shorten:
+            entrants = entrants.shortened(shorten, stages[-1:])
         begin(f"stage {stage.name}", _of_stage(entrants, here, stage))
         entrants = _tuned(entrants, here, stage=stage, number=number, seed=seed)
         rule = PromotionRule(

@@ -19,6 +19,7 @@ from search.selection.families import is_variant
 from search.selection.finalists import Finalist
 from search.selection.objective import Objective
 from search.selection.results import FunnelResult, NamedProgram, StageEntry, states_of
+from search.selection.stages import Shorten
 from search.selection.update_form import UpdateForm, update_form
 from search.selection.validation import Validation, validate
 from search.shortening.judge import Untrainable
@@ -38,15 +39,41 @@ class Winner:
 
     def keeping_gain(self, ablation: AblationSettings) -> AblationSettings:
         """The settings with a tolerance that leaves at least half of what was shown."""
-        if not self.shown or self.shown <= 0:
-            return ablation
-        most = min(self.shown / 2, ablation.tolerance_most or self.shown)
-        return ablation.model_copy(update={"tolerance_most": most})
+        return keeping_half(ablation, self.shown)
 
     @property
     def states(self) -> int:
         """How many states it needs."""
         return states_of(self.program)
+
+
+def keeping_half(ablation: AblationSettings, shown: float | None) -> AblationSettings:
+    """The settings with a tolerance that leaves at least half of a gain."""
+    if not shown or shown <= 0:
+        return ablation
+    most = min(shown / 2, ablation.tolerance_most or shown)
+    return ablation.model_copy(update={"tolerance_most": most})
+
+
+def shorter(
+    objective: Objective,
+    *,
+    ablation: AblationSettings,
+    tuning: TuningSettings,
+    begin: Callable[[str], None] = lambda _: None,
+) -> Shorten:
+    """What makes a funnel's candidates shorter between its stages; those that do not train on the
+    ablation's tasks get the exact passes alone."""
+
+    def shorten_one(program: Program, shown: float | None) -> Program:
+        settings = keeping_half(ablation, shown)
+        try:
+            done = shorten(program, objective, ablation=settings, tuning=tuning, begin=begin)
+        except Untrainable:
+            return simplify(program).program
+        return done.program
+
+    return shorten_one
 
 
 def winners(
