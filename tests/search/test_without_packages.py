@@ -34,6 +34,8 @@ sys.meta_path.insert(0, Hidden())
 SEARCH = """
 from search import api
 
+assert not {"jax", "scipy", "sklearn"} & set(sys.modules), "each command starts a second later"
+
 config = {
     "evolution": {"children": 12, "population": 4, "repeats": 1, "rounds": 1, "window": 4},
     "evaluation": {
@@ -46,7 +48,7 @@ config = {
 }
 if __name__ == "__main__":
     print(api.search(config, sys.argv[1]).finalists[0].mean)
-    assert not {"ray", "egglog"} & set(sys.modules)
+    assert not {"ray", "egglog", "sklearn"} & set(sys.modules)
 """
 
 
