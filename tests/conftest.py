@@ -1,6 +1,7 @@
 """For all tests."""
 
 import os
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -22,11 +23,19 @@ settings.register_profile("random", derandomize=False)
 settings.load_profile("same")
 
 # Most of the tests' time is XLA's, for the same few trainings in many processes. Its results are
-# kept where Ray's workers keep theirs, under a hash of the computation, XLA's version and flags.
-_COMPILED = Path("~/.cache/update-rule-search/xla").expanduser()
+# kept in this checkout, under a hash of the computation, XLA's version and flags; Ray's workers keep
+# theirs there, too. With a limit, JAX would read the time of every entry to write one.
+_COMPILED, _LIMIT = Path(__file__).parents[1] / ".pytest_cache" / "xla", 2**30
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_COMPILED))
-os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**30))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", "-1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
+
+
+def pytest_configure(config):
+    """Forgets what was compiled where it has become too much; in the first process alone."""
+    is_first, entries = not hasattr(config, "workerinput"), _COMPILED.glob("*")
+    if is_first and sum(entry.stat().st_size for entry in entries) > _LIMIT:
+        shutil.rmtree(_COMPILED)
 
 
 @pytest.fixture(autouse=True)

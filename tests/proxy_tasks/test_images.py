@@ -5,9 +5,8 @@ import optax
 import PIL.Image
 import pytest
 
-from proxy_tasks import TaskError, make_task, train
+from proxy_tasks import TaskError, images, make_task, train
 from proxy_tasks import __main__ as command_line
-from proxy_tasks import images
 from proxy_tasks.idx import write_idx
 from proxy_tasks.images import load_images
 
