@@ -1,8 +1,12 @@
 """For all tests."""
 
+import contextlib
+import ctypes
+import gc
 import os
 import shutil
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -30,6 +34,8 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_COMPILED))
 os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", "-1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
 
+_RESIDENT = 3 * 2**29  # bytes of a test process, from which on it gives memory back
+
 
 def pytest_configure(config):
     """Forgets what was compiled where it has become too much; in the first process alone."""
@@ -48,3 +54,17 @@ def signal_handlers():
     for number, handler in zip(numbers, before):
         signal.signal(number, handler)
     assert after == before
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory():
+    """After a file, a process that has grown gives back what it can: XLA's programs, and what the
+    allocator keeps of memory that was freed, a gigabyte of it since egglog read its rules."""
+    yield
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    if pages * os.sysconf("SC_PAGE_SIZE") > _RESIDENT:
+        if "jax" in sys.modules:
+            sys.modules["jax"].clear_caches()
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):  # glibc's
+            ctypes.CDLL(None).malloc_trim(0)
