@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 from search.evaluation.jobs import Evaluate, Factory, Job, Result, attempt_together, size_of
+from search.workers import compilations
 
 
 class Worker:
@@ -16,6 +17,7 @@ class Worker:
 
     def __init__(self, environment: dict[str, str], core: int | None, memory_gb: float | None):
         os.environ.update(environment)  # before JAX is imported
+        compilations.mend()
         cores = sorted(os.sched_getaffinity(0))
         if core is not None:
             os.sched_setaffinity(0, {cores[core % len(cores)]})

@@ -299,7 +299,8 @@ def _environment(settings: WorkerSettings) -> dict[str, str]:
     if settings.gpus and DETERMINISTIC.partition("=")[0] not in given:
         given = f"{given} {DETERMINISTIC}".strip()
     flags = {"XLA_FLAGS": with_our_flags(given)}
-    return {**SINGLE_THREADED, **flags, **platform, **_COMPILED}
+    compiled = {name: os.environ.get(name, value) for name, value in _COMPILED.items()}
+    return {**SINGLE_THREADED, **flags, **platform, **compiled}
 
 
 def _import_ray(settings: WorkerSettings) -> Any:
