@@ -14,6 +14,7 @@ import numpy as np
 from proxy_tasks.errors import TaskError, did_you_mean, short_repr
 from proxy_tasks.huggingface import INSTALL, column, open_dataset
 from proxy_tasks.idx import read_idx
+from proxy_tasks.shipment import Arrays, read
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm")
 RESIZE_AT_ONCE = 4096  # images per call, bounds the memory
@@ -26,6 +27,13 @@ class Images:
     pixels: np.ndarray  # [N, size, size, channels] uint8
     labels: np.ndarray  # [N] int32, 0 to classes - 1
     classes: int
+
+    def arrays(self) -> Arrays:
+        return {"pixels": self.pixels, "labels": self.labels, "classes": np.array(self.classes)}
+
+    @classmethod
+    def of(cls, arrays: Arrays) -> Images:
+        return cls(arrays["pixels"], arrays["labels"], int(arrays["classes"]))
 
 
 def load_images(source: str, size: int, fraction: float = 1.0) -> Images:
@@ -41,7 +49,8 @@ def load_images(source: str, size: int, fraction: float = 1.0) -> Images:
         valid = ["digits", "idx:FOLDER", "images:FOLDER", "hf:NAME_OR_PATH"]
         near = did_you_mean(kind, SOURCES) if kind not in SOURCES else f"; valid are: {valid}"
         raise TaskError(f"data={short_repr(source)}: not a source of images{near}")
-    images = SOURCES[kind](location, size, fraction)
+    question = ("images", source, size, fraction)
+    images = Images.of(read(question, lambda: SOURCES[kind](location, size, fraction).arrays()))
     if len(images.labels) == 0 or images.pixels.size == 0:
         raise TaskError(f"data={short_repr(source)}: there are no images")
     if images.classes < 2 or images.labels.min() < 0:

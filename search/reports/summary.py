@@ -19,6 +19,7 @@ from search.selection.overfitting import curves
 from search.storage.leaders import hall_of_fame
 from search.storage.queries import completed_fitness, evaluations, outcomes_of
 from search.storage.store import Reader, Store
+from search.storage.stored_json import stored_object
 
 
 def summary(
@@ -87,8 +88,8 @@ def audits(store: Reader) -> Iterator[str]:
     fitness = completed_fitness(store)
     if not audited or not fitness:
         return
-    settings = json.loads(store.meta("history") or "{}")
-    evaluation = EvaluationSettings.model_validate_json(json.dumps(settings["evaluation"]))
+    settings = stored_object(store.meta("history"), "the stored 'history'")
+    evaluation = EvaluationSettings.model_validate_json(json.dumps(settings.get("evaluation")))
     reached = {number: score_of(of_one, evaluation).fitness for number, of_one in audited.items()}
     judged = outcomes_of(store, Purpose.AUDIT)
     top = sorted(fitness)[math.ceil(0.99 * (len(fitness) - 1))]

@@ -14,7 +14,8 @@ from programs import load, user_functions
 from search.config.selection import FunnelSettings
 from search.config.settings import Config, Engine, WorkerSettings
 from search.evaluation.request import SettingsByTask, TaskFunction
-from search.evaluation.source import evaluation_function, task_settings
+from search.evaluation.shipment import NOTHING, shipment_for
+from search.evaluation.source import evaluation_function, every_task, task_settings
 from search.selection.families import Candidate, families
 from search.selection.ledger import Ledger, Progress
 from search.selection.objective import Objective
@@ -39,6 +40,7 @@ class Setup:
     task_settings: SettingsByTask = field(default_factory=dict)  # on top of what the names say
     tasks_file: str | None = None
     tasks_of_ones_own: tuple[TaskFunction, ...] = ()
+    every_task: tuple[str, ...] = ()  # those of stages, too, for workers on other machines
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     seed: int = 0
 
@@ -54,6 +56,7 @@ class Setup:
             task_settings=task_settings(evaluation),
             tasks_file=tasks_file,
             tasks_of_ones_own=tuple(tasks),
+            every_task=every_task(config),
             workers=config.workers,
             seed=config.seed,
         )
@@ -75,15 +78,25 @@ def ledger_of(
     longest = max(timeout_s, setup.workers.timeout_s)
     workers = setup.workers.model_copy(update={"timeout_s": longest})
     settings, tasks_file = setup.task_settings, setup.tasks_file
-    registered = setup.tasks_of_ones_own
+    registered, functions = setup.tasks_of_ones_own, user_functions.registered()
+    shipment = NOTHING
+    if workers.are_elsewhere:
+        shipment = shipment_for(
+            setup.every_task or setup.tasks,
+            settings,
+            tasks_file=tasks_file,
+            tasks=registered,
+            functions=functions,
+        )
     make = functools.partial(
         evaluation_function,
         setup.engine,
         settings=settings,
         tasks_file=tasks_file,
         tasks=registered,
-        functions=user_functions.registered(),
+        functions=functions,
         batch=workers.batch,
+        shipment=shipment,
     )
     with at_once(stopping):
         started = make_pool(make, workers)

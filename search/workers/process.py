@@ -7,16 +7,24 @@ import os
 import resource
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from search.evaluation.jobs import Evaluate, Factory, Job, Result, attempt_together, size_of
 from search.workers import compilations
+
+
+def expanded(environment: dict[str, str]) -> dict[str, str]:
+    """Values with `~` for this machine's home."""
+    return {
+        name: str(Path(v).expanduser()) if v[:1] == "~" else v for name, v in environment.items()
+    }
 
 
 class Worker:
     """Evaluates jobs, within a limit of time and memory."""
 
     def __init__(self, environment: dict[str, str], core: int | None, memory_gb: float | None):
-        os.environ.update(environment)  # before JAX is imported
+        os.environ.update(expanded(environment))  # before JAX is imported
         compilations.mend()
         cores = sorted(os.sched_getaffinity(0))
         if core is not None:

@@ -4,6 +4,7 @@ search/workers/ray_pool.py alone)."""
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import math
 import os
@@ -23,6 +24,12 @@ from search.stopping import SIGNALS
 STARTING_S = 4.0  # what Ray's start gets to end by itself, once it is given up
 SHUTTING_DOWN_S = 8.0  # longest wait for Ray's end after a signal
 TICK_S = 0.02  # longest time without our handlers
+
+_LOCAL_HINT = "is the address right, and is there memory and /tmp space left?"
+_CLUSTER_HINT = (
+    "is this machine one of the cluster's (ray start --address=HOST:PORT --num-cpus=0), with its "
+    "versions of Ray and Python and, unless it asks for none, its token (RAY_AUTH_MODE=token)?"
+)
 
 
 class WorkerError(RuntimeError):
@@ -51,6 +58,8 @@ def connect(ray: Any, settings: WorkerSettings) -> bool:
     }
     if address != "local":
         _check_cluster(address)
+        if not is_job():
+            options["runtime_env"] = _our_code()
         _try(lambda: ray.init(**options), ray, address=address, attempts=1)
         return True
     options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
@@ -58,6 +67,18 @@ def connect(ray: Any, settings: WorkerSettings) -> bool:
     options["num_cpus"] = max(wanted, len(os.sched_getaffinity(0)))
     _try(lambda: ray.init(**options), ray, address=address, attempts=3)
     return True
+
+
+def is_job() -> bool:
+    """Whether this process was started by `ray job submit`."""
+    return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+
+
+def _our_code() -> dict[str, Any]:
+    """For machines that have none, or another version. A job brings its own working directory."""
+    packages = [importlib.util.find_spec(name) for name in ("programs", "proxy_tasks", "search")]
+    folders = [str(Path(spec.origin).parent) for spec in packages if spec and spec.origin]
+    return {"py_modules": folders, "excludes": ["**/__pycache__"]}
 
 
 def _try(start: Callable[[], Any], ray: Any, *, address: str, attempts: int) -> None:
@@ -76,9 +97,9 @@ def _try(start: Callable[[], Any], ray: Any, *, address: str, attempts: int) -> 
             if not isinstance(error, Exception):
                 raise
             if not left:
+                hint = _LOCAL_HINT if address == "local" else _CLUSTER_HINT
                 raise WorkerError(
-                    f"Ray did not start at '{address}': {summarize_error(error)}; "
-                    "is the address right, and is there memory and /tmp space left?"
+                    f"Ray did not start at '{address}': {summarize_error(error)}; {hint}"
                 ) from error
             time.sleep(2.0)
 

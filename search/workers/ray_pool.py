@@ -22,7 +22,7 @@ from search.evaluation.threads import SINGLE_THREADED, with_our_flags
 from search.workers.batches import AHEAD, Batch, Batches
 from search.workers.in_process import InProcess
 from search.workers.pool import Pool
-from search.workers.process import Worker
+from search.workers.process import Worker, expanded
 from search.workers.ray_cluster import (
     ClusterLost,
     WorkerError,
@@ -39,11 +39,11 @@ GRACE_S = 4.0  # what a worker gets beyond its limit before the driver kills it
 START_FAILURES = 3  # failed starts in a row that end the search
 
 _COMPILED = {  # one worker's compilations spare the others theirs, and the next run's
-    "JAX_COMPILATION_CACHE_DIR": str(Path("~/.cache/update-rule-search/xla").expanduser()),
+    "JAX_COMPILATION_CACHE_DIR": "~/.cache/update-rule-search/xla",  # each machine's own home
     "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30),
 }
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # keeps all of Ray's listeners there
 _RAY_ENVIRONMENT = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # keeps all of Ray's listeners on loopback
     "RAY_task_events_report_interval_ms": "0",  # else the GCS grows with every call
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
@@ -85,7 +85,7 @@ class RayWorkers:
     """A pool of Ray actors."""
 
     def __init__(self, factory: Factory, settings: WorkerSettings):
-        self.settings, self.factory = settings, factory
+        self.settings = settings
         self.busy_seconds = 0.0
         self.events: list[tuple[str, str]] = []
         self.outstanding = 0
@@ -103,6 +103,7 @@ class RayWorkers:
         self._actor_class = self._ray.remote(
             num_cpus=settings.cpus, num_gpus=settings.gpus, max_restarts=0, max_task_retries=0
         )(Worker)
+        self._factory = self._ray.put(factory)  # reaches each machine once, with all its data
         self._batches = Batches(
             self.count,
             batch_s=settings.batch_s,
@@ -127,14 +128,17 @@ class RayWorkers:
             for node in nodes
         )
         wanted = self.settings.count or max(room, 1)
+        joining = bool(self.settings.count) and self.settings.are_elsewhere  # machines, later
         if shares and room < wanted:
             most = {name: max([0.0, *(node.get(name, 0.0) for node in nodes)]) for name in shares}
             detail = f"each needs {_as_text(shares)}; the most on any machine is {_as_text(most)}"
-            if not room:
+            if not room and not joining:
                 raise WorkerError(f"no machine has the resources for a worker: {detail}")
+            if joining:
+                detail += "; the others start when machines join"
             self.events.append(("worker", f"resources for {room} of {wanted} workers: {detail}"))
             print(f"warning: {self.events[-1][1]}", file=sys.stderr)
-        return min(wanted, room) if shares else wanted
+        return min(wanted, room) if shares and not joining else wanted
 
     def submit(self, job: Job) -> None:
         self.outstanding += 1
@@ -184,7 +188,7 @@ class RayWorkers:
         pinned = slot.index if self._fills_the_machine else None
         environment = _environment(self.settings)
         slot.actor = self._actor_class.remote(environment, pinned, self.settings.memory_gb)
-        slot.ready = slot.actor.start.remote(self.factory)
+        slot.ready = slot.actor.start.remote(self._factory)
         slot.ready_by = time.monotonic() + START_S
 
     def _kill(self, slot: WorkerSlot) -> None:
@@ -305,8 +309,13 @@ def _environment(settings: WorkerSettings) -> dict[str, str]:
 
 def _import_ray(settings: WorkerSettings) -> Any:
     """Ray's modules; what it reads from the environment is set before."""
-    environment = {**_environment(settings), **_RAY_ENVIRONMENT}
-    if settings.address == "local" and not any(name.startswith("RAY_AUTH_") for name in os.environ):
+    environment = expanded(_environment(settings)) | _RAY_ENVIRONMENT
+    if settings.address == "local":
+        environment |= _LOOPBACK
+    if settings.address != "local" and _has_token():
+        # With an explicit address Ray itself would not look for it, and be refused for 20 s.
+        environment |= {"RAY_AUTH_MODE": "token"}
+    elif settings.address == "local" and not _is_authentication_set():
         # Else Ray writes a token to the home folder, if it can, which clusters then refuse.
         environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     for name, value in environment.items():
@@ -321,6 +330,16 @@ def _import_ray(settings: WorkerSettings) -> Any:
         ) from None
 
     return ray
+
+
+def _is_authentication_set() -> bool:
+    return any(name.startswith("RAY_AUTH_") for name in os.environ)
+
+
+def _has_token() -> bool:
+    """Whether there is a token for clusters, in one of the places where Ray looks."""
+    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return given or Path("~/.ray/auth_token").expanduser().is_file()
 
 
 def _over(limit_s: float, timeout_s: float) -> str:
