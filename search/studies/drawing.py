@@ -30,12 +30,9 @@ def draw_search(
     figure, (left, right) = _panels(2)
     for number, (arm, band) in enumerate(rises.items()):
         _draw(left, band, label=arm, color=f"C{number}", unit=1000)
-    left.axhline(start, color="0.6", lw=1, label="warm start")
-    # The first hundreds of trainings, where diverging programs are left behind, hide the rest.
-    ends = [band.mean[-1] for band in rises.values()]
-    span = max(max(ends) - start, 1e-9)
     left.set(xlabel="thousand trainings", ylabel="best search fitness")
-    left.set_ylim(start - 0.15 * span, max(ends) + 0.3 * span)
+    if math.isfinite(start):
+        left.axhline(start, color="0.6", lw=1, label="warm start")
     for number, (name, band) in enumerate(courses.items()):
         shown = Band(band.x, 100 * band.mean, 100 * band.error)
         _draw(right, shown, label=name, color=f"C{number}", unit=1000)

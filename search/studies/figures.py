@@ -64,7 +64,7 @@ def search_figure(arms: Mapping[str, Sequence[str | Path]], out: Path) -> list[s
     for arm, few in rises.items():
         best, fresh = mean_of(_best(few)), mean_of(_fresh(few))
         trained = mean_of([float(rise.trainings[-1]) for rise in few]).value
-        gain = mean_of([rise.best[-1] - rise.start for rise in few])
+        gain = mean_of([rise.best[-1] - rise.start for rise in few if math.isfinite(rise.start)])
         rows.append(
             [arm, str(len(few)), f"{trained:,.0f}", best.text(), fresh.text(), gain.text("+.4g")]
         )

@@ -75,13 +75,14 @@ def _trained(row: ProgramRow, its: Sequence[Evaluation], config: Config) -> Trai
         ended = "hurdle"
     else:
         return None
-    first = [one.fitness for one in at_best if one.seed == at_best[0].seed]
+    by_task = {one.task: one.fitness for one in at_best if one.seed == at_best[0].seed}
+    first = [by_task[task] for task in config.evaluation.tasks] if completed else []
     return Trained(
         text=row.text,
         niche=niche_of(config.evolution, row.states),
         fitness=row.fitness,
         first=fmean(first, config.evaluation.weights) if completed else -math.inf,
-        rates=tuple(dict.fromkeys(one.rate for one in its)),
+        rates=tuple(r for r in config.evaluation.rates if any(one.rate == r for one in its)),
         ended=ended,
     )
 
