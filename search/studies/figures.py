@@ -97,6 +97,9 @@ def _verdict(first: str, other: str, *, rises: Mapping[str, Sequence[Rise]]) -> 
     parts = []
     for name, values in (("best search fitness", _best), ("on fresh seeds", _fresh)):
         ours, theirs = values(rises[first]), values(rises[other])
+        if not ours or not theirs:
+            parts.append(f"{name}: not measured")
+            continue
         one, two = mean_of(ours), mean_of(theirs)
         if one.is_above(two):
             word = "intervals apart"

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,6 +63,10 @@ def test_apart_or_not_is_said(tmp_path, monkeypatch):
     before = (tmp_path / "out" / "figure.svg").read_bytes()
     search_figure(arms, tmp_path / "out" / "figure")
     assert (tmp_path / "out" / "figure.svg").read_bytes() == before
+    flat["e0"] = replace(flat["e0"], fresh=math.nan)
+    lines = "\n".join(search_figure({"e": ["e0"], "c": ["c0"]}, tmp_path / "out" / "other"))
+    assert "e against c: best search fitness: intervals not apart (difference +0.9)" in lines
+    assert lines.splitlines()[5].endswith("; on fresh seeds: not measured")
     lines = "\n".join(search_figure({"c": arms["c"], "e": arms["e"]}, tmp_path / "out" / "other"))
     assert "c against e: best search fitness: intervals apart, the other way round" in lines
 
