@@ -8,16 +8,20 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from search import api
 from search.config.settings import Config
 from search.evaluation.source import Fitness
+from search.storage.errors import StoreError
 from search.storage.identity import config_of
-from search.storage.store import Reader
+from search.storage.leaders import leaders
+from search.storage.store import Reader, opened
 from search.studies.folder import Folder
-from search.studies.searches import Planned, changed, counted
+from search.studies.searches import Asked, Planned, changed, counted
+from search.studies.trainings import fresh_mean
 
 EVOLUTION, CONSTANTS, RANDOM = "evolution", "constants only", "random"
 MODES = {EVOLUTION: "evolution", CONSTANTS: "tune", RANDOM: "random"}
@@ -38,20 +42,44 @@ def plan(
     return planned
 
 
-def plan_beside(
-    runs: Sequence[Path], source: Fitness, *, others: float, overrides: Sequence[str] = ()
-) -> list[Planned]:
+def plan_beside(given: Mapping[str, Config], source: Fitness, *, others: float) -> list[Planned]:
     """The baselines of searches that have been run, each with its search's config and seed.
 
-    overrides: texts `a.b=value` that replace keys of the configs, such as other workers.
+    given: their configs by run directory.
+
+    Raises:
+      StoreError: two of them have one seed.
     """
+    seeds = [config.seed for config in given.values()]
+    if len(set(seeds)) < len(seeds):
+        raise StoreError(f"searches of evolution: expected different seeds, got {seeds}")
     planned = []
-    for run in runs:
-        with Reader(run, verified=False) as store:
-            config = api.checked(config_of(store), source, [*overrides, "funnel=null"])
-        trainings = round(others * counted(run)["trainings"])
+    for run, config in given.items():
+        trainings = round(others * counted(Path(run))["trainings"])
         planned += _baselines(config, source, seed=config.seed, trainings=trainings)
     return planned
+
+
+def config_beside(run: Path, source: Fitness, overrides: Sequence[str] = ()) -> Config:
+    """The config of a search that has been run, without what follows it."""
+    with Reader(run, verified=False) as store:
+        return api.checked(config_of(store), source, [*overrides, "funnel=null"])
+
+
+def best_fresh(
+    run: Path,
+    folder: Folder,
+    config: Config,
+    *,
+    seeds: int,
+    clock: Asked,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """The best program of a search by its fitness, and its mean on fresh seeds."""
+    with opened(run) as store:
+        best = leaders(store, 1)[0]
+    fresh = fresh_mean(best.program, folder, config, seeds=seeds, clock=clock, say=say)
+    return {"program": best.text, "fitness": best.fitness, "fresh": fresh}
 
 
 def _baselines(config: Config, source: Fitness, *, seed: int, trainings: int) -> list[Planned]:
@@ -71,14 +99,6 @@ def _planned(config: Config, source: Fitness, *, arm: str, seed: int, trainings:
         "evolution.rounds": 1,
         "stop": {"trainings": trainings},
         "funnel": None,
+        "rescore.programs": 0,
     }
     return Planned(arm, seed, changed(config, source, changes), work=float(trainings))
-
-
-def arms_of(planned: Sequence[Planned], folder: Folder) -> dict[str, list[Path]]:
-    """The run directories of the searches that have ended, by arm."""
-    arms: dict[str, list[Path]] = {}
-    for one in planned:
-        if folder.result(one.name) is not None:
-            arms.setdefault(one.arm, []).append(folder.run_dir(one.name))
-    return arms

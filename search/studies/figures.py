@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,8 +34,15 @@ from search.studies.intervals import Estimate, difference_of, mean_of, share_of
 COURSES = {"known programs": "hits", "redundant statements": "redundant"}
 
 
-def search_figure(arms: Mapping[str, Sequence[str | Path]], out: Path) -> list[str]:
+def search_figure(
+    arms: Mapping[str, Sequence[str | Path]],
+    out: Path,
+    fresh: Mapping[str | Path, float] | None = None,
+) -> list[str]:
     """Figure 2 of several searches of each arm; the first is compared with each of the others.
+
+    fresh: by run the fitness of its best on fresh seeds, where it is known better than by the
+    run's own re-scoring; NaN: it has none.
 
     Writes OUT.svg, OUT.png, OUT.json and OUT.md.
 
@@ -44,7 +52,8 @@ def search_figure(arms: Mapping[str, Sequence[str | Path]], out: Path) -> list[s
     Raises:
       StoreError: a run cannot be read, or nothing in it has a fitness.
     """
-    rises = {arm: [rise_of(run) for run in runs] for arm, runs in arms.items()}
+    fresh = fresh or {}
+    rises = {arm: [_rise(run, fresh) for run in runs] for arm, runs in arms.items()}
     first = next(iter(arms))
     courses = [course for run in arms[first] for course in course_of(run)]
     starts = [rise.start for few in rises.values() for rise in few]
@@ -62,17 +71,17 @@ def search_figure(arms: Mapping[str, Sequence[str | Path]], out: Path) -> list[s
     ]  # fmt: skip
     numbers: dict[str, Any] = {"arms": {}, "verdicts": []}
     for arm, few in rises.items():
-        best, fresh = mean_of(_best(few)), mean_of(_fresh(few))
+        best, again = mean_of(_best(few)), mean_of(_fresh(few))
         trained = mean_of([float(rise.trainings[-1]) for rise in few]).value
         gain = mean_of([rise.best[-1] - rise.start for rise in few if math.isfinite(rise.start)])
         rows.append(
-            [arm, str(len(few)), f"{trained:,.0f}", best.text(), fresh.text(), gain.text("+.4g")]
+            [arm, str(len(few)), f"{trained:,.0f}", best.text(), again.text(), gain.text("+.4g")]
         )
         numbers["arms"][arm] = {
             "runs": [str(run) for run in arms[arm]],
             "trainings": trained,
             "best": best.as_json(),
-            "fresh": fresh.as_json(),
+            "fresh": again.as_json(),
             "by_run": [{"best": r.best[-1], "fresh": finite_or_none(r.fresh)} for r in few],
         }
     lines = [*markdown_table(rows), ""]
@@ -82,6 +91,11 @@ def search_figure(arms: Mapping[str, Sequence[str | Path]], out: Path) -> list[s
         numbers["verdicts"].append(verdict)
     lines += _course_lines(first, courses, numbers)
     return _written(out, lines, numbers)
+
+
+def _rise(run: str | Path, fresh: Mapping[str | Path, float]) -> Rise:
+    rise = rise_of(run)
+    return replace(rise, fresh=fresh[run]) if run in fresh else rise
 
 
 def _best(rises: Sequence[Rise]) -> list[float]:

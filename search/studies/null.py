@@ -46,7 +46,13 @@ def plan(
     start = folder.path / "baseline.py"
     if "baseline" in kinds:
         write_file(start, str(disguised(load(config.evolution.warm_start[0]))))
-    same = {"evolution.repeats": 1, "evolution.rounds": 1, "stop": {}, "funnel": None}
+    same = {
+        "evolution.repeats": 1,
+        "evolution.rounds": 1,
+        "stop": {},
+        "funnel": None,
+        "rescore.programs": 0,
+    }
     of_kind: dict[Kind, dict[str, Any]] = {
         "shuffled": {"evaluation.settings": tasks},
         "baseline": {"evolution.mode": "tune", "evolution.warm_start": [str(start)]},

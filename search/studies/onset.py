@@ -23,6 +23,7 @@ def plan(
         "meta_validation.every": max(1, children // points),
         "stop": {},
         "funnel": None,
+        "rescore.programs": 0,
     }
     return [
         Planned(ARM, seed, changed(config, source, {**changes, "seed": seed}))

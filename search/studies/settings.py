@@ -13,14 +13,14 @@ from typing import Any
 
 from search.config.settings import Config
 from search.evaluation.source import Fitness
-from search.reports.tables import columns, finite_or_none
+from search.reports.tables import columns
 from search.selection.nearest_rule import nearest_rule
 from search.storage.leaders import leaders
 from search.storage.store import opened
 from search.studies.folder import Folder
 from search.studies.intervals import difference_of, mean_of
 from search.studies.searches import Asked, Planned, changed
-from search.studies.trainings import on_fresh_seeds, trainings
+from search.studies.trainings import fresh_mean
 
 ALL, NONE = "all", "none of them"
 SIGN = "the sign of momentum"
@@ -73,6 +73,7 @@ def plan(config: Config, source: Fitness, *, trainings: int, repeats: int) -> li
         "evolution.flat_children": None,
         "stop": {"trainings": trainings},
         "funnel": None,
+        "rescore.programs": 0,
     }
     configs = {
         (arm, seed): changed(config, source, {**same, **changes, "seed": seed})
@@ -99,16 +100,14 @@ def found_by(
     if not leading:
         empty = dict.fromkeys(("program", "fitness", "fresh", "rule"))
         return {**empty, "signs": 0, "leading": 0}
-    with trainings(folder, config, clock=stopping, say=say) as ledger:
-        [fresh] = on_fresh_seeds(
-            ledger, config, [leading[0].program], seeds=seeds, phase="its best on fresh seeds"
-        )
+    best = leading[0]
+    fresh = fresh_mean(best.program, folder, config, seeds=seeds, clock=stopping, say=say)
     rules = [nearest_rule(leader.program) for leader in leading]
     names = [rule.name if rule and rule.is_same else "none" for rule in rules]
     return {
-        "program": leading[0].text,
-        "fitness": leading[0].fitness,
-        "fresh": finite_or_none(float(fresh.mean())),
+        "program": best.text,
+        "fitness": best.fitness,
+        "fresh": fresh,
         "rule": names[0],
         "signs": names.count(SIGN),
         "leading": len(names),

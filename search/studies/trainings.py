@@ -12,6 +12,7 @@ from programs import Program
 from search.config.settings import Config
 from search.evaluation.seeds import STUDIES
 from search.reports.progress import LINES_EVERY_S, progress_line
+from search.reports.tables import finite_or_none
 from search.selection.funnel import Setup, ledger_of
 from search.selection.ledger import Ledger, Progress
 from search.selection.objective import Objective
@@ -54,3 +55,18 @@ def on_fresh_seeds(
     objective = Objective(ledger, config.evaluation.tasks, config.evaluation.weights)
     ledger.progress.begin(phase, objective.expected(len(programs) * seeds))
     return objective.by_seed(programs, STUDIES.take(seeds))
+
+
+def fresh_mean(
+    program: Program,
+    folder: Folder,
+    config: Config,
+    *,
+    seeds: int,
+    clock: Asked,
+    say: Callable[[str], None],
+) -> float | None:
+    """Its mean on fresh seeds; None: it has no fitness on one of them."""
+    with trainings(folder, config, clock=clock, say=say) as ledger:
+        [row] = on_fresh_seeds(ledger, config, [program], seeds=seeds, phase="on fresh seeds")
+    return finite_or_none(float(row.mean()))

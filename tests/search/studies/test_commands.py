@@ -48,7 +48,7 @@ def command(name, *words, source=None):
     return main([str(word) for word in words], source)
 
 
-def test_search_in_pieces(config, tmp_path, capsys):
+def test_search_in_pieces(config, tmp_path, capsys, toy_trainings):
     words = ["--config", config, "--out", tmp_path / "out", "--trainings", 40, "--repeats", 2]
     assert command("study_search", *words, "--hours", 0, source=TOY) == 3
     assert "The hours of this piece are over. The same command goes on." in capsys.readouterr().out
@@ -64,6 +64,10 @@ def test_search_in_pieces(config, tmp_path, capsys):
     arms = json.loads((tmp_path / "beside" / "figure.json").read_text())["arms"]
     assert arms["evolution"]["runs"] == list(map(str, runs))
     assert arms["random"]["trainings"] >= 4 * arms["evolution"]["trainings"]
+    assert arms["evolution"]["fresh"]["value"] is not None
+    words = ["--evolution", runs[0], runs[0] / ".." / "evolution-0", "--out", tmp_path / "twice"]
+    assert command("study_search", *words, source=TOY) == 2
+    assert "expected different seeds, got [0, 0]" in capsys.readouterr().err
 
 
 def test_onset(config, tmp_path, capsys):
