@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 from search import api
 from search.config.settings import Config
+from search.evaluation.seeds import START_TUNING
 from search.evaluation.source import Fitness
 from search.reports.progress import duration
 from search.storage.errors import StoreError
 from search.storage.identity import is_begun
-from search.storage.queries import last_number, training_counts
-from search.storage.store import Reader
+from search.storage.queries import last_number, training_counts, trainings
+from search.storage.store import Reader, Store
 from search.studies.clock import Clock
 from search.studies.folder import Folder
 
@@ -72,11 +73,13 @@ def run_all(
     clock: Clock,
     say: Say = print,
     then: Then = lambda *_: {},
+    known: Sequence[Path] = (),
 ) -> None:
     """Runs or continues the searches, in order; the result of each is kept in the folder.
 
     then: what follows a search in its run directory, asked to stop as the search is; its values are
       kept with the result.
+    known: searches that have been run: starts that they have tuned are not tuned again.
 
     Raises:
       Stopped: the clock or the user ended it; the same call goes on.
@@ -86,18 +89,34 @@ def run_all(
         if folder.result(one.name) is not None:
             continue
         run_dir = folder.run_dir(one.name)
+        is_resumed = is_begun(run_dir)
+        if not is_resumed:
+            ended = [p for p in planned if p.seed == one.seed and folder.result(p.name) is not None]
+            _add_tunings(run_dir, [*known, *(folder.run_dir(p.name) for p in ended)])
         watch.begin(one)
-        api.search(one.config, run_dir, resume=is_begun(run_dir), source=source, stopping=watch)
+        api.search(one.config, run_dir, resume=is_resumed, source=source, stopping=watch)
         result = {"arm": one.arm, "seed": one.seed, **counted(run_dir), **then(one, run_dir, watch)}
         folder.keep(one.name, {**result, "seconds": round(watch.seconds(), 1)})
         watch.end()
 
 
+def _add_tunings(run_dir: Path, others: Sequence[Path]) -> None:
+    """Gives a search that begins the trainings by which others tuned their warm start: what it would
+    repeat, because it has their seed and tasks, is in its store then."""
+    with Store(run_dir) as store:
+        for other in others:
+            with Reader(other, verified=False) as reader:
+                for row in trainings(reader):
+                    if row.seed in START_TUNING.take(START_TUNING.most):
+                        store.add(row)
+        store.commit()
+
+
 def counted(run_dir: Path) -> dict[str, Any]:
     """Individuals and trainings of a search so far."""
     with Reader(run_dir, verified=False) as store:
-        trainings = sum(count for _, count in training_counts(store))
-        return {"individuals": last_number(store) + 1, "trainings": trainings}
+        trained = sum(count for _, count in training_counts(store))
+        return {"individuals": last_number(store) + 1, "trainings": trained}
 
 
 def share_done(config: Config, individuals: int, trainings: int) -> float:

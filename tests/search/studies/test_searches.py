@@ -2,16 +2,18 @@
 
 import json
 import math
+from collections import Counter
 
 import pytest
 import toys
 from in_process import digest
 
 from search.config.load import loads
+from search.evaluation.jobs import Purpose
 from search.evaluation.source import Function
 from search.stopping import Stopped
 from search.storage.errors import StoreError
-from search.studies import against_baselines, onset
+from search.studies import against_baselines, onset, searches
 from search.studies.clock import Clock
 from search.studies.folder import Folder
 from search.studies.searches import Done, changed, left_s, run_all, share_done
@@ -59,6 +61,26 @@ def test_pieces_give_what_one_go_gives(tmp_path):
         assert len({digest(folder.run_dir(one.name)) for folder in folders}) == 1
 
 
+def test_a_start_is_tuned_once_for_all_searches_of_a_seed(tmp_path, monkeypatch):
+    tuned = changed(CONFIG, TOY, {"evolution.tune_start": {"draws": 8, "keep": 2, "seeds": 2}})
+    few = against_baselines.plan(tuned, TOY, trainings=20, others=1, repeats=1)
+    asked = Counter()
+
+    def run(name):
+        def evaluate(job):
+            asked[name] += job.purpose is Purpose.TRAINING
+            return toys.evaluate(job)
+
+        folder, source = Folder(tmp_path / name, {}), Function(lambda: evaluate)
+        run_all(few, folder, source=source, clock=Clock(None), say=lambda _: None)
+        return [digest(folder.run_dir(one.name)) for one in few]
+
+    once = run("once")
+    monkeypatch.setattr(searches, "_add_tunings", lambda *_: None)
+    assert once == run("each")
+    assert 3 * asked["once"] == asked["each"] > 0
+
+
 def test_baselines_start_alike_and_have_their_multiple(tmp_path):
     arms = {}
     for one in planned():
@@ -84,13 +106,13 @@ def test_short_searches_with_meta_validation():
 
 def test_time_left_is_by_the_speed_of_each_arm():
     assert math.isnan(left_s([Done("a", 1.0, 0.0, 0.0)]))
-    searches = [
+    some = [
         Done("a", 1.0, 1.0, 100.0), Done("a", 1.0, 0.5, 60.0), Done("b", 4.0, 0.25, 80.0),
         Done("b", 4.0, 0.0, 0.0), Done("c", 2.0, 0.0, 0.0),
     ]  # fmt: skip
     speed = {"a": 160 / 1.5, "b": 80.0, "c": 240 / 2.5}
     expected = 0.5 * speed["a"] + 3 * speed["b"] + 4 * speed["b"] + 2 * speed["c"]
-    assert left_s(searches) == pytest.approx(expected)
+    assert left_s(some) == pytest.approx(expected)
     assert left_s([Done("a", 1.0, 1.0, 3.0)]) == 0
 
 
