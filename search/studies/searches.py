@@ -101,8 +101,8 @@ def run_all(
 
 
 def _add_tunings(run_dir: Path, others: Sequence[Path]) -> None:
-    """Gives a search that begins the trainings by which others tuned their warm start: what it would
-    repeat, because it has their seed and tasks, is in its store then."""
+    """Gives a search that begins what others have trained to tune their warm start: with their seed
+    and tasks it would train the same."""
     with Store(run_dir) as store:
         for other in others:
             with Reader(other, verified=False) as reader:
