@@ -64,6 +64,9 @@ START_TUNING = SeedRange(
 META_VALIDATION = SeedRange(
     "meta-validation", 7_000, 1_000, "the best program's fitness where the search cannot see it"
 )
+STUDIES = SeedRange(
+    "studies", 9_000, 1_000, "what is compared over several searches, on seeds that none has used"
+)
 STAGE_TUNING = SeedRange(
     "tuning in a stage", 10_000, 5_000, "constants in each stage", blocks=89, apart=10_000
 )
@@ -84,5 +87,5 @@ VALIDATION = SeedRange(
 
 RANGES = (
     SEARCH, RESCORING, ABLATION, CONFIRMATION, ABLATION_TUNING, SHRINKING, HEAD_START, START_TUNING,
-    META_VALIDATION, STAGE_TUNING, STAGE, FINALS, VALIDATION,
+    META_VALIDATION, STUDIES, STAGE_TUNING, STAGE, FINALS, VALIDATION,
 )  # fmt: skip
