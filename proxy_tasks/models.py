@@ -88,12 +88,16 @@ class ViT(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Decoder-only language model: tokens [B, L] -> logits of the next tokens, [B, L, V]."""
+    """Language model: tokens [B, L] -> logits of the next tokens, [B, L, V].
+
+    Not causal: an encoder, logits of what stands at each position.
+    """
 
     layers: int
     width: int
     heads: int
     vocabulary: int
+    causal: bool = True
 
     @nn.compact
     def __call__(self, tokens: jax.Array) -> jax.Array:
@@ -101,7 +105,7 @@ class Transformer(nn.Module):
         x = nn.Embed(self.vocabulary, self.width, name="embedding")(tokens)
         x = (x + _positions(self, length, self.width)).reshape(-1, self.width)
         for layer in range(self.layers):
-            x = Block(length, self.heads, causal=True, name=f"block_{layer}")(x)
+            x = Block(length, self.heads, causal=self.causal, name=f"block_{layer}")(x)
         x = nn.LayerNorm(name="norm")(x)
         logits = nn.Dense(self.vocabulary, use_bias=False, name="output")(x)
         return logits.reshape(batch, length, self.vocabulary)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy_tasks import language, vision
+from proxy_tasks import click_through, language, masked_language, vision
 from proxy_tasks.errors import TaskError, did_you_mean, short_repr
 from proxy_tasks.names import LAPTOP, TaskName
 from proxy_tasks.numerics import check_platform, fixed_numerics
@@ -46,6 +46,10 @@ TASKS: dict[str, TaskSpec] = {
             "paper": language.PAPER_TRANSFORMER,
         },
     ),
+    "masked_language": TaskSpec(
+        masked_language.MaskedLanguageSettings, masked_language.masked_language
+    ),
+    "click_through": TaskSpec(click_through.ClickThroughSettings, click_through.click_through),
 }
 
 
