@@ -96,8 +96,8 @@ def whole_windows(settings: TextSettings, length: int) -> tuple[Data, int]:
 
 
 def chosen_tokens(batch: Batch, count: int, key: jax.Array) -> jax.Array:
-    """Positions of the tokens to mask, [B, count]: drawn for each window by itself, by its start, so
-    that they do not depend on what else is in the batch."""
+    """Positions of the tokens to mask, [B, count], drawn for each window by where it begins: they
+    do not depend on what else is in the batch."""
     tokens, starts = batch
     keys = jax.vmap(lambda start: jax.random.fold_in(key, start))(starts)
     length = tokens.shape[1]

@@ -34,6 +34,8 @@ TASKS: dict[str, TaskSpec] = {
     "vision_vit": TaskSpec(
         vision.VisionViTSettings, vision.vision_vit, {"paper": vision.PAPER_VIT}
     ),
+    "vision_mixer": TaskSpec(vision.VisionMixerSettings, vision.vision_mixer),
+    "vision_resnet": TaskSpec(vision.VisionResNetSettings, vision.vision_resnet),
     "language_mlp": TaskSpec(
         language.LanguageMLPSettings, language.language_mlp, {"long": language.LONG_MLP}
     ),
