@@ -9,12 +9,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from pydantic import Field, model_validator
 
 from proxy_tasks.captions import LENGTH, MARGIN, CaptionedImages, captioned
 from proxy_tasks.data import Batch, Data, split_examples
 from proxy_tasks.images import load_images
+from proxy_tasks.losses import cross_entropy
 from proxy_tasks.metrics import mean_over
 from proxy_tasks.models import TextEncoder, ViT
 from proxy_tasks.scaling import check_heads, grow
@@ -22,6 +22,7 @@ from proxy_tasks.settings import Count, Fraction, Positive, Scale, TaskSettings
 from proxy_tasks.task import Params, Task
 
 FIRST_SCALE = math.log(1 / 0.07)  # of the similarities, as CLIP's; its logarithm is learnt
+LARGEST_SCALE = math.log(100)  # above it the loss does not change, so that scale alone gains little
 
 
 class ContrastiveSettings(TaskSettings):
@@ -76,7 +77,7 @@ class TwoTowers(nn.Module):
     def __call__(self, patches: jax.Array, tokens: jax.Array) -> jax.Array:
         """Scaled similarities of each image with each caption, [B, B]."""
         similar = self.images(patches) @ self.captions(tokens).T
-        return jnp.exp(self.log_scale) * similar
+        return jnp.exp(jnp.minimum(self.log_scale, LARGEST_SCALE)) * similar
 
 
 def contrastive(settings: ContrastiveSettings) -> Task:
@@ -100,12 +101,13 @@ def contrastive(settings: ContrastiveSettings) -> Task:
     )
     model = TwoTowers(layers, width, heads, shown.vocabulary)
 
+    of_logits = cross_entropy(lambda logits, _: logits)
+
     def loss(params: Params, batch: Batch) -> jax.Array:
         patches, captions, _ = batch
         logits: Any = model.apply(params, patches, captions)
         right = jnp.arange(len(patches))
-        losses = optax.softmax_cross_entropy_with_integer_labels
-        return (jnp.mean(losses(logits, right)) + jnp.mean(losses(logits.T, right))) / 2
+        return (of_logits(logits, (None, right)) + of_logits(logits.T, (None, right))) / 2
 
     def zero_shot(params: Params, batch: Batch) -> jax.Array:
         """Share of images whose nearest prompt, of all classes, is their own."""

@@ -75,7 +75,8 @@ def fine_tuning(settings: FineTuningSettings) -> Task:
         else load_text(settings.data, settings.text_limit)
     )
     tokenizer = make_tokenizer(settings.tokenizer, text)
-    data = _data(labelled, tokenizer, settings)
+    tokens = tokenizer.encode(text)
+    data = _data(labelled, tokenizer, settings=settings, pretraining=tokens)
     layers, heads, context = settings.layers, settings.heads, settings.context
 
     def cost(width: int) -> float:  # multiplications per text
@@ -87,7 +88,6 @@ def fine_tuning(settings: FineTuningSettings) -> Task:
     vocabulary = tokenizer.vocabulary + OTHERS
     encoder = Transformer(layers, width, heads, vocabulary, causal=False)
     model = TextEncoder(layers, width, heads, vocabulary, labelled.classes)
-    tokens = tokenizer.encode(text).astype(np.int32)
     before = round(settings.pretraining_steps * steps / settings.steps)
 
     def init(key: jax.Array) -> Params:
@@ -128,7 +128,7 @@ def _pretrained(
         0.0, settings.pretraining_rate, rise, max(steps, rise + 1)
     )
     optimizer = optax.adamw(schedule, weight_decay=0.01)
-    text, offsets = jnp.asarray(tokens), np.arange(context)
+    text, offsets = jnp.asarray(tokens, jnp.int32), np.arange(context)
 
     def step(index: jax.Array, carry: Any) -> Any:
         params, state = carry
@@ -145,8 +145,17 @@ def _pretrained(
     return jax.lax.fori_loop(0, steps, step, (params, optimizer.init(params)))[0]
 
 
-def _data(labelled: LabelledText, tokenizer: Tokenizer, settings: FineTuningSettings) -> Data:
-    """Batches of tokens [B, L], cut or filled up, and labels [B]."""
+def _data(
+    labelled: LabelledText,
+    tokenizer: Tokenizer,
+    *,
+    settings: FineTuningSettings,
+    pretraining: np.ndarray,
+) -> Data:
+    """Batches of tokens [B, L], cut or filled up, and labels [B].
+
+    The text of the pretraining is among the arrays for the data's fingerprint alone.
+    """
     tokens = np.full((len(labelled.texts), settings.context), tokenizer.vocabulary, np.int32)
     for row, text in enumerate(labelled.texts):
         encoded = tokenizer.encode(text)[: settings.context]
@@ -154,8 +163,9 @@ def _data(labelled: LabelledText, tokenizer: Tokenizer, settings: FineTuningSett
     split = split_examples((tokens, labelled.labels), settings.held_out)
     limit = settings.validation_examples
     return Data(
-        split.arrays,
+        (*split.arrays, pretraining),
         split.train,
         split.search_validation[:limit],
         split.meta_validation[:limit],
+        lambda arrays, indices: (arrays[0][indices], arrays[1][indices]),
     )

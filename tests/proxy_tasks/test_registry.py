@@ -20,7 +20,7 @@ from proxy_tasks import (
     train,
 )
 from proxy_tasks.registry import resolved_settings
-from tests.proxy_tasks.tasks import EMBEDDED, loss_and_gradient_error
+from tests.proxy_tasks.tasks import EMBEDDED, loss_and_gradient_error, quick_or_slow
 
 ONE_LINE = r"^[^\n]*$"
 CHANCE = {  # first loss, by data or by task
@@ -29,11 +29,7 @@ CHANCE = {  # first loss, by data or by task
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "name",
-    # Presets of one row share its model, and a Transformer takes seconds to compile.
-    [n if n in TASKS else pytest.param(n, marks=pytest.mark.slow) for n in EMBEDDED],
-)
+@pytest.mark.parametrize("name", quick_or_slow(EMBEDDED))
 def test_a_task_starts_at_chance_and_learns(name):
     task = make_task(name, steps=40)
     loss, error = loss_and_gradient_error(task)
