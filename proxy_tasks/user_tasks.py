@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import inspect
@@ -88,18 +89,34 @@ def _checked(name: str, build: Callable[[Any], Task], file: str) -> Callable[[An
 def _check(task: Task) -> None:
     """Whether the functions of a task fit together, without computing anything."""
     weights = jax.eval_shape(task.init, jax.random.key(0))
+    missing = [name for name in task.state if not isinstance(weights, dict) or name not in weights]
+    if missing:
+        raise TaskError(f"state: init returns no entry {missing[0]!r}")
     for path, leaf in jax.tree.leaves_with_path(weights):
-        if leaf.dtype != np.float32:
+        if leaf.dtype != np.float32 and not _of_state(task, path):
             at = f" at {jax.tree_util.keystr(path)}" if path else ""
             raise TaskError(f"init: expected weights of float32, got {leaf.dtype}{at}")
     arrays = jax.tree.map(jax.typeof, task.data.arrays)
     indices = jax.typeof(np.zeros(task.batch_size, np.int32))
     batch = jax.eval_shape(task.data.take, arrays, indices)
-    for name, function in (("loss", task.loss), ("metric", task.fitness)):
-        value = jax.eval_shape(function, weights, batch)
+    trained, state = task.split(weights)
+    key = jax.eval_shape(jax.random.key, 0)
+    training = functools.partial(task.step_loss, trained, state=state)
+    value, after = jax.eval_shape(lambda batch, key: training(batch, key=key), batch, key)
+    if jax.tree.map(jax.typeof, after) != jax.tree.map(jax.typeof, state):
+        raise TaskError(f"training_loss: expected a state {state}, got {after}")
+    for name, value in (
+        ("training_loss", value),
+        ("loss", jax.eval_shape(task.loss, weights, batch)),
+        ("metric", jax.eval_shape(task.fitness, weights, batch)),
+    ):
         if getattr(value, "shape", None) != () or not jnp.issubdtype(value.dtype, jnp.floating):
             got = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", value)
             raise TaskError(f"{name}: expected one number, got {got}")
+
+
+def _of_state(task: Task, path: Any) -> bool:
+    return bool(task.state) and getattr(path[0], "key", None) in task.state
 
 
 def _source(function: Callable[..., Task]) -> str:

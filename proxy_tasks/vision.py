@@ -12,7 +12,8 @@ from pydantic import Field, model_validator
 from proxy_tasks.data import Data, split_examples
 from proxy_tasks.errors import TaskError
 from proxy_tasks.images import load_images
-from proxy_tasks.losses import Fitness, cross_entropy, metric_of
+from proxy_tasks.losses import Fitness, accuracy, constant_loss, cross_entropy, metric_of
+from proxy_tasks.metrics import mean_over
 from proxy_tasks.models import MLP, ViT
 from proxy_tasks.scaling import check_heads, grow
 from proxy_tasks.settings import Count, Fraction, Positive, Scale, TaskSettings
@@ -181,6 +182,7 @@ def _moved(pixels: np.ndarray, down: int, right: int) -> np.ndarray:
 
 def _classification(model: nn.Module, data: Data, *, settings: ImageSettings, steps: int) -> Task:
     example = data.arrays[0][:1].astype(np.float32)
+    labels = data.arrays[1]
     return Task(
         init=lambda key: model.init(key, example),
         loss=cross_entropy(model.apply),
@@ -189,4 +191,6 @@ def _classification(model: nn.Module, data: Data, *, settings: ImageSettings, st
         steps=steps,
         batch_size=settings.batch_size,
         warmup=settings.warmup,
+        reports={"accuracy": mean_over(data, accuracy(model.apply))},
+        trivial_loss=constant_loss(labels[data.train], labels[data.search_validation]),
     )

@@ -33,7 +33,7 @@ ONE_LINE = r"^[^\n]*$"
 )
 def test_a_task_starts_at_chance_and_learns(name):
     task = make_task(name, steps=40)
-    params, order, _ = DeviceData(task).start(0)
+    params, order, *_ = DeviceData(task).start(0)
     assert {str(leaf.dtype) for leaf in jax.tree.leaves(params)} == {"float32"}
     loss = jax.jit(task.loss)(params, task.data.take(task.data.arrays, order[0]))
     classes = {"digits": 10, "pydoc": 102}[task.settings.data]
