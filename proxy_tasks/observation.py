@@ -42,8 +42,8 @@ class Observation:
     """Looks at the trainings of one task.
 
     The measures: `train_loss`, `validation_loss`, `test_loss` and the same with `fitness`, over as
-    many examples of each split as validation has; with noise of a size, `noise_SIZE`: the mean rise
-    of the training loss.
+    many examples of each split as validation has; what the task reports of the test split, such as
+    `test_accuracy`; with noise of a size, `noise_SIZE`: the mean rise of the training loss.
 
     Args:
       data: of the task. noise: on the final weights.
@@ -51,10 +51,8 @@ class Observation:
 
     def __init__(self, data: DeviceData, noise: Noise = Noise()) -> None:
         self.data, self.noise = data, noise
-        count, size = data.validation.shape[1:]
-        train = data.task.data.train
-        spread = np.linspace(0, len(train) - 1, count * size).round().astype(int)
-        self._train = train[spread].reshape(count, size).astype(np.int32)  # [C, V]
+        task = data.task
+        self._train = task.data.batches("train", task.validation_batch)  # [C, V]
         self._compiled: dict[int, Any] = {}  # by id of the training, which is kept
         self._kept: dict[int, Training] = {}
         self._measure: Any = None
@@ -101,6 +99,10 @@ class Observation:
         names = [f"{name}_{what}" for name in ("train", "validation", "test")
                  for what in ("loss", "fitness")]  # fmt: skip
         measures = dict(zip(names, map(float, losses.reshape(-1))))
+        task = self.data.task
+        if task.reports:
+            reports = task.metrics(weights, "meta_validation")
+            measures |= {f"test_{name}": reports[name] for name in task.reports}
         measures |= {f"noise_{s:g}": float(r) for s, r in zip(self.noise.sizes, rises)}
         return measures
 
@@ -115,13 +117,15 @@ class Observation:
             return losses.mean(0)
 
         plain = jnp.stack([mean(weights, batches) for batches in splits])
-        leaves, structure = jax.tree.flatten(weights)
+        trained, state = self.data.task.split(weights)
+        leaves, structure = jax.tree.flatten(trained)
 
         def rise(size: jax.Array) -> jax.Array:
             def once(key: jax.Array) -> jax.Array:
                 keys = jax.random.split(key, len(leaves))
                 moved = [w + size * jax.random.normal(k, w.shape) for w, k in zip(leaves, keys)]
-                return mean(jax.tree.unflatten(structure, moved), splits[0])[0]
+                params = jax.tree.unflatten(structure, moved)
+                return mean({**params, **state} if state else params, splits[0])[0]
 
             noisy: jax.Array = jax.lax.map(once, jax.random.split(key, self.noise.draws))
             return noisy.mean() - plain[0, 0]
@@ -181,7 +185,7 @@ def _wait_for(arrays: Any) -> None:
 def state_bytes(training: Training, hyper: Hyper) -> int:
     """Bytes of an optimizer's state between two steps, its step counts included."""
     with fixed_numerics():
-        weights = jax.eval_shape(training.task.init, jax.random.key(0))
+        weights, _ = training.task.split(jax.eval_shape(training.task.init, jax.random.key(0)))
         inner = training.loop.optimizer_of(hyper)
         state = jax.eval_shape(inner.init, weights)
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))

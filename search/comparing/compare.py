@@ -20,7 +20,6 @@ from search.comparing.statistics import (
     StepsToTarget,
     Trend,
     differences,
-    measure_differences,
     profiles,
     steps_to_target,
     trends,
@@ -74,7 +73,7 @@ class ComparisonResult:
     def measured(self, name: str) -> list[Difference]:
         """Differences of a measure, such as "train_loss"."""
         level = self.config.level
-        return measure_differences(self.conditions, self.baseline, name=name, level=level)
+        return differences(self.conditions, self.baseline, level=level, measure=name)
 
     def difference(self, condition: str, optimizer: str) -> Difference | None:
         """None of the baseline itself."""

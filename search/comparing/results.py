@@ -6,11 +6,14 @@ Letters for shapes: R tuning runs, N draws, S seeds.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
 from search.comparing.trial import Measured
+
+Table = Sequence[Sequence[float]]
+"""[R][S] a value for each tuning run and seed."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,13 @@ class OptimizerResult:
     def tests(self) -> list[float]:
         """[R] mean test fitness."""
         return [run.test for run in self.runs]
+
+    def table(self, measure: str = "") -> Table:
+        """[R][S] test fitness, or a measure; NaN where it has none."""
+        return [
+            [one.measures.get(measure, math.nan) if measure else one.fitness for one in run.finals]
+            for run in self.runs
+        ]
 
     @property
     def failed(self) -> int:
@@ -131,6 +141,6 @@ class ConditionResult:
         return next(facts, 0.0)
 
 
-def mean(values: list[float]) -> float:
+def mean(values: Sequence[float]) -> float:
     """The mean; -inf where any value is not finite or there is none."""
     return fmean(values) if values and all(map(math.isfinite, values)) else -math.inf

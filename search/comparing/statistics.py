@@ -3,21 +3,24 @@
 The unit of replication is the tuning run: its draws, its tuning seeds and its final seeds are its
 alone, so the differences of the runs are independent, and their t interval covers both the luck of
 the tuning and that of the seeds. Run r of every optimizer has the same seeds, so differences are
-paired. An optimizer under two names has differences that are symmetric about 0, which is what the
-A/A test checks.
+paired. With three runs a spread that is small by luck makes most of such a test's errors; the
+seeds show it, so the same difference must be significant over all seeds as well, by the t and the
+sign-flip test: the p-value is the larger one, the interval holds both. An optimizer under two names
+has differences that are symmetric about 0, which is what the A/A test checks.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import comb
 from statistics import fmean
+from typing import NamedTuple
 
-from search.comparing.results import ConditionResult, OptimizerResult
-from search.selection.comparison import Comparison, compare, holm, t_interval
+from search.comparing.results import ConditionResult, OptimizerResult, Table, mean
+from search.selection.comparison import compare, holm, t_interval
 
 MOST_TIMES = 4.0  # up to which times as many steps as the best a profile is drawn and scored
 
@@ -35,13 +38,15 @@ class Verdict(Enum):
 class Difference:
     """An optimizer minus the baseline on one condition.
 
-    by_run: Comparison over the tuning runs; its interval is two-sided, each bound wrong with a
-      chance of half the level. p: two-sided; adjusted: by Holm, over all of the comparison.
+    mean, low, high: of the means of the tuning runs, with a two-sided interval; infinite where a
+      run has none. p: two-sided; adjusted: by Holm, over all of the comparison.
     """
 
     condition: str
     optimizer: str
-    by_run: Comparison
+    mean: float
+    low: float
+    high: float
     p: float
     level: float
     failed: int = 0  # final trainings of the optimizer, or of the baseline, without a fitness
@@ -53,56 +58,63 @@ class Difference:
             return Verdict.FAILED
         if self.adjusted > self.level:
             return Verdict.NO_DIFFERENCE
-        return Verdict.BETTER if self.by_run.mean > 0 else Verdict.WORSE
+        return Verdict.BETTER if self.mean > 0 else Verdict.WORSE
 
 
-def difference(
-    ours: Sequence[float], theirs: Sequence[float], level: float
-) -> tuple[Comparison, float]:
-    """Means of runs minus those of the baseline, and the two-sided p-value of "no difference".
+class Estimate(NamedTuple):
+    """A mean difference, its interval, and the two-sided p-value of "no difference"."""
 
-    By Student's t alone: with so few runs no sign-flip test can reject.
-    """
-    forward = compare(ours, theirs, level=level / 2, sign_flip=False)
-    backward = compare(theirs, ours, level=level / 2, sign_flip=False)
-    return forward, min(1.0, 2 * min(forward.p, backward.p))
+    mean: float
+    low: float
+    high: float
+    p: float
+
+
+def difference(ours: Table, theirs: Table, level: float) -> Estimate:
+    """Of two tables [R][S], paired by run and seed."""
+    runs = _two_sided(by_run(ours), by_run(theirs), level, sign_flip=False)
+    # No sign-flip test can reject with so few runs, and none is needed where there is one seed.
+    if len(ours[0]) < 2:
+        return runs
+    every = [[value for run in table for value in run] for table in (ours, theirs)]
+    seeds = _two_sided(every[0], every[1], level, sign_flip=True)
+    low, high = min(runs.low, seeds.low), max(runs.high, seeds.high)
+    return Estimate(runs.mean, low, high, max(runs.p, seeds.p))
+
+
+def _two_sided(
+    ours: Sequence[float], theirs: Sequence[float], level: float, *, sign_flip: bool
+) -> Estimate:
+    forward = compare(ours, theirs, level=level / 2, sign_flip=sign_flip)
+    backward = compare(theirs, ours, level=level / 2, sign_flip=sign_flip)
+    p = min(1.0, 2 * min(forward.p, backward.p))
+    return Estimate(forward.mean, forward.low, forward.high, p)
+
+
+def by_run(table: Table) -> list[float]:
+    """[R] mean over the seeds."""
+    return [mean(run) for run in table]
 
 
 def differences(
-    conditions: Sequence[ConditionResult], baseline: str, *, level: float
+    conditions: Sequence[ConditionResult], baseline: str, *, level: float, measure: str = ""
 ) -> list[Difference]:
-    """Every optimizer minus the baseline on every condition, adjusted for their number."""
+    """Every optimizer minus the baseline on every condition, adjusted for their number.
+
+    measure: of which; none: of the test fitness.
+    """
     found = []
     for condition in conditions:
         base = condition.optimizer(baseline)
         for one in condition.optimizers:
             if one.name != baseline:
-                by_run, p = difference(one.tests, base.tests, level)
+                estimate = difference(one.table(measure), base.table(measure), level)
                 failed = one.failed or base.failed
-                found.append(Difference(condition.label, one.name, by_run, p, level, failed))
+                found.append(
+                    Difference(condition.label, one.name, *estimate, level=level, failed=failed)
+                )
     adjusted = holm([one.p for one in found])
-    return [
-        Difference(d.condition, d.optimizer, d.by_run, d.p, d.level, d.failed, p)
-        for d, p in zip(found, adjusted)
-    ]
-
-
-def measure_differences(
-    conditions: Sequence[ConditionResult], baseline: str, *, name: str, level: float
-) -> list[Difference]:
-    """The same of a measure, with a correction of its own."""
-    found = []
-    for condition in conditions:
-        theirs = condition.optimizer(baseline).measures(name)
-        for one in condition.optimizers:
-            if one.name != baseline:
-                by_run, p = difference(one.measures(name), theirs, level)
-                found.append(Difference(condition.label, one.name, by_run, p, level))
-    adjusted = holm([one.p for one in found])
-    return [
-        Difference(d.condition, d.optimizer, d.by_run, d.p, d.level, 0, p)
-        for d, p in zip(found, adjusted)
-    ]
+    return [replace(one, adjusted=p) for one, p in zip(found, adjusted)]
 
 
 def run_interval(values: Sequence[float], level: float) -> tuple[float, float]:
@@ -239,8 +251,7 @@ class Trend:
 
     task: str
     optimizer: str
-    slope: Comparison  # of fitness per doubling, over the tuning runs
-    p: float  # two-sided
+    slope: Estimate  # of fitness per doubling, over the tuning runs
 
 
 def trends(conditions: Sequence[ConditionResult], baseline: str, *, level: float) -> list[Trend]:
@@ -253,12 +264,11 @@ def trends(conditions: Sequence[ConditionResult], baseline: str, *, level: float
         xs = [math.log2(condition.batch_size or 1) for condition in own]
         for name in (one.name for one in own[0].optimizers if one.name != baseline):
             ours, theirs = (
-                [slope(xs, [c.optimizer(which).tests[run] for c in own])
+                [[slope(xs, [c.optimizer(which).tests[run] for c in own])]
                  for run in range(len(own[0].optimizers[0].runs))]
                 for which in (name, baseline)
             )  # fmt: skip
-            by_run, p = difference(ours, theirs, level)
-            found.append(Trend(task, name, by_run, p))
+            found.append(Trend(task, name, difference(ours, theirs, level)))
     return found
 
 

@@ -55,8 +55,8 @@ def batch_lines(result: ComparisonResult, task: str) -> list[Line]:
         if condition.task != task or condition.batch_size is None:
             continue
         for d in result.differences:
-            if d.condition == condition.label and math.isfinite(d.by_run.mean):
-                point = math.log2(condition.batch_size), d.by_run.mean
+            if d.condition == condition.label and math.isfinite(d.mean):
+                point = math.log2(condition.batch_size), d.mean
                 lines.setdefault(d.optimizer, []).append(point)
     return [Line(name, sorted(points)) for name, points in lines.items()]
 

@@ -96,11 +96,10 @@ def _differences(result: ComparisonResult) -> bytes:
     for axes, condition in zip(all_axes, result.conditions):
         own = [d for d in result.differences if d.condition == condition.label]
         for at, d in enumerate(reversed(own)):
-            c = d.by_run
-            if math.isfinite(c.mean) and math.isfinite(c.low):
+            if math.isfinite(d.mean) and math.isfinite(d.low):
                 color = "C0" if d.adjusted <= d.level else "0.55"
-                axes.plot([c.low, c.high], [at, at], color=color)
-                axes.plot([c.mean], [at], "o", color=color)
+                axes.plot([d.low, d.high], [at, at], color=color)
+                axes.plot([d.mean], [at], "o", color=color)
         axes.axvline(0, color="0.7", lw=1)
         axes.set_yticks(range(len(own)), [d.optimizer for d in reversed(own)])
         axes.set(title=condition.label, xlabel=f"test fitness minus {result.baseline}")

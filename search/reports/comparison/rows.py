@@ -33,7 +33,6 @@ def _facts(
     low, high = run_interval(one.tests, level)
     difference = result.difference(condition.label, one.name)
     steps = result.steps_of(condition.label, one.name)
-    by_run = difference.by_run if difference else None
     bytes_ = one.measure("state_bytes") / condition.parameters if condition.parameters else math.nan
     row: dict[str, Any] = {
         "condition": condition.label,
@@ -43,9 +42,9 @@ def _facts(
         "test_low": low,
         "test_high": high,
         "validation_fitness": fmean(run.validation for run in one.runs),
-        "difference": by_run.mean if by_run else None,
-        "difference_low": by_run.low if by_run else None,
-        "difference_high": by_run.high if by_run else None,
+        "difference": difference.mean if difference else None,
+        "difference_low": difference.low if difference else None,
+        "difference_high": difference.high if difference else None,
         "p": difference.p if difference else None,
         "p_holm": difference.adjusted if difference else None,
         "verdict": difference.verdict.value if difference else "baseline",

@@ -35,8 +35,8 @@ def _design(result: ComparisonResult) -> str:
 
 
 def _of_difference(result: ComparisonResult, condition: ConditionResult, d: Difference) -> str:
-    front, c = f"{d.condition}: {d.optimizer}", d.by_run
-    against = f"{c.mean:+.4f} [{c.low:+.4f}, {c.high:+.4f}]"
+    front = f"{d.condition}: {d.optimizer}"
+    against = f"{d.mean:+.4f} [{d.low:+.4f}, {d.high:+.4f}]"
     if d.verdict is Verdict.FAILED:
         return (
             f"{front}: {d.failed} final trainings, of its own or of {result.baseline}, did not "
@@ -52,7 +52,7 @@ def _of_difference(result: ComparisonResult, condition: ConditionResult, d: Diff
     spread = condition.optimizer(result.baseline).seed_deviation
     size = ""
     if math.isfinite(spread) and spread > 0:
-        ratio = abs(c.mean) / spread
+        ratio = abs(d.mean) / spread
         size = f", {ratio:.2g} times the standard deviation between seeds"
         size += ": a small difference" if ratio < SMALL else ""
     return f"{front} is {word} than {result.baseline}: {against}, p = {d.adjusted:.2g}{size}."
@@ -61,17 +61,17 @@ def _of_difference(result: ComparisonResult, condition: ConditionResult, d: Diff
 def _of_trends(result: ComparisonResult) -> Iterator[str]:
     for one in result.trends:
         c = one.slope
-        if c.failed or c.dropped or not math.isfinite(c.mean):
+        if not math.isfinite(c.mean):
             yield f"{one.task}: {one.optimizer} has no trend over the batch size: trainings failed."
             continue
         change = f"{c.mean:+.4f} [{c.low:+.4f}, {c.high:+.4f}] per doubling of the batch"
-        if one.p > result.config.level:
+        if c.p > result.config.level:
             verdict = "no change with the batch size is shown"
         else:
             verdict = f"it {'grows' if c.mean > 0 else 'falls'} with the batch size"
         yield (
             f"{one.task}: the difference of {one.optimizer} to {result.baseline} changes by "
-            f"{change}; {verdict} (p = {one.p:.2g}, not corrected)."
+            f"{change}; {verdict} (p = {c.p:.2g}, not corrected)."
         )
 
 
@@ -88,15 +88,14 @@ def _of_measures(result: ComparisonResult) -> Iterator[str]:
             else f"rise of the training loss under noise of {name.removeprefix('noise_')}"
         )
         for d in result.measured(name):
-            c = d.by_run
-            if not math.isfinite(c.mean):
+            if not math.isfinite(d.mean):
                 continue
             shown = d.adjusted <= d.level
-            order = "higher" if c.mean > 0 else "lower"
+            order = "higher" if d.mean > 0 else "lower"
             verdict = f"{order} than that of" if shown else "not shown to differ from that of"
             yield (
                 f"{d.condition}: the {what} of {d.optimizer} is {verdict} {result.baseline}: "
-                f"{c.mean:+.4g} [{c.low:+.4g}, {c.high:+.4g}], p = {d.adjusted:.2g}."
+                f"{d.mean:+.4g} [{d.low:+.4g}, {d.high:+.4g}], p = {d.adjusted:.2g}."
             )
 
 
