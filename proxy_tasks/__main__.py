@@ -23,7 +23,7 @@ from proxy_tasks.registry import TASKS, find_task, make_task, parse_settings, re
 from proxy_tasks.training import final_params
 from proxy_tasks.user_tasks import load_tasks_file
 
-EMBEDDED = ("digits", "pydoc")  # data that need no download
+EMBEDDED = ("digits", "pydoc", "generated")  # data that need no download
 LEGEND = (
     "gflops: of all gradients of a training, XLA's count; x10, x100: multiples at these scales\n"
     "trivial: loss of the best prediction that ignores the inputs; reports: what `train` prints, "

@@ -39,24 +39,29 @@ def perplexity(data: Data, loss: OfBatch) -> Report:
     return lambda params, batches: math.exp(min(mean(params, batches), 700.0))  # else it overflows
 
 
-def area_under_curve(data: Data, scores: OfBatch, labels: Callable[[Batch], Any]) -> Report:
-    """The probability that an example of class 1 has a higher score than one of class 0.
-
-    scores: [B] by example, labels: 0 or 1, [B]. Equal scores count half (Mann and Whitney 1947).
-    NaN where a class is missing.
-    """
+def ranking(data: Data, scores: OfBatch, labels: Callable[[Batch], Any]) -> Report:
+    """The area under the curve of scores [B] of a batch, whose labels are 0 or 1, [B]."""
     both = outputs_over(
         data, lambda params, batch: jnp.stack([scores(params, batch), labels(batch)])
     )
 
     def report(params: Any, batches: np.ndarray) -> float:
-        values, truth = both(params, batches).swapaxes(0, 1).reshape(2, -1)
-        positive = np.sort(values[truth == 1])
-        negative = values[truth == 0]
-        if not len(positive) or not len(negative) or not np.isfinite(values).all():
-            return math.nan
-        above = len(positive) - np.searchsorted(positive, negative, "right")
-        equal = np.searchsorted(positive, negative, "right") - np.searchsorted(positive, negative)
-        return float((above + equal / 2).sum() / (len(positive) * len(negative)))
+        scored, truth = both(params, batches).swapaxes(0, 1).reshape(2, -1)
+        return area_under_curve(scored, truth)
 
     return report
+
+
+def area_under_curve(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The probability that an example of label 1 has a higher score than one of label 0.
+
+    Both [N]; equal scores count half (Mann and Whitney 1947). NaN where a label is missing or a
+    score is not finite.
+    """
+    positive, negative = np.sort(scores[labels == 1]), scores[labels == 0]
+    if not len(positive) or not len(negative) or not np.isfinite(scores).all():
+        return math.nan
+    below = np.searchsorted(positive, negative)  # scores of label 1 that are lower
+    above = len(positive) - np.searchsorted(positive, negative, "right")
+    equal = len(positive) - above - below
+    return float((above + equal / 2).sum() / (len(positive) * len(negative)))

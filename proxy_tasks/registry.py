@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy_tasks import language, vision
+from proxy_tasks import click_through, language, masked_language, vision
 from proxy_tasks.errors import TaskError, did_you_mean, short_repr
 from proxy_tasks.names import LAPTOP, TaskName
 from proxy_tasks.numerics import check_platform, fixed_numerics
@@ -34,6 +34,8 @@ TASKS: dict[str, TaskSpec] = {
     "vision_vit": TaskSpec(
         vision.VisionViTSettings, vision.vision_vit, {"paper": vision.PAPER_VIT}
     ),
+    "vision_mixer": TaskSpec(vision.VisionMixerSettings, vision.vision_mixer),
+    "vision_resnet": TaskSpec(vision.VisionResNetSettings, vision.vision_resnet),
     "language_mlp": TaskSpec(
         language.LanguageMLPSettings, language.language_mlp, {"long": language.LONG_MLP}
     ),
@@ -46,6 +48,10 @@ TASKS: dict[str, TaskSpec] = {
             "paper": language.PAPER_TRANSFORMER,
         },
     ),
+    "masked_language": TaskSpec(
+        masked_language.MaskedLanguageSettings, masked_language.masked_language
+    ),
+    "click_through": TaskSpec(click_through.ClickThroughSettings, click_through.click_through),
 }
 
 

@@ -102,13 +102,14 @@ def _check(task: Task) -> None:
     trained, state = task.split(weights)
     key = jax.eval_shape(jax.random.key, 0)
     training = functools.partial(task.step_loss, trained, state=state)
-    value, after = jax.eval_shape(lambda batch, key: training(batch, key=key), batch, key)
+    of_step, after = jax.eval_shape(lambda batch, key: training(batch, key=key), batch, key)
     if jax.tree.map(jax.typeof, after) != jax.tree.map(jax.typeof, state):
-        raise TaskError(f"training_loss: expected a state {state}, got {after}")
+        expected, got = short_repr(state, 120), short_repr(after, 120)
+        raise TaskError(f"training_loss: expected a state as init gives it, {expected}; got {got}")
     for name, value in (
-        ("training_loss", value),
         ("loss", jax.eval_shape(task.loss, weights, batch)),
         ("metric", jax.eval_shape(task.fitness, weights, batch)),
+        ("training_loss", of_step),
     ):
         if getattr(value, "shape", None) != () or not jnp.issubdtype(value.dtype, jnp.floating):
             got = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", value)

@@ -9,6 +9,7 @@ import optax
 import pytest
 
 from proxy_tasks import (
+    TASKS,
     DeviceData,
     Task,
     TaskError,
@@ -141,6 +142,7 @@ def test_a_wrong_state_is_one_clear_line(change, message):
         return dataclasses.replace(noisy_mean(steps), **change)
 
     register(odd)
-    with pytest.raises(TaskError, match="^[^\n]*$") as error:
+    with pytest.raises(TaskError, match=r"^[^\n]*$") as error:
         make_task("odd")
     assert message in str(error.value)
+    del TASKS["odd"]
