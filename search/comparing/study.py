@@ -109,7 +109,7 @@ class Study:
         return result
 
     def _draw(self, condition: Condition, one: Entrant, values: Values, seed: int) -> Trial:
-        return Trial(one.with_values(values), condition, seed)
+        return Trial(one.with_values(values), condition, seed, curve=self.config.curve)
 
     def _fitness(self, trials: Sequence[Sequence[Sequence[Trial]]]) -> list[list[list[float]]]:
         """The same nesting as the trials."""

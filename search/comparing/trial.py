@@ -32,7 +32,9 @@ class Trial:
     condition: Condition
     seed: int
     kind: Kind = Kind.DRAW
-    curve: tuple[float, ...] = ()  # of a final training
+    curve: tuple[float, ...] = ()
+    """Shares of the steps at which a final training is validated; those for tuning are compiled
+    with them, so that one compilation serves both."""
     noise: NoiseSettings | None = None  # of a final training
     speed: SpeedSettings | None = None
     together: str = ""  # of speed: all that are measured in turn with it
@@ -50,8 +52,8 @@ class Trial:
         """
         facts = [
             VERSION, self.kind, fingerprint, self.condition.label, self.condition.examples,
-            self.contender.identity, self.seed, self.curve, self.together,
-            self.noise and self.noise.model_dump(), self.speed and self.speed.model_dump(),
+            self.contender.identity, self.seed, self.curve if self.kind is Kind.FINAL else (),
+            self.together, self.noise and self.noise.model_dump(), self.speed and self.speed.model_dump(),
         ]  # fmt: skip
         text = json.dumps(facts)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
