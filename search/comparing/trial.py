@@ -53,7 +53,8 @@ class Trial:
         facts = [
             VERSION, self.kind, fingerprint, self.condition.label, self.condition.examples,
             self.contender.identity, self.seed, self.curve if self.kind is Kind.FINAL else (),
-            self.together, self.noise and self.noise.model_dump(), self.speed and self.speed.model_dump(),
+            self.together, self.noise and self.noise.model_dump(),
+            self.speed and self.speed.model_dump(),
         ]  # fmt: skip
         text = json.dumps(facts)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
