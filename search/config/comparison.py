@@ -17,7 +17,9 @@ FEWEST_RUNS = 3  # one tuning run decides nothing, and two give no useful interv
 
 Shape = Literal["cosine", "linear", "constant"]
 StateType = Literal["float32", "bfloat16"]
-Ends = tuple[float, float]
+Ends = Annotated[
+    tuple[float, float], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
+]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 

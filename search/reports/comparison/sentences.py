@@ -12,7 +12,6 @@ from search.comparing.statistics import Difference, Verdict
 from search.reports.comparison.rows import measure_names
 
 SMALL = 1.0  # standard deviations between seeds below which a difference is called small
-TINY_SHARE = 0.25  # of the runs at an edge, above which it is a warning
 
 
 def findings(result: ComparisonResult) -> list[str]:
@@ -102,16 +101,25 @@ def _of_measures(result: ComparisonResult) -> Iterator[str]:
 def warnings(result: ComparisonResult) -> list[str]:
     """Optima at an edge of their range, draws that all fail, and what the run itself noted."""
     lines = list(result.notes)
-    for condition in result.conditions:
-        for one, entrant in zip(condition.optimizers, result.entrants):
-            ends = Counter(edge for run in one.runs for edge in run.edges.items())
-            for (name, end), count in sorted(ends.items()):
-                low, high = entrant.space.ranges[name]
-                lines.append(
-                    f"{condition.label}: {one.name}: the best {name} lies at the {end} edge of its "
-                    f"range ({low:g} to {high:g}) in {count} of {len(one.runs)} tuning runs; "
-                    "a wider range may be better"
-                )
-            if all(not math.isfinite(f) for run in one.runs for f in run.draws):
-                lines.append(f"{condition.label}: {one.name}: no draw has a fitness")
+    for i, entrant in enumerate(result.entrants):
+        own = [condition.optimizers[i] for condition in result.conditions]
+        runs = [run for one in own for run in one.runs]
+        ends = Counter(edge for run in runs for edge in run.edges.items())
+        for (name, end), count in sorted(ends.items()):
+            low, high = entrant.space.ranges[name]
+            where = [
+                condition.label
+                for condition, one in zip(result.conditions, own)
+                if any(run.edges.get(name) == end for run in one.runs)
+            ]
+            lines.append(
+                f"{entrant.name}: the best {name} lies at the {end} edge of its range ({low:g} to "
+                f"{high:g}) in {count} of {len(runs)} tuning runs ({'; '.join(where)}): a wider "
+                "range may be better"
+            )
+        lines += [
+            f"{condition.label}: {entrant.name}: no draw has a fitness"
+            for condition, one in zip(result.conditions, own)
+            if all(not math.isfinite(f) for run in one.runs for f in run.draws)
+        ]
     return lines

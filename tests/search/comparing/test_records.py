@@ -4,7 +4,7 @@ import contextlib
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.comparing.records import Records, line_of, read_line
@@ -25,12 +25,14 @@ RESULTS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.text(max_size=8), RESULTS)
 def test_a_line_is_read_back(key, result):
     line = line_of(key, result)
     assert line.count("\n") == 1 and read_line(line.encode()) == (key, result)
 
 
+@settings(deadline=None)
 @given(RESULTS, st.data())
 def test_a_damaged_line_is_noticed(result, data):
     raw = bytearray(line_of("key", result).encode())

@@ -1,7 +1,7 @@
 """Ranges of constants: draws stay inside, cover them, and edges are noticed."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from programs import live_across_steps, load
@@ -29,6 +29,7 @@ def test_a_twin_has_the_constants_of_its_row(row):
     assert row_of_twin(row.twin) is row
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["rate", "decay", "beta1", "momentum"]), SHARES)
 def test_a_value_lies_where_it_was_drawn(name, x):
     ends = (0.01, 0.99)
@@ -42,6 +43,7 @@ def test_averages_are_alike_on_both_sides():
     assert between("rate", (0.001, 1.0), 0.5) == pytest.approx(10**-1.5)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.text(max_size=5))
 def test_draws_are_as_many_as_asked_and_depend_on_their_stream(count, stream):
     space = Space({"rate": (1e-3, 1.0), "beta1": (0.5, 0.99)}, {"c2": 3.0}, {"c4": "beta1"})

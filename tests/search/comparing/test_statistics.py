@@ -5,7 +5,7 @@ import math
 from statistics import fmean
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.comparing.statistics import (
@@ -25,6 +25,7 @@ from tests.search.comparing.toy import Toy, config, fitness, results
 NUMBERS = st.floats(-10, 10).map(lambda x: round(x, 6))
 
 
+@settings(deadline=None)
 @given(st.lists(NUMBERS, min_size=1, max_size=6))
 def test_expected_best_is_the_mean_over_all_subsets(values):
     brute = [
@@ -34,6 +35,7 @@ def test_expected_best_is_the_mean_over_all_subsets(values):
     assert expected_best(values, floor=-100) == pytest.approx(brute, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.lists(NUMBERS, min_size=1, max_size=30))
 def test_expected_best_grows_from_the_mean_to_the_best(values):
     curve = expected_best([*values, -math.inf], floor=-10)
@@ -42,6 +44,7 @@ def test_expected_best_grows_from_the_mean_to_the_best(values):
     assert curve[-1] == pytest.approx(max(values))
 
 
+@settings(deadline=None)
 @given(st.lists(NUMBERS, min_size=12, max_size=12), st.lists(NUMBERS, min_size=12, max_size=12))
 def test_a_difference_is_the_opposite_of_the_opposite_difference(ours, theirs):
     ours, theirs = ([values[i : i + 4] for i in range(0, 12, 4)] for values in (ours, theirs))
@@ -86,10 +89,10 @@ TWO = [
 
 
 def test_a_large_difference_is_shown_and_its_interval_holds_it():
-    settings = config(
+    small = config(
         optimizers=TWO, tuning={"runs": 5, "draws": 32, "keep": 4, "seeds": 3}, test={"seeds": 8}
     )
-    [condition] = results(settings, Toy(_better))
+    [condition] = results(small, Toy(_better))
     [d] = differences([condition], "A", level=0.05)
     assert d.verdict is Verdict.BETTER and d.low < 0.2 < d.high
     [back] = differences([condition], "B", level=0.05)
@@ -127,7 +130,7 @@ def test_trends_are_over_the_batch_sizes_of_a_task():
         doublings = math.log2(trial.condition.batch_size)
         return _better(trial, by=0.1 * doublings)
 
-    settings = config(optimizers=TWO, batch_sizes=[8, 16, 32, 64], tuning={"runs": 5, "draws": 16})
-    [trend] = trends(results(settings, Toy(grows)), "A", level=0.05)
+    small = config(optimizers=TWO, batch_sizes=[8, 16, 32, 64], tuning={"runs": 5, "draws": 16})
+    [trend] = trends(results(small, Toy(grows)), "A", level=0.05)
     assert trend.slope.mean == pytest.approx(0.1) and trend.slope.p < 0.05
     assert not trends(results(config()), "A", level=0.05)
