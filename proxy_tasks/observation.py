@@ -95,7 +95,9 @@ class Observation:
             self._measure = jax.jit(functools.partial(self._measured, loop))
         key = jax.random.fold_in(jax.random.key(seed), NOISE_STREAM)
         split = jnp.concatenate([self._train[None], self.data.validation])
-        losses, rises = jax.device_get(self._measure(self.data.arrays, weights, split, key))
+        losses, rises = jax.device_get(
+            self._measure(self.data.arrays, weights, splits=split, key=key)
+        )
         names = [f"{name}_{what}" for name in ("train", "validation", "test")
                  for what in ("loss", "fitness")]  # fmt: skip
         measures = dict(zip(names, map(float, losses.reshape(-1))))
@@ -107,7 +109,7 @@ class Observation:
         return measures
 
     def _measured(
-        self, loop: TrainingLoop, arrays: Any, weights: Any, splits: jax.Array, key: jax.Array
+        self, loop: TrainingLoop, arrays: Any, weights: Any, *, splits: jax.Array, key: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """Loss and fitness [3, 2] on train, validation and test, and the rise of the training
         loss by size of noise."""

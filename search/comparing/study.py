@@ -45,8 +45,8 @@ class Study:
             [one.space.draws(tuning.draws, f"{self.config.seed} {one.name} {run}") for run in runs]
             for one in entrants
         ]
-        chosen, optimizers = self._tuned(condition, entrants, drawn), []
-        finals = self._finals(condition, entrants, chosen)
+        chosen, optimizers = self._tuned(condition, entrants, drawn=drawn), []
+        finals = self._finals(condition, entrants, chosen=chosen)
         for one, of_runs, trained in zip(entrants, chosen, finals):
             results = [
                 RunResult(run.draws, run.values, run.validation, one.space.edges(run.values), ends)
@@ -58,14 +58,15 @@ class Study:
             task=condition.task,
             batch_size=condition.batch_size,
             optimizers=tuple(optimizers),
-            seconds_per_step=self._speed(condition, entrants, chosen),
-            heat_maps=self._heat_maps(condition, entrants, chosen),
+            seconds_per_step=self._speed(condition, entrants, chosen=chosen),
+            heat_maps=self._heat_maps(condition, entrants, chosen=chosen),
         )
 
     def _tuned(
         self,
         condition: Condition,
         entrants: Sequence[Entrant],
+        *,
         drawn: Sequence[Sequence[Sequence[Values]]],
     ) -> list[list[_Chosen]]:
         """For each optimizer and run the best of its draws."""
@@ -73,7 +74,7 @@ class Study:
         seeds = [COMPARISON_TUNING.take(tuning.seeds, block=run) for run in range(tuning.runs)]
         first = [
             [
-                [self._draw(condition, one, values, seeds[run][0]) for values in of_run]
+                [self._draw(condition, one, values=values, seed=seeds[run][0]) for values in of_run]
                 for run, of_run in enumerate(of_one)
             ]
             for one, of_one in zip(entrants, drawn)
@@ -84,7 +85,7 @@ class Study:
         more = [
             [
                 [
-                    self._draw(condition, one, drawn[i][run][draw], seed)
+                    self._draw(condition, one, values=drawn[i][run][draw], seed=seed)
                     for draw in best[i][run]
                     for seed in seeds[run][1:]
                 ]
@@ -108,7 +109,7 @@ class Study:
             result.append(of_one)
         return result
 
-    def _draw(self, condition: Condition, one: Entrant, values: Values, seed: int) -> Trial:
+    def _draw(self, condition: Condition, one: Entrant, *, values: Values, seed: int) -> Trial:
         return Trial(one.with_values(values), condition, seed, curve=self.config.curve)
 
     def _fitness(self, trials: Sequence[Sequence[Sequence[Trial]]]) -> list[list[list[float]]]:
@@ -123,6 +124,7 @@ class Study:
         self,
         condition: Condition,
         entrants: Sequence[Entrant],
+        *,
         chosen: Sequence[Sequence[_Chosen]],
     ) -> list[list[tuple[Measured, ...]]]:
         """For each optimizer and run its trainings on fresh seeds."""
@@ -147,6 +149,7 @@ class Study:
         self,
         condition: Condition,
         entrants: Sequence[Entrant],
+        *,
         chosen: Sequence[Sequence[_Chosen]],
     ) -> dict[str, float]:
         """Seconds per step by optimizer, all measured in turn by one worker."""
@@ -174,6 +177,7 @@ class Study:
         self,
         condition: Condition,
         entrants: Sequence[Entrant],
+        *,
         chosen: Sequence[Sequence[_Chosen]],
     ) -> tuple[HeatMap, ...]:
         """For each optimizer that tunes both constants."""
@@ -197,7 +201,9 @@ class Study:
                 for x in across:
                     free = {name: tuned.values[name] for name in one.space.ranges}
                     values = one.space.completed(free | dict(zip(settings.constants, (x, y))))
-                    trials += [self._draw(condition, one, values, seed) for seed in seeds]
+                    trials += [
+                        self._draw(condition, one, values=values, seed=seed) for seed in seeds
+                    ]
         self.ask.begin(f"{condition.label}: heat map", len(trials))
         results = iter(self.ask([[trial] for trial in trials]))
         return tuple(

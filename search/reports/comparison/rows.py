@@ -111,7 +111,7 @@ def _number(value: float | None, form: str = ".4f") -> str:
     return "none" if value is None else format(value, form)
 
 
-def _with_ends(row: dict[str, Any], name: str, ends: str = "", sign: str = "") -> str:
+def _with_ends(row: dict[str, Any], name: str, ends: str = "", *, sign: str = "") -> str:
     value, low, high = (row[key] for key in (name, f"{ends or name}_low", f"{ends or name}_high"))
     if value is None:
         return "none"
