@@ -78,9 +78,12 @@ def train_tasks(options: argparse.Namespace) -> None:
     """Print what AdamW reaches on tasks, with their own measures, on both validation splits."""
     import optax  # here because the list does without it
 
+    if options.seeds < 1:
+        raise TaskError(f"--seeds: expected 1 or more, got {options.seeds}")
     if options.tasks_file:
         load_tasks_file(options.tasks_file)
     settings = parse_settings(options.task_set, options.names)
+    every = []
     for name in with_progress(options.names, lambda name: name):
         task = make_task(name, **settings[find_task(name)[0].base])
         rate, decay = options.learning_rate, options.weight_decay
@@ -91,9 +94,13 @@ def train_tasks(options: argparse.Namespace) -> None:
             for split in ("search_validation", "meta_validation"):
                 measures = task.metrics(params, split)
                 rows.append({"task": task.name, "seed": seed, "split": split, **measures})
-        print(json.dumps(rows, indent=1) if options.json else table(rows))
+        every += rows
+        if not options.json:
+            print(table(rows))
         if task.trivial_loss is not None and not options.json:
             print(f"a prediction that ignores the inputs has the loss {task.trivial_loss:.2f}")
+    if options.json:
+        print(json.dumps(every, indent=1))
 
 
 def convert(options: argparse.Namespace) -> None:

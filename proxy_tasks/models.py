@@ -138,6 +138,26 @@ class Transformer(nn.Module):
         return logits.reshape(batch, length, self.vocabulary)
 
 
+class TextEncoder(nn.Module):
+    """Mean-pooled Transformer: tokens [B, L] -> [B, W], or [B, outputs]."""
+
+    layers: int
+    width: int
+    heads: int
+    vocabulary: int
+    outputs: int = 0  # 0: as many as the width
+
+    @nn.compact
+    def __call__(self, tokens: jax.Array) -> jax.Array:
+        batch, length = tokens.shape
+        x = nn.Embed(self.vocabulary, self.width, name="embedding")(tokens)
+        x = (x + _positions(self, length, self.width)).reshape(-1, self.width)
+        for layer in range(self.layers):
+            x = Block(length, self.heads, causal=False, name=f"block_{layer}")(x)
+        x = nn.LayerNorm(name="norm")(x).reshape(batch, length, self.width).mean(axis=1)
+        return nn.Dense(self.outputs or self.width, name="output")(x)
+
+
 def _positions(model: nn.Module, length: int, width: int) -> jax.Array:
     """Learnt embeddings of the positions: [1, L, W]."""
     shape = (1, length, width)

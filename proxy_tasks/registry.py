@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy_tasks import click_through, language, masked_language, vision
+from proxy_tasks import (
+    click_through,
+    contrastive,
+    diffusion,
+    fine_tuning,
+    language,
+    masked_language,
+    vision,
+)
 from proxy_tasks.errors import TaskError, did_you_mean, short_repr
 from proxy_tasks.names import LAPTOP, TaskName
 from proxy_tasks.numerics import check_platform, fixed_numerics
@@ -51,6 +59,9 @@ TASKS: dict[str, TaskSpec] = {
     "masked_language": TaskSpec(
         masked_language.MaskedLanguageSettings, masked_language.masked_language
     ),
+    "contrastive": TaskSpec(contrastive.ContrastiveSettings, contrastive.contrastive),
+    "diffusion": TaskSpec(diffusion.DiffusionSettings, diffusion.diffusion),
+    "fine_tuning": TaskSpec(fine_tuning.FineTuningSettings, fine_tuning.fine_tuning),
     "click_through": TaskSpec(click_through.ClickThroughSettings, click_through.click_through),
 }
 

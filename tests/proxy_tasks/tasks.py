@@ -1,8 +1,11 @@
 """The tasks whose data need no download, for tests that run over the table."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from proxy_tasks import TASKS, DeviceData, Task
 from proxy_tasks.device import batches
@@ -13,6 +16,15 @@ EMBEDDED = [
     for preset in ("", *spec.presets)
     if preset != "paper"
 ]
+
+SLOW_TO_COMPILE = {"vision_mixer", "vision_resnet", "contrastive", "diffusion", "fine_tuning"}
+
+
+def quick_or_slow(names: list[str]) -> list[Any]:
+    """Cases of a test that compiles a training: those that take long are slow tests, and so are
+    presets, since those of one row share its model."""
+    quick = set(TASKS) - SLOW_TO_COMPILE
+    return [n if n in quick else pytest.param(n, marks=pytest.mark.slow) for n in names]
 
 
 def check_one_gradient(task: Task) -> None:

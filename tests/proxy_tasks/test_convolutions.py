@@ -1,10 +1,12 @@
 """Convolutional networks: batch normalization in training and in validation."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from proxy_tasks.convolutions import AVERAGING, ResNet
+from proxy_tasks.convolutions import AVERAGING, Conv, ResNet, UNet
 
 
 def test_averages_follow_the_batches_and_decide_in_validation():
@@ -33,3 +35,24 @@ def test_averages_follow_the_batches_and_decide_in_validation():
     alone, beside = validate(params, images[:1]), validate(params, images)[:1]
     np.testing.assert_allclose(alone, beside, rtol=1e-4)  # one image's logits are its own
     assert jnp.abs(validate({**params, **new}, images)[:1] - beside).max() > 1e-4
+
+
+@pytest.mark.parametrize(("size", "stride", "side"), [(3, 1, 5), (3, 2, 6), (3, 2, 5), (1, 2, 4)])
+def test_a_convolution_is_flax_s(size, stride, side):
+    x = jax.random.normal(jax.random.key(0), (2, side, side, 3))
+    theirs = nn.Conv(4, (size, size), stride, padding=size // 2)
+    params = theirs.init(jax.random.key(1), x)
+    ours = Conv(4, size, stride, use_bias=True)
+    np.testing.assert_allclose(ours.apply(params, x), theirs.apply(params, x), atol=1e-5)
+
+
+def test_the_denoiser_is_told_the_time():
+    model = UNet(width=4)
+    x = jax.random.normal(jax.random.key(0), (2, 4, 4, 1))
+    shapes = jax.eval_shape(model.init, jax.random.key(0), x, jnp.zeros(2))
+    rng = np.random.default_rng(0)
+    params = jax.tree.map(lambda s: 0.3 * rng.normal(size=s.shape).astype(np.float32), shapes)
+    apply = jax.jit(model.apply)
+    early, late = (apply(params, x, jnp.array([time, 0.5])) for time in (0.1, 0.9))
+    assert early.shape == x.shape and jnp.abs(early[0] - late[0]).max() > 1e-3
+    np.testing.assert_allclose(early[1], late[1], atol=1e-6)  # an image's noise is its own
