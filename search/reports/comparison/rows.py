@@ -81,8 +81,22 @@ def measure_names(condition: ConditionResult) -> list[str]:
 
 
 def head(condition: ConditionResult) -> tuple[str, ...]:
-    """The columns of a condition's table: speed where it was measured."""
-    return tuple(name for name in HEAD if name != "seconds / step" or condition.seconds_per_step)
+    """The columns of a condition's table: speed where it was measured, what the task reports."""
+    names = (name for name in HEAD if name != "seconds / step" or condition.seconds_per_step)
+    return (*names, *map(_title, reports(condition)))
+
+
+def reports(condition: ConditionResult) -> list[str]:
+    """The measures that only this task has, such as "test_accuracy"."""
+    return [
+        name
+        for name in measure_names(condition)
+        if name.startswith("test_") and name not in ("test_loss", "test_fitness")
+    ]
+
+
+def _title(measure: str) -> str:
+    return measure.replace("_", " ")
 
 
 def cells(condition: ConditionResult, row: dict[str, Any]) -> tuple[str, ...]:
@@ -104,6 +118,7 @@ def cells(condition: ConditionResult, row: dict[str, Any]) -> tuple[str, ...]:
         "seconds / step": _number(row["seconds_per_step"], ".3g"),
         "failed": f"{row['failed']} of {row['final_trainings']}",
     }
+    texts |= {_title(name): _number(row[name], ".4g") for name in reports(condition)}
     return tuple(texts[name] for name in head(condition))
 
 
