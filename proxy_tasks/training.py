@@ -122,23 +122,28 @@ class Training:
         `hurdles` replaces the thresholds of the stop rules; their fractions must be among the stop
         rules' checkpoints. Raises TaskError for a hurdle at another fraction.
         """
-        thresholds = self.thresholds(self.stop.hurdles if hurdles is None else hurdles)
         with fixed_numerics():
-            inputs = Inputs(
-                hyper=jax.tree.map(in_32_bits, hyper),
-                start=self.data.start(seed),
-                validation=self.data.validation,
-                arrays=self.data.arrays,
-                thresholds=thresholds,
-                checkpoints=np.append(self.checkpoints, self.checkpoints[-1]),
-                explosion=np.float32(self.stop.explosion),
-                checkpoint_count=np.int32(len(self.checkpoints) + meta),
-            )
+            inputs = self.inputs(hyper, seed, hurdles, meta=meta)
             compiled, compile_seconds = self._compile(inputs)
             start = time.perf_counter()
             outputs: Outputs = jax.device_get(compiled(inputs))
         return self.result(
             outputs, seed, compile_seconds=compile_seconds, run_seconds=time.perf_counter() - start
+        )
+
+    def inputs(
+        self, hyper: Hyper, seed: int, hurdles: Sequence[Hurdle] | None = None, *, meta: bool
+    ) -> Inputs:
+        """What the training loop is called with; call it within `fixed_numerics`."""
+        return Inputs(
+            hyper=jax.tree.map(in_32_bits, hyper),
+            start=self.data.start(seed),
+            validation=self.data.validation,
+            arrays=self.data.arrays,
+            thresholds=self.thresholds(self.stop.hurdles if hurdles is None else hurdles),
+            checkpoints=np.append(self.checkpoints, self.checkpoints[-1]),
+            explosion=np.float32(self.stop.explosion),
+            checkpoint_count=np.int32(len(self.checkpoints) + meta),
         )
 
     def _compile(self, inputs: Inputs) -> tuple[jax.stages.Compiled, float]:

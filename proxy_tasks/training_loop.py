@@ -78,13 +78,19 @@ class TrainingLoop:
     optimizer_of: Callable[[Hyper], optax.GradientTransformation]
 
     def __call__(self, inputs: Inputs) -> Outputs:
+        return self.run(inputs)[0]
+
+    def run(self, inputs: Inputs, first: Any = 0) -> tuple[Outputs, StepState]:
+        """Also what the last step left; validation begins at the checkpoint `first`."""
         optimizer = self.optimizer(inputs)
+        begin = self.begin(inputs, optimizer)
         end = jax.lax.while_loop(
             lambda state: (state.checkpoint < inputs.checkpoint_count) & state.running,
             lambda state: self._to_checkpoint(inputs, optimizer, state),
-            self.begin(inputs, optimizer),
+            begin._replace(checkpoint=jnp.int32(first)),
         )
-        return Outputs(end.training.step, end.training.diverged, end.finite, end.fitness)
+        outputs = Outputs(end.training.step, end.training.diverged, end.finite, end.fitness)
+        return outputs, end.training
 
     def optimizer(self, inputs: Inputs) -> optax.GradientTransformationExtraArgs:
         """What `step` takes."""
