@@ -46,7 +46,7 @@ def inspect_tasks(
     Raises:
       InspectionError: it failed, for no mistake in a task.
     """
-    question = json.dumps([list(names), dict(settings), tasks_file])
+    question = json.dumps([os.getpid(), list(names), dict(settings), tasks_file])
     root = str(Path(search.__file__).parents[1])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     process = subprocess.Popen(
@@ -115,8 +115,10 @@ def main() -> None:
     """Answers the question on standard input."""
     with contextlib.suppress(OSError, AttributeError):  # not Linux
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    asker, names, settings, tasks_file = json.loads(sys.stdin.read() or "[0, [], {}, null]")
+    if os.getppid() != asker:  # it was killed before the line above, and there is no signal
+        return
     single_threaded()
-    names, settings, tasks_file = json.loads(sys.stdin.read())
     with contextlib.redirect_stdout(sys.stderr):  # a tasks file may print
         inspection = inspect_here(names, settings, tasks_file=tasks_file)
     print(json.dumps(asdict(inspection)))
