@@ -19,6 +19,7 @@ from typing import Any
 
 from search.config.settings import WorkerSettings
 from search.stopping import SIGNALS
+from search.workers import watchdog
 
 STARTING_S = 4.0  # what Ray's start gets to end by itself, once it is given up
 SHUTTING_DOWN_S = 8.0  # longest wait for Ray's end after a signal
@@ -56,7 +57,12 @@ def connect(ray: Any, settings: WorkerSettings) -> bool:
     options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     wanted = math.ceil((settings.count or 0) * settings.cpus)
     options["num_cpus"] = max(wanted, len(os.sched_getaffinity(0)))
-    _try(lambda: ray.init(**options), ray, address=address, attempts=3)
+
+    def start() -> None:
+        with watchdog.watched():
+            ray.init(**options)
+
+    _try(start, ray, address=address, attempts=3)
     return True
 
 
@@ -90,6 +96,7 @@ def shut_down(ray: Any) -> None:
         ending.result()
     finally:
         ending.ended_within(SHUTTING_DOWN_S)
+        watchdog.end()
 
 
 class _Call:
@@ -203,6 +210,7 @@ def descendants(process: int) -> list[int]:
 
 def kill_descendants(others: Collection[int] = ()) -> None:
     """Ends all processes that this one has started but others: Ray's outlive it by a minute."""
+    watchdog.end()
     for _ in range(2):  # one may be starting another
         for process in set(descendants(os.getpid())).difference(others):
             with contextlib.suppress(ProcessLookupError):
