@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from search.config.settings import WorkerSettings
 from search.stopping import SIGNALS
@@ -196,6 +196,35 @@ def check_reachable(address: str) -> None:
     """Raises OSError when nobody listens there, ValueError when it is no HOST:PORT."""
     host, _, port = address.rpartition(":")
     socket.create_connection((host.strip("[]"), int(port)), timeout=5.0).close()
+
+
+class Room(NamedTuple):
+    """What a cluster has for workers."""
+
+    workers: int  # that fit
+    shares: dict[str, float]  # what each needs
+    most: dict[str, float]  # of that, on any one machine
+
+    @property
+    def detail(self) -> str:
+        return f"each needs {as_text(self.shares)}; the most on any machine is {as_text(self.most)}"
+
+
+def room_for(ray: Any, settings: WorkerSettings) -> Room:
+    """By the machines that are there now."""
+    shares = {"CPU": settings.cpus, "GPU": settings.gpus}
+    shares = {name: share for name, share in shares.items() if share}
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    workers = sum(
+        min((int(node.get(name, 0) / share + 1e-6) for name, share in shares.items()), default=1)
+        for node in nodes
+    )
+    most = {name: max([0.0, *(node.get(name, 0.0) for node in nodes)]) for name in shares}
+    return Room(workers, shares, most)
+
+
+def as_text(resources: dict[str, float]) -> str:
+    return " and ".join(f"{amount:g} {name}" for name, amount in resources.items())
 
 
 def descendants(process: int) -> list[int]:
