@@ -200,7 +200,7 @@ class Table:
         end = "" if is_rowid else " WITHOUT ROWID"
         return f"CREATE TABLE {self.name} ({', '.join(lines)}){end}"
 
-    @property
+    @cached_property
     def wrong_types(self) -> str:
         """The SQL condition of rows that hold a value that no row of this type could."""
         hints = get_type_hints(self.row)
