@@ -22,7 +22,7 @@ SHARES = {  # of the inputs; flipped bytes are asked for by themselves
     "tables": 0.02,
     "flipped": 0.0,
 }
-WARM = 20  # inputs of each kind before the guard is on, so that modules are imported
+WARM = 5  # inputs of each kind before the guard is on, so that modules are imported
 KEEP_S = 5.0  # between two moments at which the state is kept
 FINDINGS = 100  # that are kept
 
@@ -72,9 +72,16 @@ class Fuzz:
             tries |= {"tables": stores.cells, "flipped": stores.flipped}
         return tries
 
+    @property
+    def _is_done(self) -> bool:
+        return all(kind.done >= kind.wanted for kind in self.kinds.values())
+
     def run(self, *, minutes: float) -> bool:
         """Whether all are done; else the time is up."""
-        end, tries = time.monotonic() + 60 * minutes, self._tries()
+        end = time.monotonic() + 60 * minutes
+        if self._is_done or not minutes:
+            return self._is_done
+        tries = self._tries()
         for name in self.kinds:
             for i in range(WARM):
                 self._one(name, tries[name], i)
