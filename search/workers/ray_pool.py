@@ -6,12 +6,14 @@ Which jobs it gets, and what follows from its loss, is decided in batches.py.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import secrets
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -137,7 +139,8 @@ class RayWorkers:
 
     def _grow(self) -> None:
         """Starts workers on machines that have joined, up to what is wanted."""
-        room = room_for(self._ray, self.settings)
+        with self._errors_of_ray():
+            room = room_for(self._ray, self.settings)
         count = min(self.settings.count or room.workers, room.workers)
         if not room.shares or count <= self.count:
             return
@@ -170,14 +173,20 @@ class RayWorkers:
         if not calls:
             time.sleep(timeout_s)
             return set()
-        try:
+        with self._errors_of_ray():
             ready, waiting = self._ray.wait(calls, num_returns=1, timeout=timeout_s)
             if ready and waiting:
                 ready += self._ray.wait(waiting, num_returns=len(waiting), timeout=0)[0]
-        except Exception as error:  # any error here is Ray's own
+        return set(ready)
+
+    @contextlib.contextmanager
+    def _errors_of_ray(self) -> Iterator[None]:
+        """Any error of what is asked meanwhile is Ray's own."""
+        try:
+            yield
+        except Exception as error:
             self._lost = True
             raise ClusterLost(f"Ray is lost: {summarize_error(error)}") from error
-        return set(ready)
 
     def close(self) -> None:
         """Ends the workers and, if it was started here, Ray."""
@@ -258,7 +267,9 @@ class RayWorkers:
 
     def _not_ready(self, slot: WorkerSlot, now: float) -> None:
         """It is late: waits on for resources, starts again what hangs, or ends the search."""
-        has_process = bool(self._ray.wait([slot.made], timeout=0)[0])
+        with self._errors_of_ray():
+            has_process = bool(self._ray.wait([slot.made], timeout=0)[0])
+            free = self._ray.available_resources()
         others = any(other.ready is None for other in self._slots)
         if not has_process and (others or (self._had_workers and now < slot.begun + AGAIN_S)):
             slot.ready_by = now + self._start_limit_s()
@@ -269,7 +280,7 @@ class RayWorkers:
             self._kill(slot)
             self._start_worker(slot)
         else:
-            raise WorkerError(self._why_not_ready(has_process))
+            raise WorkerError(self._why_not_ready(has_process, free))
 
     def _start_again(self, slot: WorkerSlot, why: str) -> None:
         self._bad_starts += 1
@@ -279,15 +290,14 @@ class RayWorkers:
         self._kill(slot)
         self._start_worker(slot)
 
-    def _why_not_ready(self, has_process: bool) -> str:
-        """What a user can do about a start that does not end."""
+    def _why_not_ready(self, has_process: bool, free: dict[str, float]) -> str:
+        """What a user can do about a start that does not end; free: Ray's resources."""
         front = "no worker was ready in time (workers.start_s)"
         if has_process:
             return f"{front}: its process runs, but its device or its data do not answer"
-        free = self._ray.available_resources()
         names = ["CPU", *(["GPU"] if self.settings.gpus else [])]
-        free = as_text({name: free.get(name, 0.0) for name in names})
-        return f"{front}: Ray made no process for it; free are {free}: do other jobs use the rest?"
+        text = as_text({name: free.get(name, 0.0) for name in names})
+        return f"{front}: Ray made no process for it; free are {text}: do other jobs use the rest?"
 
     def _recycle(self, slot: WorkerSlot, memory_gb: float) -> None:
         """Replaces a worker that has grown, once it has returned what it was sent."""
