@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 
 MARK = "UPDATE_RULE_SEARCH_RAY"  # in the environment of all that Ray starts, and of nothing else
-END_S = 3.0  # longest wait for the watchdog's own end
+END_S = 1.5  # longest wait for the watchdog's own end
 TRIES, PAUSE_S = 50, 0.1  # looks for processes; two without one end it
 
 _running: subprocess.Popen[bytes] | None = None
