@@ -48,7 +48,9 @@ class Ray:
                 remote=lambda *given: kept.append(given) or Reference(-len(kept))
             )
 
-        actor = SimpleNamespace(start=call(self.started), run=call(self.calls))
+        actor = SimpleNamespace(
+            start=call(self.started), run=call(self.calls), __ray_ready__=call([])
+        )
         return lambda worker: SimpleNamespace(remote=lambda *_: actor)
 
     def wait(self, calls, num_returns, timeout):
