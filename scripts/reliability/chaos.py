@@ -175,7 +175,8 @@ class Chaos:
             run.wait_for("search")
             run.sleep(draws.uniform(0, 0.9) * self.state.usual["search"])
             run.forget()
-        run.wait_for(phase)
+        if not run.wait_for(phase):
+            run.wait()  # its pipe is closed, so it is about to end
         run.sleep(draws.uniform(0, 0.9) * self.state.usual.get(phase, 0.0))
         before = run.at_start if phase in SHORT else held(run.run_dir)
         if not run.is_running:
