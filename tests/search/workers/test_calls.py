@@ -66,7 +66,7 @@ class Ray:
 @pytest.fixture
 def ray(monkeypatch):
     ray = Ray(workers=20)
-    monkeypatch.setattr(ray_pool, "_import_ray", lambda _: ray)
+    monkeypatch.setattr(ray_pool, "import_ray", lambda _: ray)
     monkeypatch.setattr(ray_pool, "connect", lambda *_: False)
     monkeypatch.setattr(ray_pool, "check_reachable", lambda _: None)
     return ray
