@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from search.compare import main
-from search.comparing.records import FILE, lines
+from search.comparing.records import FILE, read_line
 from search.config.comparison import ComparisonConfig
 from search.config.load import load_as
 from tests.search.in_process import exit_code
@@ -33,6 +33,11 @@ SMALL = {
     "curve": [0.5],
     "workers": {"address": "in_process"},
 }
+
+
+def lines(record: Path) -> list[str]:
+    """The keys on disk, in order."""
+    return [read_line(raw)[0] for raw in record.read_bytes().split(b"\n") if raw]
 
 
 def written(tmp_path, **changes) -> list[str]:
@@ -63,12 +68,12 @@ def test_a_comparison_writes_its_files_and_the_same_again_trains_nothing(tmp_pat
     assert "What it says" in page and "http" not in page.replace("http-equiv", "")
     for name in ("differences", "tuning", "training", "profile", "batch_sizes", "noise"):
         assert (run / f"{name}.svg").read_bytes().startswith(b"<?xml")
-    trained = list(lines(run / FILE))
+    trained = lines(run / FILE)
     assert len(trained) == len(set(trained))
 
     assert main(words) == 0
     again = capsys.readouterr().out
-    assert "0 trainings run" in again and list(lines(run / FILE)) == trained
+    assert "0 trainings run" in again and lines(run / FILE) == trained
     assert again.split("0 trainings run")[0] == first.rsplit("\n", 3)[0] + "\n"
     assert json.loads((run / "comparison.json").read_text()) == data
 
@@ -83,6 +88,7 @@ def test_a_comparison_writes_its_files_and_the_same_again_trains_nothing(tmp_pat
         ({"batch_sizes": [0]}, "batch_sizes[0]: expected a whole number >= 1"),
         ({"tuning": {"runs": 2}}, "tuning.runs: expected a whole number >= 3"),
         ({"tuning": {"draws": 2, "keep": 3}}, "keep (3) is more than the 2 draws"),
+        ({"tasks": ["plane", "plane"]}, "tasks: plane is given twice"),
         ({"tunning": {}}, "unknown key; did you mean 'tuning'?"),
         ({"heat_map": {"point": 3}}, "heat_map.point: unknown key; did you mean 'points'?"),
         ({"baseline": "Adam"}, "no optimizer is called 'Adam'; did you mean 'AdamW'?"),
@@ -126,13 +132,13 @@ def test_a_killed_comparison_goes_on_and_ends_as_one_that_was_not(tmp_path):
         process.wait()
         raw = record.read_bytes()
         record.write_bytes(raw[: raw.rfind(b"\n") + 1])
-        now = list(lines(record))
+        now = lines(record)
         assert now[: len(kept)] == kept
         kept = now
     assert main(words) == 0
     results = [json.loads((tmp_path / name / "run/comparison.json").read_text()) for name in "ab"]
     assert results[0]["rows"] == results[1]["rows"] and results[0]["runs"] == results[1]["runs"]
-    assert len(list(lines(record))) == len(set(lines(record)))
+    assert len(lines(record)) == len(set(lines(record)))
 
 
 @pytest.mark.slow
