@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from proxy_tasks.errors import TaskError, did_you_mean, short_repr
 from proxy_tasks.huggingface import INSTALL, column, open_dataset
 from proxy_tasks.idx import read_idx
+from proxy_tasks.shipment import Arrays, read
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm")
 RESIZE_AT_ONCE = 4096  # images per call, bounds the memory
@@ -25,6 +27,13 @@ class Images:
     pixels: np.ndarray  # [N, size, size, channels] uint8
     labels: np.ndarray  # [N] int32, 0 to classes - 1
     classes: int
+
+    def arrays(self) -> Arrays:
+        return {"pixels": self.pixels, "labels": self.labels, "classes": np.array(self.classes)}
+
+    @classmethod
+    def of(cls, arrays: Arrays) -> Images:
+        return cls(arrays["pixels"], arrays["labels"], int(arrays["classes"]))
 
 
 def load_images(source: str, size: int, fraction: float = 1.0) -> Images:
@@ -40,7 +49,8 @@ def load_images(source: str, size: int, fraction: float = 1.0) -> Images:
         valid = ["digits", "idx:FOLDER", "images:FOLDER", "hf:NAME_OR_PATH"]
         near = did_you_mean(kind, SOURCES) if kind not in SOURCES else f"; valid are: {valid}"
         raise TaskError(f"data={short_repr(source)}: not a source of images{near}")
-    images = SOURCES[kind](location, size, fraction)
+    question = ("images", source, size, fraction)
+    images = Images.of(read(question, lambda: SOURCES[kind](location, size, fraction).arrays()))
     if len(images.labels) == 0 or images.pixels.size == 0:
         raise TaskError(f"data={short_repr(source)}: there are no images")
     if images.classes < 2 or images.labels.min() < 0:
@@ -52,11 +62,27 @@ def load_images(source: str, size: int, fraction: float = 1.0) -> Images:
 
 def digits(location: str, size: int, fraction: float) -> Images:
     """scikit-learn's 1,797 handwritten digits, 8x8 pixels of 0 to 16 (UCI, Alpaydin and Kaynak)."""
-    from sklearn.datasets import load_digits  # imported here because it takes a second
+    rows = _digits()
+    pixels = np.rint(rows[:, :64].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    target = rows[:, 64].astype(int)
+    return _arranged(pixels[..., None], target, size=size, fraction=fraction, classes=10)
+
+
+def _digits() -> np.ndarray:
+    """[N, 64 pixels and the label], read from scikit-learn's file.
+
+    Importing scikit-learn takes a second, in each worker's start; its own function is asked only
+    where the file is not where its releases have it.
+    """
+    package = find_spec("sklearn")
+    folders = (package and package.submodule_search_locations) or ()
+    for path in (Path(folder, "datasets", "data", "digits.csv.gz") for folder in folders):
+        if path.exists():
+            return np.loadtxt(path, delimiter=",")
+    from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
-    return _arranged(pixels[..., None], bunch.target, size=size, fraction=fraction, classes=10)
+    return np.column_stack([bunch.data, bunch.target])
 
 
 def idx_folder(location: str, size: int, fraction: float) -> Images:

@@ -20,6 +20,7 @@ from proxy_tasks.errors import TaskError, did_you_mean, short_repr
 from proxy_tasks.names import LAPTOP, TaskName
 from proxy_tasks.numerics import check_platform, fixed_numerics
 from proxy_tasks.settings import TaskSettings, validated, value_from_text
+from proxy_tasks.shuffled_labels import with_shuffled_labels
 from proxy_tasks.task import Task
 
 Presets = Mapping[str, Mapping[str, Any]]  # name -> the settings that differ from the defaults
@@ -78,8 +79,10 @@ def make_task(name: str, /, **settings: Any) -> Task:
     check_platform()
     with fixed_numerics():
         task = spec.build(resolved)
-    if not isinstance(task, Task):
-        raise TaskError(f"task {parsed.base}: it returned {short_repr(task)}, expected a Task")
+        if not isinstance(task, Task):
+            raise TaskError(f"task {parsed.base}: it returned {short_repr(task)}, expected a Task")
+        if resolved.shuffled_labels:
+            task = dataclasses.replace(task, data=with_shuffled_labels(task.data))
     label = str(dataclasses.replace(parsed, scale=getattr(resolved, "scale", 1.0)))
     return dataclasses.replace(task, name=label, settings=resolved, source=spec.source)
 

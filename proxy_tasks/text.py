@@ -13,6 +13,7 @@ import numpy as np
 from proxy_tasks.data import Data
 from proxy_tasks.errors import TaskError, did_you_mean, short_repr
 from proxy_tasks.huggingface import column, open_dataset
+from proxy_tasks.shipment import Arrays, read
 from proxy_tasks.tokenizer import Tokenizer, make_tokenizer
 
 BLOCKS = 200  # the text is cut into so many pieces of equal length
@@ -31,10 +32,18 @@ def load_text(source: str, limit: int) -> str:
         valid = ["pydoc", "text:FILE", "hf:NAME_OR_PATH"]
         near = did_you_mean(kind, SOURCES) if kind not in SOURCES else f"; valid are: {valid}"
         raise TaskError(f"data={short_repr(source)}: not a source of text{near}")
-    text = SOURCES[kind](location, limit)
+    text = _as_text(read(("text", source, limit), lambda: _bytes(SOURCES[kind](location, limit))))
     if not text.strip():
         raise TaskError(f"data={short_repr(source)}: the text is empty; {HINT}")
     return text
+
+
+def _bytes(text: str) -> Arrays:
+    return {"text": np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)}
+
+
+def _as_text(arrays: Arrays) -> str:
+    return arrays["text"].tobytes().decode("utf-8", "surrogatepass")
 
 
 def pydoc(location: str, limit: int) -> str:

@@ -12,12 +12,14 @@ if __name__ == "__main__":  # before the imports, which take seconds
 
 
 import argparse
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from programs import load_functions_file
 from search.api import search
+from search.config.load import ConfigError, load
 from search.console import ERRORS, EXIT_CODES, Parser, leave, report
 from search.evaluation.source import Fitness, ProxyTasks
 from search.evaluation.threads import single_threaded
@@ -25,7 +27,7 @@ from search.reports.progress import KINDS, say
 from search.stopping import Stopped, Stopping
 from search.storage.errors import StoreError
 from search.storage.identity import is_begun, resume_command
-from search.workers.ray_cluster import ClusterLost, is_stuck
+from search.workers.ray_cluster import ClusterLost, is_job, is_stuck
 
 NOW = "stop.hours=0"  # concludes with the results so far
 
@@ -33,13 +35,20 @@ NOW = "stop.hours=0"  # concludes with the results so far
 def _parser() -> Parser:
     parser = Parser("run", __doc__ or "", EXIT_CODES)
     parser.add_argument("--config", help="a YAML file, such as configs/laptop.yaml")
-    parser.add_argument("--run-dir", type=Path, help="default: runs/ and the config's name")
+    parser.add_argument(
+        "--run-dir", type=Path, help="default: the config's store.run_dir, or runs/ and its name"
+    )
     parser.add_overrides()
     parser.add_tasks_file()
     parser.add_functions_file()
     parser.add_argument(
         "--resume", nargs="?", const=True, metavar="RUN_DIR",
         help="continue the search in RUN_DIR (or --run-dir) with its config; --set changes it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--resume-if-begun", action="store_true",
+        help="the same if the search of --config has begun, else begin it: for jobs that are "
+        "started again",
     )  # fmt: skip
     parser.add_argument("--view", choices=KINDS, default="auto", help="how to show progress")
     return parser
@@ -62,15 +71,18 @@ def main(
     run_dir = _run_dir(options, parser)
     stopping.prepare()
     try:
-        if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not run_dir.is_absolute():
-            raise StoreError(f"{run_dir}: in a Ray job, give an absolute --run-dir")
+        if is_job() and not run_dir.is_absolute():
+            raise StoreError(
+                f"{run_dir}: a Ray job runs in a folder that Ray removes: give store.run_dir, or "
+                "--run-dir, an absolute path"
+            )
         if options.functions_file:
             load_functions_file(options.functions_file)
         search(
             options.config,
             run_dir,
             overrides=options.set,
-            resume=bool(options.resume),
+            resume=bool(options.resume) or (options.resume_if_begun and is_begun(run_dir)),
             tasks_file=options.tasks_file,
             source=source,
             view=options.view,
@@ -106,7 +118,19 @@ def _run_dir(options: argparse.Namespace, parser: Parser) -> Path:
         parser.error(f"--resume {resumed} and --run-dir {options.run_dir} differ: expected one")
     if not (resumed or options.run_dir or options.config):
         parser.error("expected --resume RUN_DIR")
-    return resumed or options.run_dir or Path("runs") / Path(options.config).stem
+    return resumed or options.run_dir or _configured(options) or _default(options)
+
+
+def _configured(options: argparse.Namespace) -> Path | None:
+    """Where the config says; its mistakes are reported later, all at once."""
+    with contextlib.suppress(ConfigError):
+        run_dir = load(options.config, options.set).store.run_dir
+        return Path(run_dir).expanduser() if run_dir else None
+    return None
+
+
+def _default(options: argparse.Namespace) -> Path:
+    return Path("runs") / Path(options.config).stem
 
 
 def _resume(options: argparse.Namespace, run_dir: Path) -> Callable[..., str]:

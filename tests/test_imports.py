@@ -30,8 +30,9 @@ ROOMS = (  # lowest first
 )
 BEFORE = ("stopping",)  # below all rooms: it imports nothing
 AFTER = ("checks", "console", "conclude", "result", "api")  # single files above the rooms
+OVER = ("studies",)  # a room that uses the whole: many searches
 COMMANDS = ("run", "evaluate", "compare", "funnel", "simplify", "inspect", "report", "__main__")
-ORDER = (*BEFORE, *ROOMS, *AFTER, *COMMANDS)
+ORDER = (*BEFORE, *ROOMS, *AFTER, *OVER, *COMMANDS)
 APART = {("workers", "storage"), ("storage", "workers")}  # neither knows the other
 SELECT = re.compile(r"\bSELECT\b")
 HOME = {

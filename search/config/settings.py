@@ -260,7 +260,8 @@ class WorkerSettings(SettingsModel):
     """Where evaluations run. Nothing here changes a search's history, but for a `batch` above 1."""
 
     count: int | None = Field(default=None, ge=1, le=100_000)
-    """Workers; none: one for each core (or as many as the cluster has resources for)."""
+    """Workers; none: one for each core (or as many as the cluster has resources for when the search
+    starts). Where a cluster has fewer resources, the others start when machines join it."""
     address: str = "local"
     """`local`, `in_process` (one worker in this process, without Ray: for one accelerator, or to
     debug), or the address of a Ray cluster."""
@@ -274,8 +275,14 @@ class WorkerSettings(SettingsModel):
     retries: int = Field(default=2, ge=0)
     """How often a program that fails alone is tried again before it counts as failed; one that is
     over the limit has been over a shorter one before, and is not tried again."""
+    start_s: float = Field(default=55.0, ge=1)
+    """Seconds after which a search ends if no worker is ready, longer on a machine with more
+    running processes than cores, in proportion."""
     memory_gb: float | None = Field(default=4.0, gt=0)
     """Limit of one worker's data memory; none: no limit."""
+    recycle_gb: float | None = Field(default=None, gt=0)
+    """A worker whose process holds more memory than this between two batches is replaced by a new
+    one; none: never."""
     batch: BatchSize = "auto"
     """Programs that a worker trains side by side, in one compiled call; 1: one after the other.
     `auto`: 1 without `gpus` or other accelerator, else as many as fill half of its memory. Sums of
@@ -283,10 +290,28 @@ class WorkerSettings(SettingsModel):
     batch_s: float = Field(default=0.5, gt=0)
     """Programs are sent in batches that last about this long."""
 
+    @model_validator(mode="after")
+    def _no_ray_client(self) -> WorkerSettings:
+        if self.address.startswith("ray://"):
+            raise constraint_error(
+                "expected local, in_process, auto or HOST:PORT: with Ray Client (ray://) a broken "
+                "connection would end the search; submit it as a job, see docs/cluster.md",
+                "address",
+            )
+        return self
+
+    @property
+    def are_elsewhere(self) -> bool:
+        """Whether workers may run on other machines, which have none of this one's files."""
+        return self.address not in ("local", "in_process")
+
 
 class StoreSettings(SettingsModel):
-    """How the run's file is written. Nothing here changes a search's history."""
+    """Where a run is kept and how its file is written. Nothing here changes a search's history."""
 
+    run_dir: str | None = Field(default=None, min_length=1)
+    """Directory of the run, on the driver's machine or a mount, with `~` as its home; none: runs/
+    and the config's name. `--run-dir` counts before it."""
     journal: Literal["wal", "delete"] = "wal"
     """`wal` needs a local file system; use `delete` on a network mount."""
     commit_s: float = Field(default=0.25, ge=0)

@@ -2,7 +2,7 @@
 
 JAX runs in the workers only: the process that starts them must not hold JAX's threads. So even to
 read a task's fingerprint another process is started, which gets a question on its standard input
-and answers in one line of JSON.
+and answers in one line of JSON; the data that the tasks read come in a file, if they are wanted.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 import search
+from proxy_tasks.shipment import DataSets, keeping
 from search.evaluation.request import SettingsByTask, TaskFunction, settings_of
 from search.evaluation.threads import single_threaded
 
@@ -36,17 +40,31 @@ class Inspection:
     fingerprints: dict[str, str] = field(default_factory=dict)  # by name
     mistakes: dict[str, dict[str, str]] = field(default_factory=dict)
     """By name and setting; of the task as a whole under no setting, ""."""
+    data: DataSets = field(default_factory=dict)  # what the tasks read, if it was kept
 
 
 def inspect_tasks(
-    names: Sequence[str], settings: SettingsByTask, tasks_file: str | None = None
+    names: Sequence[str],
+    settings: SettingsByTask,
+    tasks_file: str | None = None,
+    *,
+    keep: bool = False,
 ) -> Inspection:
     """Looks at tasks in another process, which ends with this one, however that ends.
+
+    keep: whether the data that they read are wanted.
 
     Raises:
       InspectionError: it failed, for no mistake in a task.
     """
-    question = json.dumps([list(names), dict(settings), tasks_file])
+    with tempfile.TemporaryDirectory(prefix="search-") as folder:
+        file = Path(folder) / "data.npz" if keep else None
+        asked = [os.getpid(), list(names), dict(settings), tasks_file, str(file) if file else ""]
+        fingerprints, mistakes, keys = json.loads(_answer(json.dumps(asked)))
+        return Inspection(fingerprints, mistakes, _read(file, keys) if file else {})
+
+
+def _answer(question: str) -> str:
     root = str(Path(search.__file__).parents[1])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     process = subprocess.Popen(
@@ -69,7 +87,21 @@ def inspect_tasks(
         raise InspectionError(
             f"the tasks cannot be inspected: {(lines or ['no reason given'])[-1]}"
         )
-    return Inspection(**json.loads(answer.splitlines()[-1]))
+    return answer.splitlines()[-1]
+
+
+def _write(file: Path, data: DataSets) -> None:
+    arrays = {f"{i}.{name}": a for i, one in enumerate(data.values()) for name, a in one.items()}
+    np.savez(file, **arrays)  # type: ignore[arg-type]  # its other keywords are no numbers
+
+
+def _read(file: Path, keys: Sequence[str]) -> DataSets:
+    data: dict[str, dict[str, np.ndarray]] = {key: {} for key in keys}
+    with np.load(file) as arrays:
+        for label in arrays.files:
+            number, _, name = label.partition(".")
+            data[keys[int(number)]][name] = arrays[label]
+    return dict(data)
 
 
 def inspect_here(
@@ -78,6 +110,7 @@ def inspect_here(
     *,
     tasks_file: str | None = None,
     tasks: Sequence[TaskFunction] = (),
+    keep: bool = False,
 ) -> Inspection:
     """The same in this process."""
     from proxy_tasks.errors import TaskError
@@ -85,12 +118,13 @@ def inspect_here(
 
     inspection = Inspection()
     evaluator = Evaluator(settings=settings, tasks_file=tasks_file, registered=tasks)
-    for name in names:
-        try:
-            inspection.fingerprints[name] = evaluator.task(name).fingerprint
-        except TaskError as error:
-            inspection.mistakes[name] = _of_settings(name, settings) or {"": str(error)}
-    return inspection
+    with keeping() as data:
+        for name in names:
+            try:
+                inspection.fingerprints[name] = evaluator.task(name).fingerprint
+            except TaskError as error:
+                inspection.mistakes[name] = _of_settings(name, settings) or {"": str(error)}
+    return replace(inspection, data=data) if keep else inspection
 
 
 def _of_settings(name: str, settings: SettingsByTask) -> dict[str, str]:
@@ -115,11 +149,16 @@ def main() -> None:
     """Answers the question on standard input."""
     with contextlib.suppress(OSError, AttributeError):  # not Linux
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    asked = sys.stdin.read() or '[0, [], {}, null, ""]'
+    asker, names, settings, tasks_file, file = json.loads(asked)
+    if os.getppid() != asker:  # it was killed before the line above, and there is no signal
+        return
     single_threaded()
-    names, settings, tasks_file = json.loads(sys.stdin.read())
     with contextlib.redirect_stdout(sys.stderr):  # a tasks file may print
-        inspection = inspect_here(names, settings, tasks_file=tasks_file)
-    print(json.dumps(asdict(inspection)))
+        seen = inspect_here(names, settings, tasks_file=tasks_file, keep=bool(file))
+    if file:
+        _write(Path(file), seen.data)
+    print(json.dumps([seen.fingerprints, seen.mistakes, list(seen.data)]))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,9 @@ START_TUNING = SeedRange(
 META_VALIDATION = SeedRange(
     "meta-validation", 7_000, 1_000, "the best program's fitness where the search cannot see it"
 )
+STUDIES = SeedRange(
+    "studies", 9_000, 1_000, "what is compared over several searches, on seeds that none has used"
+)
 STAGE_TUNING = SeedRange(
     "tuning in a stage", 10_000, 5_000, "constants in each stage", blocks=89, apart=10_000
 )
@@ -103,6 +106,6 @@ HEAT_MAP = SeedRange(
 
 RANGES = (
     SEARCH, RESCORING, ABLATION, CONFIRMATION, ABLATION_TUNING, SHRINKING, HEAD_START, START_TUNING,
-    META_VALIDATION, STAGE_TUNING, STAGE, FINALS, VALIDATION, COMPARISON_TUNING, COMPARISON,
-    HEAT_MAP,
+    META_VALIDATION, STUDIES, STAGE_TUNING, STAGE, FINALS, VALIDATION, COMPARISON_TUNING,
+    COMPARISON, HEAT_MAP,
 )  # fmt: skip

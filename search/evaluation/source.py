@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from programs.user_functions import NONE, Registered, registered
@@ -16,6 +16,7 @@ from search.config.strict_yaml import KeyPath
 from search.evaluation.inspection import Inspection, inspect_here, inspect_tasks
 from search.evaluation.jobs import Evaluate, Factory
 from search.evaluation.request import SettingsByTask, TaskFunction, scaled
+from search.evaluation.shipment import NOTHING, Shipment, inspect_and_keep, shipment_for
 
 
 class Fitness(Protocol):
@@ -45,8 +46,22 @@ class ProxyTasks:
         self._inspections: dict[str, Inspection] = {}
 
     def factory(self, config: Config) -> Factory:
-        batch = config.workers.batch
-        return worker_factory(config.evaluation, self._tasks_file, self._tasks, batch=batch)
+        shipment = NOTHING
+        if config.workers.are_elsewhere:
+            shipment = shipment_for(
+                every_task(config),
+                task_settings(config.evaluation),
+                tasks_file=self._tasks_file,
+                tasks=self._tasks,
+                functions=registered(),
+            )
+        return worker_factory(
+            config.evaluation,
+            self._tasks_file,
+            self._tasks,
+            batch=config.workers.batch,
+            shipment=shipment,
+        )
 
     def fingerprints(self, config: Config) -> dict[str, str]:
         fingerprints = self._inspect(config).fingerprints
@@ -72,17 +87,25 @@ class ProxyTasks:
                 yield path, next(iter(inspected[name].values()))
 
     def _inspect(self, config: Config) -> Inspection:
-        later = [_scaled(task, scale) for _, task, scale in _later_tasks(config)]
-        names = list(dict.fromkeys([*config.evaluation.tasks, *later]))
-        settings, tasks_file = task_settings(config.evaluation), self._tasks_file
+        names, settings = every_task(config), task_settings(config.evaluation)
         key = json.dumps((names, settings))
         if key not in self._inspections:
-            self._inspections[key] = (
-                inspect_here(names, settings, tasks_file=tasks_file, tasks=self._tasks)
-                if self._tasks
-                else inspect_tasks(names, settings, tasks_file)
-            )
+            self._inspections[key] = self._inspected(names, settings, config.workers.are_elsewhere)
         return self._inspections[key]
+
+    def _inspected(
+        self, names: Sequence[str], settings: SettingsByTask, elsewhere: bool
+    ) -> Inspection:
+        if self._tasks:
+            return inspect_here(names, settings, tasks_file=self._tasks_file, tasks=self._tasks)
+        look = inspect_and_keep if elsewhere else inspect_tasks
+        return look(names, settings, self._tasks_file)
+
+
+def every_task(config: Config) -> tuple[str, ...]:
+    """The tasks of a search and of all that comes later, by name."""
+    later = [_scaled(task, scale) for _, task, scale in _later_tasks(config)]
+    return tuple(dict.fromkeys([*config.evaluation.tasks, *later]))
 
 
 def _later_tasks(config: Config) -> Iterator[tuple[KeyPath, str, float]]:
@@ -118,6 +141,7 @@ def worker_factory(
     tasks: Sequence[TaskFunction] = (),
     *,
     batch: BatchSize = 1,
+    shipment: Shipment = NOTHING,
 ) -> Factory:
     """Makes a worker's evaluation function: any job, on the search's tasks or on others."""
     return functools.partial(
@@ -129,6 +153,7 @@ def worker_factory(
         tasks=tasks,
         functions=registered(),
         batch=batch,
+        shipment=shipment,
     )
 
 
@@ -141,13 +166,17 @@ def evaluation_function(
     tasks: Sequence[TaskFunction] = (),
     functions: Registered = NONE,
     batch: BatchSize = 1,
+    shipment: Shipment = NOTHING,
 ) -> Evaluate:
     """A worker's evaluation function; it keeps the compiled trainings (see Evaluator).
 
     functions: of the user's own, which programs may call.
     batch: jobs that are trained side by side; "auto": 1 on a CPU, see `Together`.
+    shipment: what this machine may lack.
     """
-    functions.register()
+    shipment.unpack()
+    replace(functions, files=tuple(map(shipment.path_of, functions.files))).register()
+    tasks_file = shipment.path_of(tasks_file) if tasks_file else None
     from search.evaluation.evaluator import Evaluator  # JAX is for workers
 
     evaluator = Evaluator(

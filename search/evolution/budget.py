@@ -14,8 +14,10 @@ import time
 
 from search.config.settings import StopSettings
 from search.evolution.evolution import Repeats
+from search.storage.errors import StoreError
 from search.storage.queries import first_as_fit, last_number, training_counts
 from search.storage.store import Store
+from search.storage.stored_json import stored_object
 
 
 class Budget:
@@ -40,11 +42,14 @@ class Budget:
 
     def _earlier_cut(self) -> int | None:
         """Where time was up before, unless there is more of it now."""
-        cut = json.loads(self._store.meta("cut") or "null")
-        if cut is None or self.settings.hours is None or self.settings.hours > cut["hours"]:
+        what = "the stored 'cut'"
+        cut = stored_object(self._store.meta("cut"), what)
+        if not cut or self.settings.hours is None:
             return None
-        individuals: int = cut["individuals"]
-        return individuals
+        hours, individuals = cut.get("hours"), cut.get("individuals")
+        if not isinstance(hours, int | float) or not isinstance(individuals, int):
+            raise StoreError(f"{what} has no hours or individuals")
+        return None if self.settings.hours > hours else individuals
 
     @property
     def seconds(self) -> float:

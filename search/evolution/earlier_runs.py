@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from search.config.settings import Config
 from search.evaluation.fitness import Outcome, Score
@@ -13,6 +14,7 @@ from search.storage.errors import StoreError
 from search.storage.identity import changed_versions
 from search.storage.queries import programs
 from search.storage.store import Reader, Store
+from search.storage.stored_json import stored_object
 
 _TRAINED = (Outcome.COMPLETED, Outcome.DIVERGED)
 _SAME = ("tasks", "settings", "weights", "seeds", "race", "engine")  # what a fitness depends on
@@ -46,10 +48,10 @@ def import_evaluations(store: Store, config: Config) -> list[str]:
 def _scores(
     other: Reader, run: str, *, store: Store, config: Config
 ) -> Iterator[tuple[bytes, Score]]:
-    settings = json.loads(other.meta("history") or "{}")
-    theirs, ours = settings.get("evaluation", {}), config.history_settings()["evaluation"]
+    settings = stored_object(other.meta("history"), f"cache.runs: {run}: its 'history'")
+    theirs, ours = _part(settings, "evaluation"), config.history_settings()["evaluation"]
     differences = [name for name in _SAME if theirs.get(name) != ours[name]]
-    if theirs.get("hurdles", {}).get("at") != ours["hurdles"]["at"]:
+    if _part(theirs, "hurdles").get("at") != ours["hurdles"]["at"]:
         differences.append("hurdles.at")
     if settings.get("workers") != config.history_settings().get("workers"):
         raise StoreError(f"cache.runs: {run} differs in workers.batch")
@@ -69,3 +71,8 @@ def _scores(
         if 0 < len(score.by_seed) < config.evaluation.seeds:
             continue
         yield key, score
+
+
+def _part(settings: dict[str, Any], name: str) -> dict[str, Any]:
+    part = settings.get(name)
+    return part if isinstance(part, dict) else {}

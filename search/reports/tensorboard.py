@@ -10,6 +10,7 @@ from typing import Any
 
 from search.config.settings import ReportSettings
 from search.reports.progress import Figures
+from search.storage.files import refuse_links
 
 FOLDER = "tensorboard"  # in the run directory
 EVERY_S = 10.0
@@ -21,6 +22,7 @@ class EventFiles:
     def __init__(self, run_dir: Path, settings: ReportSettings, figures: Callable[[], Figures]):
         self._figures, self._due, self._writer = figures, 0.0, None
         if settings.tensorboard:
+            refuse_links(run_dir / FOLDER)
             self._writer = _writer(run_dir / FOLDER)
 
     def __enter__(self) -> EventFiles:

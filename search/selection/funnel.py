@@ -14,12 +14,13 @@ from programs import load, user_functions
 from search.config.selection import FunnelSettings
 from search.config.settings import Config, Engine, WorkerSettings
 from search.evaluation.request import SettingsByTask, TaskFunction
-from search.evaluation.source import evaluation_function, task_settings
+from search.evaluation.shipment import NOTHING, shipment_for
+from search.evaluation.source import evaluation_function, every_task, task_settings
 from search.selection.families import Candidate, families
 from search.selection.ledger import Ledger, Progress
 from search.selection.objective import Objective
 from search.selection.results import FunnelResult, NamedProgram, StageResult, states_of
-from search.selection.stages import run_stages
+from search.selection.stages import Shorten, run_stages
 from search.stopping import at_once
 from search.storage.leaders import Leader, leaders, numbers_of_states
 from search.storage.schema import STAGE_ENTRIES, STAGES, StageEntryRow, StageRow
@@ -39,6 +40,7 @@ class Setup:
     task_settings: SettingsByTask = field(default_factory=dict)  # on top of what the names say
     tasks_file: str | None = None
     tasks_of_ones_own: tuple[TaskFunction, ...] = ()
+    every_task: tuple[str, ...] = ()  # those of stages, too, for workers on other machines
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     seed: int = 0
 
@@ -54,6 +56,7 @@ class Setup:
             task_settings=task_settings(evaluation),
             tasks_file=tasks_file,
             tasks_of_ones_own=tuple(tasks),
+            every_task=every_task(config),
             workers=config.workers,
             seed=config.seed,
         )
@@ -75,15 +78,25 @@ def ledger_of(
     longest = max(timeout_s, setup.workers.timeout_s)
     workers = setup.workers.model_copy(update={"timeout_s": longest})
     settings, tasks_file = setup.task_settings, setup.tasks_file
-    registered = setup.tasks_of_ones_own
+    registered, functions = setup.tasks_of_ones_own, user_functions.registered()
+    shipment = NOTHING
+    if workers.are_elsewhere:
+        shipment = shipment_for(
+            setup.every_task or setup.tasks,
+            settings,
+            tasks_file=tasks_file,
+            tasks=registered,
+            functions=functions,
+        )
     make = functools.partial(
         evaluation_function,
         setup.engine,
         settings=settings,
         tasks_file=tasks_file,
         tasks=registered,
-        functions=user_functions.registered(),
+        functions=functions,
         batch=workers.batch,
+        shipment=shipment,
     )
     with at_once(stopping):
         started = make_pool(make, workers)
@@ -112,10 +125,12 @@ def run_funnel(
     setup: Setup,
     settings: FunnelSettings,
     searched: bool = True,
+    shorten: Shorten = lambda program, _: program,
 ) -> FunnelResult:
     """Runs or continues a funnel; stages and trainings are kept in the ledger's store.
 
-    searched: whether the candidates come out of a search (see `run_stages`).
+    searched: whether the candidates come out of a search; shorten: of stages that ask for it (see
+    `run_stages`).
 
     Raises:
       ProgramError, TaskError: a baseline or a task does not exist; nothing was run.
@@ -143,6 +158,7 @@ def run_funnel(
         settings=settings,
         seed=setup.seed,
         searched=searched,
+        shorten=shorten,
         begin=ledger.progress.begin,
         done=keep,
     )
@@ -168,7 +184,7 @@ def rows_of(number: int, stage: StageResult) -> Iterator[StageRow | StageEntryRo
             program=str(entry.program),
             fitness=json.dumps(fitness),
             promoted=int(entry.promoted),
-            baseline=None if against is None else entry.baseline,
+            baseline=None if against is None else entry.rival,
             difference=None if against is None else against.mean,
             low=None if against is None else against.low,
             high=None if against is None else against.high,

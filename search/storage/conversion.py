@@ -10,6 +10,7 @@ from search.evaluation.fitness import Evaluation, Outcome, Score
 from search.evaluation.jobs import Purpose
 from search.storage.errors import StoreError
 from search.storage.schema import EvaluationRow, ImportedRow
+from search.storage.stored_json import stored_array
 
 
 def evaluation_row(individual: int, purpose: Purpose, evaluation: Evaluation) -> EvaluationRow:
@@ -72,10 +73,4 @@ def outcome_of(name: str) -> Outcome:
 
 
 def _array(text: str) -> list[Any]:
-    try:
-        array = json.loads(text)
-    except ValueError:
-        array = None
-    if not isinstance(array, list):
-        raise StoreError(f"a stored array is '{text[:40]}'")
-    return array
+    return stored_array(text, "a stored array")

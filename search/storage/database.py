@@ -21,6 +21,7 @@ from search.storage.schema import APPLICATION_ID, CHECKSUMS, SCHEMA, TABLES, VER
 FILE = "search.db"
 SIDE_FILES = ("-wal", "-shm", "-journal")  # that SQLite puts beside it
 
+MAX_ROW = 2**24  # bytes; a stranger's file may hold larger ones, a search's rows are thousandths
 _WAIT_S = 30  # for another process's lock on the file
 _ADVICE = "with that version, or start a new run directory"
 
@@ -110,7 +111,9 @@ def open_to_read(path: Path, resources: ExitStack) -> sqlite3.Connection:
 
 
 def _connect(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_WAIT_S)
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_WAIT_S)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_ROW)
+    return connection
 
 
 def verify(connection: sqlite3.Connection, path: Path) -> dict[str, Checksum]:
@@ -143,6 +146,9 @@ def _problem(connection: sqlite3.Connection) -> str | None:
         rows = connection.execute(f"SELECT {table.columns} FROM {table.name}")
         if stored.get(table.name) != checksum(table, rows):
             return f"it is damaged (the table '{table.name}' is not as it was written)"
+        wrong = f"SELECT 1 FROM {table.name} WHERE {table.wrong_types} LIMIT 1"
+        if connection.execute(wrong).fetchone():  # SQLite lets any column hold anything
+            return f"it is damaged (the table '{table.name}' holds values of other types)"
     return None
 
 

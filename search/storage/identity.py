@@ -19,6 +19,7 @@ from search.storage.errors import StoreError
 from search.storage.queries import has_results
 from search.storage.schema import IMPORTED, META, MetaKey
 from search.storage.store import Reader, Store
+from search.storage.stored_json import stored_object
 
 PACKAGES = ("jax", "jaxlib", "numpy", "optax", "ray")
 
@@ -74,7 +75,7 @@ def check_identity(
     check_functions(store)
     keys: tuple[MetaKey, ...] = ("history", "tasks")
     for key in keys:
-        before = json.loads(store.meta(key) or "{}")
+        before = stored_object(store.meta(key), f"{store.path}: the stored '{key}'")
         now = json.loads(described[key])
         differences = _differences(before, now)
         if key == "history" and differences and _has_more_children(before, now):
@@ -98,15 +99,15 @@ def check_identity(
 
 def _has_more_children(before: Any, now: Any) -> bool:
     """Whether all that differs is that `evolution.children` is larger."""
-    fewer: int = before.get("evolution", {}).get("children", 0)
-    evolution = now["evolution"]
+    evolution, earlier = now["evolution"], before.get("evolution")
+    fewer = earlier.get("children") if isinstance(earlier, dict) else None
     same: bool = before == {**now, "evolution": {**evolution, "children": fewer}}
-    return same and fewer < int(evolution["children"])
+    return same and isinstance(fewer, int) and fewer < int(evolution["children"])
 
 
 def check_functions(store: Reader) -> None:
     """Raises StoreError unless the user-defined functions are those of the run."""
-    before = json.loads(store.meta("functions") or "{}")
+    before = stored_object(store.meta("functions"), f"{store.path}: the stored 'functions'")
     now = user_functions.fingerprints()
     if before == now:
         return
@@ -126,7 +127,7 @@ def check_functions(store: Reader) -> None:
 
 def changed_versions(store: Reader) -> list[str]:
     """Warnings: what a run was scored with that is not what runs now."""
-    before = json.loads(store.meta("versions") or "{}")
+    before = stored_object(store.meta("versions"), f"{store.path}: the stored 'versions'")
     changed = _differences(before, versions())
     return [f"fitness may differ in its last bits: {change}" for change in changed]
 

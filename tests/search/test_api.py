@@ -8,6 +8,7 @@ import threading
 
 import pytest
 import toys
+from small_trainings import SMALL
 
 from programs import Program, ProgramError, load
 from proxy_tasks.errors import TaskError
@@ -30,7 +31,6 @@ CONFIG = {
     "funnel": None,
 }
 TOY = Function(toys.factory())
-QUICK = {"vision_mlp": {"steps": 5, "hidden": 4}}
 
 
 @pytest.fixture(scope="module")
@@ -115,24 +115,6 @@ def test_a_search_with_ray_runs_in_a_thread(tmp_path, result):
     assert ended[0].best == result.best
 
 
-def test_a_script_needs_no_main_guard(tmp_path):
-    """Nothing that the search starts imports the user's script again."""
-    script = tmp_path / "script.py"
-    script.write_text(
-        "from search import api\n"
-        "config = {'evolution': {'children': 5, 'population': 5, 'repeats': 1, 'rounds': 1},\n"
-        "          'evaluation': {'tasks': ['vision_mlp'],\n"
-        "                         'settings': {'vision_mlp': {'steps': 5}}},\n"
-        "          'rescore': {'programs': 0}, 'workers': {'count': 1}, 'funnel': None}\n"
-        "print(api.search(config, 'run').best)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("def train(w, g")
-
-
 def test_whoever_is_asked_stops_it_and_it_goes_on_to_the_same_end(tmp_path, result):
     asked = []
 
@@ -147,20 +129,20 @@ def test_whoever_is_asked_stops_it_and_it_goes_on_to_the_same_end(tmp_path, resu
 
 def test_evaluate_and_tune():
     shown = []
-    found = api.evaluate("library:lion", ["vision_mlp"], seeds=2, settings=QUICK, show=shown.append)
+    found = api.evaluate("library:lion", ["vision_mlp"], seeds=2, settings=SMALL, show=shown.append)
     assert found == shown and [e.seed for e in found] == [0, 1]
     assert {e.outcome for e in found} == {Outcome.COMPLETED}
-    optax = api.evaluate("optax:sgd(learning_rate=0.1)", ["vision_mlp"], seeds=1, settings=QUICK)
+    optax = api.evaluate("optax:sgd(learning_rate=0.1)", ["vision_mlp"], seeds=1, settings=SMALL)
     assert optax[0].outcome is Outcome.COMPLETED
     tuned = api.tune(
-        "library:lion", ["vision_mlp"], tuning=TuningSettings(draws=6, seeds=1), settings=QUICK
+        "library:lion", ["vision_mlp"], tuning=TuningSettings(draws=6, seeds=1), settings=SMALL
     )
     assert tuned.draws == 6 and tuned.fitness >= found[0].fitness
 
 
 def test_funnel_and_simplify(tmp_path):
     alone = WorkerSettings(address="in_process")
-    setup = Setup(("vision_mlp",), task_settings=QUICK, workers=alone)
+    setup = Setup(("vision_mlp",), task_settings=SMALL, workers=alone)
     quick = TuningSettings(draws=1)
     stage = StageSettings(name="A", seeds=5, beat=False, keep=1, tuning=quick)
     settings = FunnelSettings(head_start=quick, stages=(stage,), finals={"seeds": 5})
@@ -172,7 +154,7 @@ def test_funnel_and_simplify(tmp_path):
         "library:program4",
         ["vision_mlp"],
         ablation=AblationSettings(seeds=2, confirm_seeds=2, tolerance=9.0, retuning=quick),
-        settings=QUICK,
+        settings=SMALL,
     )
     assert len(short.program) < len(load("library:program4"))
 
@@ -183,6 +165,8 @@ import numpy as np
 
 from proxy_tasks import Task, register, split_examples
 from search import api
+
+print("imported")
 
 
 def {name}(steps: int = 4, batch_size: int = 2) -> Task:
@@ -209,10 +193,12 @@ def run_script(folder, name):
     return subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=folder)
 
 
-def test_a_task_of_a_script_reaches_ray_workers(tmp_path):
+def test_a_script_needs_no_main_guard_and_its_task_reaches_ray_workers(tmp_path):
+    """Nothing that the search starts imports the user's script again."""
     done = run_script(tmp_path, "parabola")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("def train(w, g")
+    assert done.stdout.startswith("imported\ndef train(w, g")
+    assert done.stdout.count("imported") == 1
 
 
 def test_a_task_of_ones_own_may_not_be_called_as_another(tmp_path):

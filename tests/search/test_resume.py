@@ -169,3 +169,27 @@ def test_after_a_stop_both_commands_work(tmp_path, config, capsys):
     assert "Stopped after " in said and "(stop.hours: 0)" in said and "Leading programs" in said
     assert main([*resume[3:], "--set", "stop.hours=null"], TOY) == 0
     assert len(history(path)) > len(there)
+
+
+def test_a_job_that_is_started_again_begins_or_goes_on(tmp_path, capsys):
+    """The same command, whatever has happened; the config says where."""
+    run_dir = tmp_path / "run"
+    config = tmp_path / "toy.yaml"
+    config.write_text(CONFIG + f"store: {{run_dir: {run_dir}}}\n")
+    again = ["--config", str(config), "--resume-if-begun"]
+    assert main([*again, "--set", "stop.trainings=1"], TOY) == 0
+    with Reader(run_dir) as store:
+        assert 0 < store.rows("SELECT count(*) FROM individuals")[0][0] < 122
+    assert main(again, TOY) == 0
+    assert main(["--config", str(config)], TOY) == 2
+    assert "already holds a search" in capsys.readouterr().err
+    assert main([*again, "--run-dir", str(tmp_path / "other")], TOY) == 0
+    assert digest(run_dir) == digest(tmp_path / "other")
+
+
+def test_a_job_has_an_absolute_run_directory(config, monkeypatch, capsys):
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    assert main(["--config", config, "--run-dir", "runs/here"], TOY) == 2
+    assert (
+        "error: runs/here: a Ray job runs in a folder that Ray removes" in capsys.readouterr().err
+    )

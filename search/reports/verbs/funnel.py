@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,10 +11,10 @@ from search.reports.tables import columns
 from search.reports.verbs.asked import Asked
 from search.reports.verbs.individuals import fitness_text
 from search.selection.families import structure
-from search.storage.errors import StoreError
 from search.storage.queries import stage_entries, stages
 from search.storage.schema import StageEntryRow
 from search.storage.store import Reader
+from search.storage.stored_json import stored_array
 
 
 def funnel(store: Reader, _: Asked = Asked()) -> list[dict[str, Any]]:  # noqa: B008 (frozen)
@@ -51,10 +50,7 @@ def _entry(row: StageEntryRow) -> dict[str, Any]:
 
 
 def _values(text: str) -> list[Any]:
-    values = json.loads(text)
-    if not isinstance(values, list):
-        raise StoreError(f"a stored array is '{text[:40]}'")
-    return values
+    return stored_array(text, "a stored array")
 
 
 def funnel_lines(answer: list[dict[str, Any]]) -> Iterator[str]:

@@ -256,6 +256,12 @@ def test_mistakes_of_all_kinds_are_reported_together():
     assert re.sub("; there are: .*", "", str(error.value)) == PHASES_LINES
 
 
+def test_ray_client_is_refused_with_what_to_give():
+    with pytest.raises(ConfigError) as error:
+        loads(MINIMAL, "c", overrides=["workers.address=ray://head:10001"])
+    assert "workers.address: expected local, in_process, auto or HOST:PORT" in str(error.value)
+
+
 def test_what_only_defaults_would_break_is_not_reported():
     """The tournament is right; the population that it would have to be compared with is wrong."""
     check = lambda config: [(("evaluation", "tasks", 0), "no such task")]
