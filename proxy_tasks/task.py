@@ -81,6 +81,10 @@ class Task:
         state = {name: params[name] for name in self.state}
         return {name: params[name] for name in params if name not in state}, state
 
+    def join(self, weights: Params, state: ModelState) -> Params:
+        """What `split` took apart."""
+        return {**weights, **state} if self.state else weights
+
     def step_loss(
         self, weights: Params, batch: Batch, *, state: ModelState, key: jax.Array | None
     ) -> tuple[jax.Array, ModelState]:
@@ -91,8 +95,7 @@ class Task:
         if self.training_loss is None:
             return self.loss(weights, batch), {}
         assert key is not None
-        params = {**weights, **state} if state else weights
-        return self.training_loss(params, batch, key)
+        return self.training_loss(self.join(weights, state), batch, key)
 
     def metrics(self, params: Params, split: str) -> dict[str, float]:
         """The loss and the task's reports, such as the accuracy, on a split.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +46,7 @@ class Condition:
         parts = [self.task]
         parts += [f"batch {self.batch_size}"] if self.batch_size is not None else []
         parts += [self.schedule] if self.schedule != "cosine" else []
-        parts += [f"warm-up {self.warmup:g}"] if self.warmup is not None else []
+        parts += [f"warm-up {self.warmup!r}"] if self.warmup is not None else []
         return ", ".join(parts)
 
     def make(self) -> Task:
@@ -75,7 +74,7 @@ def conditions_of(config: ComparisonConfig) -> list[Condition]:
     return [
         Condition(
             task=task,
-            settings=tuple(sorted(task_settings(task, config.settings).items())),
+            settings=tuple(sorted(settings_of(task, config.settings).items())),
             batch_size=batch_size,
             warmup=warmup,
             schedule=schedule,
@@ -83,10 +82,3 @@ def conditions_of(config: ComparisonConfig) -> list[Condition]:
         )
         for task, batch_size, schedule, warmup in itertools.product(*axes)
     ]
-
-
-def task_settings(
-    task: str, settings: Mapping[str, Mapping[str, int | float | bool | str]]
-) -> dict[str, int | float | bool | str]:
-    """Those of one task, or of the same task at another scale or preset."""
-    return settings_of(task, settings)

@@ -64,7 +64,8 @@ def entrant(settings: OptimizerSettings) -> Entrant:
 
 
 def _space_of_program(settings: OptimizerSettings, program: Program) -> Space:
-    """A twin of optax's has its ranges; any other constants have those of their roles."""
+    """A twin of optax's has its ranges; any other constants have those of their roles, or keep the
+    values of the text."""
     constants = {h.name: h.value for h in hyperparameters(program)}
     row = row_of_twin(settings.rule)
     ends = {name: default_ends(name, value) for name, value in constants.items()}
@@ -72,9 +73,7 @@ def _space_of_program(settings: OptimizerSettings, program: Program) -> Space:
     if row is not None:
         ranges |= {name: pair for name, pair in row.space.items() if name in constants}
     ties = row.ties if row is not None else {}
-    space = _space(settings, ranges, known=tuple(constants), ties=ties)
-    # The others keep the value of the text, which needs no constant of the compiled training.
-    return space
+    return _space(settings, ranges, known=tuple(constants), ties=ties)
 
 
 def _space(

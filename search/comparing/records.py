@@ -11,7 +11,7 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,10 +123,3 @@ def _plain(value: float) -> float | None:
 
 def _number(value: float | None, missing: float = -math.inf) -> float:
     return missing if value is None else float(value)
-
-
-def lines(path: Path) -> Iterator[str]:
-    """The keys on disk, in order; for tests and those who look."""
-    for raw in path.read_bytes().split(b"\n"):
-        if raw:
-            yield read_line(raw)[0]

@@ -144,4 +144,15 @@ class ComparisonConfig(SettingsModel):
         if self.tuning.keep > self.tuning.draws:
             message = f"keep ({self.tuning.keep}) is more than the {self.tuning.draws} draws"
             raise constraint_error(message, "tuning.keep", "tuning.draws")
+        sizes = [f"{size:g}" for size in self.noise.sizes] if self.noise else []
+        lists = {
+            "tasks": self.tasks,
+            "batch_sizes": self.batch_sizes or (),
+            "schedules": self.schedules,
+            "warmups": self.warmups or (),
+            "noise.sizes": sizes,
+        }
+        for key, values in lists.items():
+            if twice := [value for i, value in enumerate(values) if value in values[:i]]:
+                raise constraint_error(f"{twice[0]} is given twice", key)
         return self
