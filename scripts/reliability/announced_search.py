@@ -25,6 +25,7 @@ if __name__ == "__main__":
 import search.api
 import search.conclude
 import search.evaluation.evaluator  # JAX, too, before a process is forked
+import search.evaluation.shipment
 import search.evaluation.source
 from search.console import leave
 from search.evaluation.inspection import inspect_here
@@ -128,9 +129,8 @@ def forked(argv: Sequence[str], phases: Connection, output: str, own: dict[str, 
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for descriptor in (1, 2):
         os.dup2(file, descriptor)
-    search.evaluation.source.inspect_tasks = lambda names, settings, tasks_file=None: inspect_here(
-        names, settings, tasks_file=tasks_file
-    )
+    for module in (search.evaluation.source, search.evaluation.shipment):
+        vars(module)["inspect_tasks"] = inspect_here
     announced(argv, Stopping())
 
 
