@@ -14,7 +14,7 @@ from programs.abstract import (
     remove_redundant,
 )
 from programs.function import Function
-from programs.parse import library, load, parse
+from programs.parse import discovered, library, load, parse
 from programs.program import Constant, Program, ProgramError, Statement
 from programs.user_functions import load_functions_file, register, unregister
 
@@ -27,6 +27,7 @@ __all__ = [
     "ProgramError",
     "Statement",
     "analyse",
+    "discovered",
     "is_valid",
     "library",
     "live_across_steps",

@@ -11,13 +11,20 @@ import difflib
 import json
 import sys
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from programs import Program, ProgramError, library, load, load_functions_file, parse
+from programs import (
+    Program,
+    ProgramError,
+    discovered,
+    library,
+    load,
+    load_functions_file,
+    parse,
+)
 from programs.describe import SAMENESS, annotate, comment, describe, differences, headline, sameness
-from programs.parse import LIBRARY, MAX_BYTES
+from programs.parse import LIBRARY, MAX_BYTES, library_text
 
 EPILOG = """examples:
   python -m programs list
@@ -112,14 +119,13 @@ def _read(name: str) -> tuple[Program, str]:
 def _text(name: str) -> str:
     """The text of a program that could be read."""
     if name.startswith(LIBRARY):
-        path = resources.files("programs") / "library" / f"{name.removeprefix(LIBRARY)}.py"
-        return path.read_text(encoding="utf-8")
+        return library_text(name.removeprefix(LIBRARY))
     return Path(name).read_text(encoding="utf-8", errors="replace")
 
 
 def _list(arguments: argparse.Namespace) -> int:
     rows = []
-    for name in library():
+    for name in [*library(), *discovered()]:
         program, text = _read(f"{LIBRARY}{name}")
         rows.append(
             {

@@ -13,6 +13,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NoReturn
 
@@ -122,15 +123,7 @@ def load(name: str) -> Program:
       ProgramError: no such file or library program, or its text is not a program.
     """
     if name.startswith(LIBRARY):
-        wanted = name.removeprefix(LIBRARY)
-        names = library()
-        if wanted not in names:
-            raise ProgramError(
-                f"no library program '{wanted}'{did_you_mean(wanted, names)}; "
-                f"there are: {', '.join(names)}"
-            )
-        path = resources.files("programs") / "library" / f"{wanted}.py"
-        return parse(path.read_bytes(), name)
+        return parse(library_text(name.removeprefix(LIBRARY)), name)
     path = Path(name)
     try:
         with path.open("rb") as stream:
@@ -144,9 +137,33 @@ def load(name: str) -> Program:
 
 
 def library() -> list[str]:
-    """The names of the library's programs."""
-    folder = resources.files("programs") / "library"
-    return sorted(p.name[:-3] for p in folder.iterdir() if p.name.endswith(".py"))
+    """The names of the library's programs that are known from elsewhere."""
+    return _names_in("")
+
+
+def discovered() -> list[str]:
+    """The names of those that a search of this project found, as `discovered/NAME`; each has a
+    certificate and a transfer card beside it."""
+    return _names_in("discovered/")
+
+
+def library_text(name: str) -> str:
+    """The text of a program of the library. Raises ProgramError: there is none of that name."""
+    names = [*library(), *discovered()]
+    if name not in names:
+        raise ProgramError(
+            f"no library program '{name}'{did_you_mean(name, names)}; there are: {', '.join(names)}"
+        )
+    return (_library_files() / f"{name}.py").read_text(encoding="utf-8")
+
+
+def _names_in(folder: str) -> list[str]:
+    files = (_library_files() / folder).iterdir()
+    return sorted(f"{folder}{p.name[:-3]}" for p in files if p.name.endswith(".py"))
+
+
+def _library_files() -> Traversable:
+    return resources.files("programs") / "library"
 
 
 def _outline(text: str | bytes, file: str) -> tuple[_Source, ast.FunctionDef]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from proxy_tasks.training import StopRules as StopRules
     from proxy_tasks.training import Training as Training
     from proxy_tasks.training import TrainingResult as TrainingResult
+    from proxy_tasks.training import final_params as final_params
     from proxy_tasks.training import train as train
     from proxy_tasks.user_tasks import load_tasks_file as load_tasks_file
     from proxy_tasks.user_tasks import register as register
@@ -40,9 +41,11 @@ _MODULES = {
     "registry": ("TASKS", "make_task", "parse_settings"),
     "settings": ("TaskSettings",),
     "task": ("Task",),
-    "training": ("Hurdle", "Outcome", "StopRules", "Training", "TrainingResult", "train"),
+    "training": (
+        "Hurdle", "Outcome", "StopRules", "Training", "TrainingResult", "final_params", "train",
+    ),
     "user_tasks": ("load_tasks_file", "register"),
-}
+}  # fmt: skip
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = sorted(_HOME)
 

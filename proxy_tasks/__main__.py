@@ -1,4 +1,4 @@
-"""python -m proxy_tasks: list the tasks with their cost, or convert images once for all workers."""
+"""python -m proxy_tasks: list the tasks with their cost, train some by AdamW, or convert images."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ from proxy_tasks.idx import write_idx
 from proxy_tasks.images import load_images
 from proxy_tasks.names import TaskName
 from proxy_tasks.registry import TASKS, find_task, make_task, parse_settings, resolved_settings
+from proxy_tasks.training import final_params
 from proxy_tasks.user_tasks import load_tasks_file
 
-EMBEDDED = ("digits", "pydoc")  # data that need no download
-LEGEND = "gflops: of all gradients of a training, XLA's count; x10, x100: multiples at these scales"
+EMBEDDED = ("digits", "pydoc", "generated")  # data that need no download
+LEGEND = (
+    "gflops: of all gradients of a training, XLA's count; x10, x100: multiples at these scales\n"
+    "trivial: loss of the best prediction that ignores the inputs; reports: what `train` prints, "
+    "besides"
+)
 
 
 def row_of(name: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -33,6 +38,10 @@ def row_of(name: str, settings: dict[str, Any]) -> dict[str, Any]:
         "task": task.name, "parameters": task.parameters, "steps": task.steps,
         "batch": task.batch_size, "examples": len(task.data.train), "gflops": task.flops / 1e9,
     }  # fmt: skip
+    if task.trivial_loss is not None:
+        row["trivial"] = task.trivial_loss
+    if task.reports:
+        row["reports"] = ",".join(task.reports)
     if task.scale == 1 and hasattr(task.settings, "scale"):
         for scale in (10, 100):
             row[f"x{scale}"] = make_task(f"{name}@{scale}", **settings).flops / task.flops
@@ -65,6 +74,35 @@ def list_tasks(options: argparse.Namespace) -> None:
             print(f"not listed, because it downloads {data_of[name]}; list it by name: {name}")
 
 
+def train_tasks(options: argparse.Namespace) -> None:
+    """Print what AdamW reaches on tasks, with their own measures, on both validation splits."""
+    import optax  # here because the list does without it
+
+    if options.seeds < 1:
+        raise TaskError(f"--seeds: expected 1 or more, got {options.seeds}")
+    if options.tasks_file:
+        load_tasks_file(options.tasks_file)
+    settings = parse_settings(options.task_set, options.names)
+    every = []
+    for name in with_progress(options.names, lambda name: name):
+        task = make_task(name, **settings[find_task(name)[0].base])
+        rate, decay = options.learning_rate, options.weight_decay
+        optimizer = optax.adamw(lambda step: rate * task.schedule(step), weight_decay=decay)  # noqa: B023
+        rows = []
+        for seed in range(options.seeds):
+            params = final_params(task, optimizer, seed)
+            for split in ("search_validation", "meta_validation"):
+                measures = task.metrics(params, split)
+                rows.append({"task": task.name, "seed": seed, "split": split, **measures})
+        every += rows
+        if not options.json:
+            print(table(rows))
+        if task.trivial_loss is not None and not options.json:
+            print(f"a prediction that ignores the inputs has the loss {task.trivial_loss:.2f}")
+    if options.json:
+        print(json.dumps(every, indent=1))
+
+
 def convert(options: argparse.Namespace) -> None:
     """Decode and resize images once, into an IDX folder that every worker reads quickly."""
     if options.image_size < 1:
@@ -91,14 +129,16 @@ def _parser() -> argparse.ArgumentParser:
     lister.add_argument(
         "names", nargs="*", help="NAME[:PRESET][@SCALE]; none: all that need no download"
     )
-    lister.add_argument("--tasks-file", metavar="FILE", help="Python file with tasks of your own")
     lister.add_argument("--tasks", dest="tasks_file", help=argparse.SUPPRESS)  # its former name
-    lister.add_argument(
-        "--task-set", metavar="KEY=VALUE", action="append", default=[],
-        help="a setting of all tasks listed, or NAME.KEY=VALUE of one",
-    )  # fmt: skip
-    lister.add_argument("--json", action="store_true")
+    _of_tasks(lister)
     lister.set_defaults(run=list_tasks)
+    trainer = commands.add_parser("train", help="what AdamW reaches: loss and further measures")
+    trainer.add_argument("names", nargs="+", help="NAME[:PRESET][@SCALE]")
+    trainer.add_argument("--learning-rate", type=float, default=0.01, help="peak; default: 0.01")
+    trainer.add_argument("--weight-decay", type=float, default=0.01, help="default: 0.01")
+    trainer.add_argument("--seeds", type=int, default=1, help="0 to this many minus 1; default: 1")
+    _of_tasks(trainer)
+    trainer.set_defaults(run=train_tasks)
     converter = commands.add_parser("convert", help="images from anywhere to an IDX folder")
     converter.add_argument("data", help="a data setting, as images:FOLDER or hf:NAME")
     converter.add_argument("folder")
@@ -106,6 +146,16 @@ def _parser() -> argparse.ArgumentParser:
     converter.add_argument("--fraction", type=float, default=1.0)
     converter.set_defaults(run=convert)
     return parser
+
+
+def _of_tasks(parser: argparse.ArgumentParser) -> None:
+    """Options of the commands that take names of tasks."""
+    parser.add_argument("--tasks-file", metavar="FILE", help="Python file with tasks of your own")
+    parser.add_argument(
+        "--task-set", metavar="KEY=VALUE", action="append", default=[],
+        help="a setting of all these tasks, or NAME.KEY=VALUE of one",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true")
 
 
 def main(arguments: list[str] | None = None) -> int:

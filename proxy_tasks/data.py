@@ -43,6 +43,20 @@ class Data:
             if len(getattr(self, name)) == 0:
                 raise TaskError(f"data: the {name} split is empty; more examples are needed")
 
+    def batches(self, split: str, limit: int) -> np.ndarray:
+        """Indices to validate on, [C, V] int32: C equal batches of at most `limit` examples.
+
+        All splits are as long as the shorter validation split, of which up to C - 1 examples at the
+        end are left out, so that every batch is full. Of the training split they are spread evenly.
+        """
+        size = min(len(self.search_validation), len(self.meta_validation))
+        count = -(-size // limit)
+        shape = count, size // count
+        examples = getattr(self, split)
+        if split == "train":
+            examples = examples[np.arange(shape[0] * shape[1]) * len(examples) // size]
+        return np.asarray(examples[: shape[0] * shape[1]].reshape(shape), np.int32)
+
     @property
     def fingerprint(self) -> str:
         """Hash of the contents: arrays and splits, by dtype, shape and bytes (32 hex digits)."""

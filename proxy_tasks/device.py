@@ -14,14 +14,16 @@ from proxy_tasks.numerics import fixed_numerics
 from proxy_tasks.task import Params, Task
 
 STARTS = 8  # seeds whose start stays on the device
+STREAM = 3  # of a seed's random numbers, for what a step draws; 1 are the gradient's scales
 
 
 class Start(NamedTuple):
     """What a seed decides of a training."""
 
-    weights: Params  # initial, float32
+    weights: Params  # initial, float32; with the model's state
     batches: jax.Array  # [S, B] int32, the indices of each step's examples
     gradient_scale: Any | None  # a float32 [] for each array of weights; None: all are 1
+    key: jax.Array | None  # [2] uint32, of the steps' random numbers; None: they need none
 
 
 class DeviceData:
@@ -45,7 +47,8 @@ class DeviceData:
                 self._starts[seed] = Start(
                     weights,
                     jnp.asarray(batches(self.task, seed)),
-                    gradient_scale(self.task.settings, weights, seed),
+                    gradient_scale(self.task.settings, self.task.split(weights)[0], seed),
+                    None if self.task.training_loss is None else jnp.asarray(step_key(seed)),
                 )
             if len(self._starts) > STARTS:
                 self._starts.popitem(last=False)
@@ -61,6 +64,11 @@ def in_32_bits(leaf: Any) -> jax.Array | np.ndarray:
     return np.asarray(array).astype(jax.dtypes.canonicalize_dtype(array.dtype))
 
 
+def step_key(seed: int) -> np.ndarray:
+    """The data of a random key, [2] uint32: with the number of a step it gives the step's key."""
+    return np.random.default_rng([seed, STREAM]).integers(2**32, size=2, dtype=np.uint32)
+
+
 def batches(task: Task, seed: int) -> np.ndarray:
     """The order of the examples, [S, B] int32: shuffled epochs of the training split."""
     draws, count = task.steps * task.batch_size, len(task.data.train)
@@ -73,14 +81,6 @@ def batches(task: Task, seed: int) -> np.ndarray:
 
 
 def validation_batches(task: Task) -> np.ndarray:
-    """Indices to validate on, [2, C, V] int32: search and meta-validation, C equal batches of each.
-
-    Up to C - 1 examples at the end are left out, so that every batch is full.
-    """
-    splits = task.data.search_validation, task.data.meta_validation
-    size = min(map(len, splits))
-    count = -(-size // task.validation_batch)
-    shape = count, size // count
-    return np.stack([split[: shape[0] * shape[1]].reshape(shape) for split in splits]).astype(
-        np.int32
-    )
+    """Indices to validate on, [2, C, V] int32: search and meta-validation; see `Data.batches`."""
+    splits = "search_validation", "meta_validation"
+    return np.stack([task.data.batches(split, task.validation_batch) for split in splits])

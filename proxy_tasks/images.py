@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,27 @@ def load_images(source: str, size: int, fraction: float = 1.0) -> Images:
 
 def digits(location: str, size: int, fraction: float) -> Images:
     """scikit-learn's 1,797 handwritten digits, 8x8 pixels of 0 to 16 (UCI, Alpaydin and Kaynak)."""
-    from sklearn.datasets import load_digits  # imported here because it takes a second
+    rows = _digits()
+    pixels = np.rint(rows[:, :64].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    target = rows[:, 64].astype(int)
+    return _arranged(pixels[..., None], target, size=size, fraction=fraction, classes=10)
+
+
+def _digits() -> np.ndarray:
+    """[N, 64 pixels and the label], read from scikit-learn's file.
+
+    Importing scikit-learn takes a second, in each worker's start; its own function is asked only
+    where the file is not where its releases have it.
+    """
+    package = find_spec("sklearn")
+    folders = (package and package.submodule_search_locations) or ()
+    for path in (Path(folder, "datasets", "data", "digits.csv.gz") for folder in folders):
+        if path.exists():
+            return np.loadtxt(path, delimiter=",")
+    from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
-    return _arranged(pixels[..., None], bunch.target, size=size, fraction=fraction, classes=10)
+    return np.column_stack([bunch.data, bunch.target])
 
 
 def idx_folder(location: str, size: int, fraction: float) -> Images:

@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import model_validator
 
 from proxy_tasks.data import Data
-from proxy_tasks.losses import Fitness, cross_entropy, metric_of
+from proxy_tasks.losses import Fitness, constant_loss, cross_entropy, metric_of
+from proxy_tasks.metrics import perplexity
 from proxy_tasks.models import NGram, Transformer
 from proxy_tasks.scaling import check_heads, grow
 from proxy_tasks.settings import Count, Positive, Scale, TaskSettings
@@ -107,14 +108,18 @@ def _windows(settings: TextSettings, stride: int) -> tuple[Data, int]:
 
 def _modelling(model: nn.Module, data: Data, *, settings: TextSettings, steps: int) -> Task:
     example = np.zeros((1, settings.context), np.int32)
+    loss = cross_entropy(model.apply)
+    targets = data.search_validation[:, None] + np.arange(1, settings.context + 1)
     return Task(
         init=lambda key: model.init(key, example),
-        loss=cross_entropy(model.apply),
+        loss=loss,
         metric=metric_of(settings.fitness, model.apply),
         data=data,
         steps=steps,
         batch_size=settings.batch_size,
         warmup=settings.warmup,
+        reports={"perplexity": perplexity(data, loss)},
+        trivial_loss=constant_loss(data.arrays[data.train], data.arrays[targets]),
     )
 
 

@@ -1,7 +1,7 @@
-"""The models of the built-in tasks, in flax: an MLP, an n-gram MLP, and Transformers.
+"""Models of the built-in tasks, in flax: an MLP, an n-gram MLP, Transformers, an MLP-Mixer.
 
-B batch, L tokens of a window, W width, V vocabulary. No dropout: a training must be repeatable and
-a rule be judged by what it does to the weights.
+B batch, L tokens of a window, W width, V vocabulary. No dropout: a rule is judged by what it does
+to the weights. Convolutional networks are in convolutions.py.
 """
 
 from __future__ import annotations
@@ -87,13 +87,44 @@ class ViT(nn.Module):
         return nn.Dense(self.classes, name="output")(x)
 
 
+class Mixer(nn.Module):
+    """MLP-Mixer (Tolstikhin et al. 2021), mean-pooled: patches [B, L, D] -> logits [B, classes].
+
+    tokens: width of the MLPs over the tokens; those over the channels have 4 times the width.
+    """
+
+    layers: int
+    width: int
+    tokens: int
+    classes: int
+
+    @nn.compact
+    def __call__(self, patches: jax.Array) -> jax.Array:
+        batch, length, pixels = patches.shape
+        x = nn.Dense(self.width, name="patches")(patches.reshape(-1, pixels))
+        for layer in range(self.layers):
+            y = nn.LayerNorm(name=f"norm_tokens_{layer}")(x).reshape(batch, length, self.width)
+            y = y.swapaxes(1, 2).reshape(-1, length)
+            y = MLP(self.tokens, length, name=f"mlp_tokens_{layer}")(y)
+            y = y.reshape(batch, self.width, length).swapaxes(1, 2)
+            x = x + y.reshape(-1, self.width)
+            y = nn.LayerNorm(name=f"norm_channels_{layer}")(x)
+            x = x + MLP(4 * self.width, self.width, name=f"mlp_channels_{layer}")(y)
+        x = nn.LayerNorm(name="norm")(x).reshape(batch, length, self.width).mean(axis=1)
+        return nn.Dense(self.classes, name="output")(x)
+
+
 class Transformer(nn.Module):
-    """Decoder-only language model: tokens [B, L] -> logits of the next tokens, [B, L, V]."""
+    """Language model: tokens [B, L] -> logits of the next tokens, [B, L, V].
+
+    Not causal: an encoder, logits of what stands at each position.
+    """
 
     layers: int
     width: int
     heads: int
     vocabulary: int
+    causal: bool = True
 
     @nn.compact
     def __call__(self, tokens: jax.Array) -> jax.Array:
@@ -101,10 +132,34 @@ class Transformer(nn.Module):
         x = nn.Embed(self.vocabulary, self.width, name="embedding")(tokens)
         x = (x + _positions(self, length, self.width)).reshape(-1, self.width)
         for layer in range(self.layers):
-            x = Block(length, self.heads, causal=True, name=f"block_{layer}")(x)
+            x = Block(length, self.heads, causal=self.causal, name=f"block_{layer}")(x)
         x = nn.LayerNorm(name="norm")(x)
         logits = nn.Dense(self.vocabulary, use_bias=False, name="output")(x)
         return logits.reshape(batch, length, self.vocabulary)
+
+
+class TextEncoder(nn.Module):
+    """Mean-pooled Transformer: tokens [B, L] -> [B, W], or [B, outputs].
+
+    Its weights have the names of Transformer's, but for the output.
+    """
+
+    layers: int
+    width: int
+    heads: int
+    vocabulary: int
+    outputs: int = 0  # 0: as many as the width
+    causal: bool = False
+
+    @nn.compact
+    def __call__(self, tokens: jax.Array) -> jax.Array:
+        batch, length = tokens.shape
+        x = nn.Embed(self.vocabulary, self.width, name="embedding")(tokens)
+        x = (x + _positions(self, length, self.width)).reshape(-1, self.width)
+        for layer in range(self.layers):
+            x = Block(length, self.heads, causal=self.causal, name=f"block_{layer}")(x)
+        x = nn.LayerNorm(name="norm")(x).reshape(batch, length, self.width).mean(axis=1)
+        return nn.Dense(self.outputs or self.width, name="output")(x)
 
 
 def _positions(model: nn.Module, length: int, width: int) -> jax.Array:

@@ -7,11 +7,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy_tasks import language, vision
+from proxy_tasks import (
+    click_through,
+    contrastive,
+    diffusion,
+    fine_tuning,
+    language,
+    masked_language,
+    vision,
+)
 from proxy_tasks.errors import TaskError, did_you_mean, short_repr
 from proxy_tasks.names import LAPTOP, TaskName
 from proxy_tasks.numerics import check_platform, fixed_numerics
 from proxy_tasks.settings import TaskSettings, validated, value_from_text
+from proxy_tasks.shuffled_labels import with_shuffled_labels
 from proxy_tasks.task import Task
 
 Presets = Mapping[str, Mapping[str, Any]]  # name -> the settings that differ from the defaults
@@ -34,6 +43,8 @@ TASKS: dict[str, TaskSpec] = {
     "vision_vit": TaskSpec(
         vision.VisionViTSettings, vision.vision_vit, {"paper": vision.PAPER_VIT}
     ),
+    "vision_mixer": TaskSpec(vision.VisionMixerSettings, vision.vision_mixer),
+    "vision_resnet": TaskSpec(vision.VisionResNetSettings, vision.vision_resnet),
     "language_mlp": TaskSpec(
         language.LanguageMLPSettings, language.language_mlp, {"long": language.LONG_MLP}
     ),
@@ -46,6 +57,13 @@ TASKS: dict[str, TaskSpec] = {
             "paper": language.PAPER_TRANSFORMER,
         },
     ),
+    "masked_language": TaskSpec(
+        masked_language.MaskedLanguageSettings, masked_language.masked_language
+    ),
+    "contrastive": TaskSpec(contrastive.ContrastiveSettings, contrastive.contrastive),
+    "diffusion": TaskSpec(diffusion.DiffusionSettings, diffusion.diffusion),
+    "fine_tuning": TaskSpec(fine_tuning.FineTuningSettings, fine_tuning.fine_tuning),
+    "click_through": TaskSpec(click_through.ClickThroughSettings, click_through.click_through),
 }
 
 
@@ -61,8 +79,10 @@ def make_task(name: str, /, **settings: Any) -> Task:
     check_platform()
     with fixed_numerics():
         task = spec.build(resolved)
-    if not isinstance(task, Task):
-        raise TaskError(f"task {parsed.base}: it returned {short_repr(task)}, expected a Task")
+        if not isinstance(task, Task):
+            raise TaskError(f"task {parsed.base}: it returned {short_repr(task)}, expected a Task")
+        if resolved.shuffled_labels:
+            task = dataclasses.replace(task, data=with_shuffled_labels(task.data))
     label = str(dataclasses.replace(parsed, scale=getattr(resolved, "scale", 1.0)))
     return dataclasses.replace(task, name=label, settings=resolved, source=spec.source)
 

@@ -43,6 +43,7 @@ class TaskSettings(BaseModel):
     # Half-widths of uniform distributions, in powers of ten; see gradient_scale.py.
     gradient_scale_by_seed: Annotated[float, Field(ge=0, le=10)] = 0.0
     gradient_scale_by_array: Annotated[float, Field(ge=0, le=10)] = 0.0
+    shuffled_labels: bool = False  # each example has another one's; see shuffled_labels.py
 
     def facts(self) -> dict[str, Any]:
         """All settings, for a fingerprint, without those that are off.

@@ -16,7 +16,7 @@ import optax
 from proxy_tasks.device import DeviceData, in_32_bits
 from proxy_tasks.errors import TaskError
 from proxy_tasks.numerics import fixed_numerics
-from proxy_tasks.task import Task
+from proxy_tasks.task import Params, Task
 from proxy_tasks.training_loop import Hyper, Inputs, Outputs, TrainingLoop
 
 NO_HURDLE = -math.inf
@@ -122,23 +122,28 @@ class Training:
         `hurdles` replaces the thresholds of the stop rules; their fractions must be among the stop
         rules' checkpoints. Raises TaskError for a hurdle at another fraction.
         """
-        thresholds = self.thresholds(self.stop.hurdles if hurdles is None else hurdles)
         with fixed_numerics():
-            inputs = Inputs(
-                hyper=jax.tree.map(in_32_bits, hyper),
-                start=self.data.start(seed),
-                validation=self.data.validation,
-                arrays=self.data.arrays,
-                thresholds=thresholds,
-                checkpoints=np.append(self.checkpoints, self.checkpoints[-1]),
-                explosion=np.float32(self.stop.explosion),
-                checkpoint_count=np.int32(len(self.checkpoints) + meta),
-            )
+            inputs = self.inputs(hyper, seed, hurdles, meta=meta)
             compiled, compile_seconds = self._compile(inputs)
             start = time.perf_counter()
             outputs: Outputs = jax.device_get(compiled(inputs))
         return self.result(
             outputs, seed, compile_seconds=compile_seconds, run_seconds=time.perf_counter() - start
+        )
+
+    def inputs(
+        self, hyper: Hyper, seed: int, hurdles: Sequence[Hurdle] | None = None, *, meta: bool
+    ) -> Inputs:
+        """What the training loop is called with; call it within `fixed_numerics`."""
+        return Inputs(
+            hyper=jax.tree.map(in_32_bits, hyper),
+            start=self.data.start(seed),
+            validation=self.data.validation,
+            arrays=self.data.arrays,
+            thresholds=self.thresholds(self.stop.hurdles if hurdles is None else hurdles),
+            checkpoints=np.append(self.checkpoints, self.checkpoints[-1]),
+            explosion=np.float32(self.stop.explosion),
+            checkpoint_count=np.int32(len(self.checkpoints) + meta),
         )
 
     def _compile(self, inputs: Inputs) -> tuple[jax.stages.Compiled, float]:
@@ -203,3 +208,32 @@ def train(
     """Train a task once per seed with one optimizer, compiled once."""
     training = Training(task, lambda _: optimizer, stop)
     return [training((), seed) for seed in seeds]
+
+
+def final_params(task: Task, optimizer: optax.GradientTransformation, seed: int = 0) -> Params:
+    """The weights, and the model's state, that a training ends with; for `Task.metrics`.
+
+    All steps are trained, whatever the loss.
+    """
+    loop, data = TrainingLoop(task, lambda _: optimizer), DeviceData(task)
+
+    def steps(inputs: Inputs) -> Params:
+        made = loop.optimizer(inputs)
+        end = jax.lax.fori_loop(
+            0, task.steps, lambda _, state: loop.step(inputs, made, state),
+            loop.begin(inputs, made).training,
+        )  # fmt: skip
+        return end.weights
+
+    with fixed_numerics():
+        inputs = Inputs(
+            hyper=(),
+            start=data.start(seed),
+            validation=data.validation,
+            arrays=data.arrays,
+            thresholds=np.array([NO_HURDLE], np.float32),
+            checkpoints=np.array([task.steps], np.int32),
+            explosion=np.float32(np.inf),
+            checkpoint_count=np.int32(1),
+        )
+        return jax.jit(steps)(inputs)

@@ -16,7 +16,7 @@ import numpy as np
 import optax
 
 from proxy_tasks.device import Start
-from proxy_tasks.task import Params, Task
+from proxy_tasks.task import ModelState, Params, Task
 
 Hyper = Any  # a pytree of arrays: what differs between trainings of one compilation
 TINY = 1e-30  # keeps an infinite explosion infinite when the first loss is 0
@@ -48,7 +48,7 @@ class StepState(NamedTuple):
     """What one step passes to the next."""
 
     step: jax.Array  # [] int32, steps done
-    weights: Params
+    weights: Params  # with the model's state
     optimizer: optax.OptState
     limit: jax.Array  # [] float32, the loss above which the training has exploded
     diverged: jax.Array  # [] bool
@@ -78,13 +78,19 @@ class TrainingLoop:
     optimizer_of: Callable[[Hyper], optax.GradientTransformation]
 
     def __call__(self, inputs: Inputs) -> Outputs:
+        return self.run(inputs)[0]
+
+    def run(self, inputs: Inputs, first: Any = 0) -> tuple[Outputs, StepState]:
+        """Also what the last step left; validation begins at the checkpoint `first`."""
         optimizer = self.optimizer(inputs)
+        begin = self.begin(inputs, optimizer)
         end = jax.lax.while_loop(
             lambda state: (state.checkpoint < inputs.checkpoint_count) & state.running,
             lambda state: self._to_checkpoint(inputs, optimizer, state),
-            self.begin(inputs, optimizer),
+            begin._replace(checkpoint=jnp.int32(first)),
         )
-        return Outputs(end.training.step, end.training.diverged, end.finite, end.fitness)
+        outputs = Outputs(end.training.step, end.training.diverged, end.finite, end.fitness)
+        return outputs, end.training
 
     def optimizer(self, inputs: Inputs) -> optax.GradientTransformationExtraArgs:
         """What `step` takes."""
@@ -99,7 +105,7 @@ class TrainingLoop:
             training=StepState(
                 step=jnp.int32(0),
                 weights=weights,
-                optimizer=optimizer.init(weights),
+                optimizer=optimizer.init(self.task.split(weights)[0]),
                 limit=jnp.float32(0),
                 diverged=jnp.bool_(False),
             ),
@@ -139,15 +145,23 @@ class TrainingLoop:
 
     def step(self, inputs: Inputs, optimizer: Any, state: StepState) -> StepState:
         """One step of the optimizer."""
-        task, weights = self.task, state.weights
+        task = self.task
+        weights, model_state = task.split(state.weights)
         batch = task.data.take(inputs.arrays, inputs.start.batches[state.step])
-        loss, gradient = jax.value_and_grad(task.loss)(weights, batch)
+        key = None
+        if inputs.start.key is not None:
+            key = jax.random.fold_in(jax.random.wrap_key_data(inputs.start.key), state.step)
+
+        def of_weights(weights: Params) -> tuple[jax.Array, ModelState]:
+            return task.step_loss(weights, batch, state=model_state, key=key)
+
+        (loss, new_state), gradient = jax.value_and_grad(of_weights, has_aux=True)(weights)
         if inputs.start.gradient_scale is not None:
             gradient = jax.tree.map(jnp.multiply, gradient, inputs.start.gradient_scale)
 
         # optax's line searches pass on to it whatever extra arguments it can take.
         def loss_at(weights: Params, lr: Any = None, obj_fn: Any = None) -> jax.Array:
-            return task.loss(weights, batch)
+            return of_weights(weights)[0]
 
         updates, optimizer_state = optimizer.update(
             gradient, state.optimizer, weights,
@@ -157,7 +171,7 @@ class TrainingLoop:
         limit = jnp.where(state.step == 0, inputs.explosion * (jnp.abs(loss) + TINY), state.limit)
         return StepState(
             step=state.step + 1,
-            weights=optax.apply_updates(weights, updates),
+            weights=task.join(optax.apply_updates(weights, updates), new_state),
             optimizer=optimizer_state,
             limit=limit,
             diverged=jnp.logical_not((loss <= limit) & jnp.isfinite(loss)),

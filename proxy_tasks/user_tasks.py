@@ -88,18 +88,35 @@ def _checked(name: str, build: Callable[[Any], Task], file: str) -> Callable[[An
 def _check(task: Task) -> None:
     """Whether the functions of a task fit together, without computing anything."""
     weights = jax.eval_shape(task.init, jax.random.key(0))
+    missing = [name for name in task.state if not isinstance(weights, dict) or name not in weights]
+    if missing:
+        raise TaskError(f"state: init returns no entry {missing[0]!r}")
     for path, leaf in jax.tree.leaves_with_path(weights):
-        if leaf.dtype != np.float32:
+        if leaf.dtype != np.float32 and not _of_state(task, path):
             at = f" at {jax.tree_util.keystr(path)}" if path else ""
             raise TaskError(f"init: expected weights of float32, got {leaf.dtype}{at}")
     arrays = jax.tree.map(jax.typeof, task.data.arrays)
     indices = jax.typeof(np.zeros(task.batch_size, np.int32))
     batch = jax.eval_shape(task.data.take, arrays, indices)
-    for name, function in (("loss", task.loss), ("metric", task.fitness)):
-        value = jax.eval_shape(function, weights, batch)
+    trained, state = task.split(weights)
+    key = jax.eval_shape(jax.random.key, 0)
+    step = lambda weights, batch, state, key: task.step_loss(weights, batch, state=state, key=key)
+    of_step, after = jax.eval_shape(step, trained, batch, state, key)
+    if jax.tree.map(jax.typeof, after) != jax.tree.map(jax.typeof, state):
+        expected, got = short_repr(state, 120), short_repr(after, 120)
+        raise TaskError(f"training_loss: expected a state as init gives it, {expected}; got {got}")
+    for name, value in (
+        ("loss", jax.eval_shape(task.loss, weights, batch)),
+        ("metric", jax.eval_shape(task.fitness, weights, batch)),
+        ("training_loss", of_step),
+    ):
         if getattr(value, "shape", None) != () or not jnp.issubdtype(value.dtype, jnp.floating):
             got = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", value)
             raise TaskError(f"{name}: expected one number, got {got}")
+
+
+def _of_state(task: Task, path: Any) -> bool:
+    return bool(task.state) and getattr(path[0], "key", None) in task.state
 
 
 def _source(function: Callable[..., Task]) -> str:

@@ -1,7 +1,9 @@
-"""Image classification tasks: an MLP, and a vision Transformer."""
+"""Image classification tasks: an MLP, a vision Transformer, an MLP-Mixer and a ResNet."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 import flax.linen as nn
@@ -9,14 +11,23 @@ import jax
 import numpy as np
 from pydantic import Field, model_validator
 
-from proxy_tasks.data import Data, split_examples
+from proxy_tasks.convolutions import ResNet
+from proxy_tasks.data import Batch, Data, split_examples
 from proxy_tasks.errors import TaskError
 from proxy_tasks.images import load_images
-from proxy_tasks.losses import Fitness, cross_entropy, metric_of
-from proxy_tasks.models import MLP, ViT
+from proxy_tasks.losses import (
+    Fitness,
+    Logits,
+    accuracy,
+    constant_loss,
+    cross_entropy,
+    metric_of,
+)
+from proxy_tasks.metrics import mean_over
+from proxy_tasks.models import MLP, Mixer, ViT
 from proxy_tasks.scaling import check_heads, grow
 from proxy_tasks.settings import Count, Fraction, Positive, Scale, TaskSettings
-from proxy_tasks.task import Task
+from proxy_tasks.task import ModelState, Params, Task
 
 MAX_BYTES = 2_000_000_000  # of shifted copies of the images, in memory
 
@@ -56,12 +67,30 @@ class VisionViTSettings(ImageSettings):
 
     @model_validator(mode="after")
     def _divisible(self) -> VisionViTSettings:
-        if self.image_size % self.patch:
-            raise ValueError(
-                f"patch: {self.patch} does not divide the image size {self.image_size}"
-            )
+        _check_patches(self.image_size, self.patch)
         check_heads(self.width, self.heads)
         return self
+
+
+class VisionMixerSettings(ImageSettings):
+    """Settings of `vision_mixer`."""
+
+    patch: Count = 2  # pixels a side
+    layers: Count = 3
+    width: Count = 24
+    tokens: Count = 16  # width of the MLPs over the tokens
+
+    @model_validator(mode="after")
+    def _divisible(self) -> VisionMixerSettings:
+        _check_patches(self.image_size, self.patch)
+        return self
+
+
+class VisionResNetSettings(ImageSettings):
+    """Settings of `vision_resnet`."""
+
+    blocks: Count = 1  # of each of the three stages
+    width: Count = 8  # channels of the first stage
 
 
 def vision_mlp(settings: VisionMLPSettings) -> Task:
@@ -92,6 +121,51 @@ def vision_vit(settings: VisionViTSettings) -> Task:
     return _classification(
         ViT(layers, width, heads, classes), images, settings=settings, steps=steps
     )
+
+
+def vision_mixer(settings: VisionMixerSettings) -> Task:
+    """MLP-Mixer: patches as of the ViT, and MLPs in place of attention."""
+    images, classes = _patches(settings, settings.patch)
+    tokens, size = map(int, images.arrays[0].shape[1:])
+    layers, hidden = settings.layers, settings.tokens
+
+    def cost(width: int) -> float:  # multiplications per image
+        return tokens * width * (size + layers * (8 * width + 2 * hidden)) + width * classes
+
+    width, steps = grow(settings.scale, settings.width, steps=settings.steps, cost=cost)
+    model = Mixer(layers, width, hidden, classes)
+    return _classification(model, images, settings=settings, steps=steps)
+
+
+def vision_resnet(settings: VisionResNetSettings) -> Task:
+    """ResNet with batch normalization: trained on the batch's means, validated on running ones."""
+    images, classes = _patches(settings, settings.image_size)
+    side = settings.image_size
+    channels = int(images.arrays[0].shape[-1]) // side**2
+
+    def cost(width: int) -> float:  # multiplications per image
+        total = 9.0 * side * side * channels * width + 4 * width * classes
+        for stage in range(3):
+            pixels, filters = -(-side // 2**stage), width << stage
+            # Blocks of two convolutions; a later stage's first has half of the inputs, and a skip.
+            per_pixel = (18 * settings.blocks - 4 * (stage > 0)) * filters * filters
+            total += pixels * pixels * per_pixel
+        return total
+
+    width, steps = grow(settings.scale, settings.width, steps=settings.steps, cost=cost)
+    model = ResNet(settings.blocks, width, classes)
+
+    def logits(params: Params, inputs: jax.Array) -> Any:
+        return model.apply(params, inputs.reshape(-1, side, side, channels))
+
+    def training_loss(params: Params, batch: Batch, key: jax.Array) -> tuple[jax.Array, ModelState]:
+        images = batch[0].reshape(-1, side, side, channels)
+        outputs, state = model.apply(params, images, training=True, mutable=["batch_stats"])
+        return cross_entropy(lambda *_: outputs)(params, batch), dict(state)
+
+    example = np.zeros((1, side, side, channels), np.float32)
+    task = _classified(lambda key: model.init(key, example), logits, data=images, settings=settings)
+    return replace(task, steps=steps, training_loss=training_loss, state=("batch_stats",))
 
 
 # Long trainings at small batches, on which weight decay makes a difference that can be measured.
@@ -179,14 +253,31 @@ def _moved(pixels: np.ndarray, down: int, right: int) -> np.ndarray:
     return padded[:, edge - down : edge - down + height, edge - right : edge - right + width]
 
 
+def _check_patches(image_size: int, patch: int) -> None:
+    """Raises ValueError when an image cannot be cut into such patches."""
+    if image_size % patch:
+        raise ValueError(f"patch: {patch} does not divide the image size {image_size}")
+
+
 def _classification(model: nn.Module, data: Data, *, settings: ImageSettings, steps: int) -> Task:
     example = data.arrays[0][:1].astype(np.float32)
+    init = lambda key: model.init(key, example)
+    return replace(_classified(init, model.apply, data=data, settings=settings), steps=steps)
+
+
+def _classified(
+    init: Callable[[jax.Array], Params], logits: Logits, *, data: Data, settings: ImageSettings
+) -> Task:
+    """A task of the settings' number of steps."""
+    labels = data.arrays[1]
     return Task(
-        init=lambda key: model.init(key, example),
-        loss=cross_entropy(model.apply),
-        metric=metric_of(settings.fitness, model.apply),
+        init=init,
+        loss=cross_entropy(logits),
+        metric=metric_of(settings.fitness, logits),
         data=data,
-        steps=steps,
+        steps=settings.steps,
         batch_size=settings.batch_size,
         warmup=settings.warmup,
+        reports={"accuracy": mean_over(data, accuracy(logits))},
+        trivial_loss=constant_loss(labels[data.train], labels[data.search_validation]),
     )

@@ -10,6 +10,7 @@ COMMANDS = {
     "inspect": ("search.inspect", "inspect a run, finished or in progress"),
     "report": ("search.report", "report one or several runs as one HTML page"),
     "evaluate": ("search.evaluate", "score a program on proxy tasks"),
+    "compare": ("search.compare", "compare optimizers fairly, with intervals"),
     "funnel": ("search.funnel", "compare programs with tuned baselines at growing scale"),
     "simplify": ("search.simplify", "shorten a program, by proof and by measurement"),
     "programs": ("programs", "show, check, compare, simplify and export programs"),

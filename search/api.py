@@ -57,6 +57,7 @@ from search.selection.results import FunnelResult, NamedProgram
 from search.selection.tuning import TuningResult
 from search.selection.tuning import tune as tune_programs
 from search.selection.warm_starts import warm_starts
+from search.shortening.final import shorter
 from search.shortening.shorten import ShorteningResult, Step, shorten
 from search.stopping import at_once
 from search.storage import identity
@@ -303,6 +304,8 @@ def funnel(
     run_dir: str | Path,
     setup: Setup | None = None,
     settings: FunnelSettings | None = None,
+    ablation: AblationSettings | None = None,
+    tuning: TuningSettings | None = None,
     functions_file: str | None = None,
     view: str = "log",
     stopping: Stopping = _nothing,
@@ -313,12 +316,14 @@ def funnel(
     Args:
       programs: the candidates; none: the best families of the search in `run_dir`.
       setup, settings: tasks and workers, and the stages; by default those of that search.
+      ablation, tuning: of stages that make the candidates shorter; likewise.
     """
     _load(functions_file)
     named = [NamedProgram(_name(p, i), _program(p)) for i, p in enumerate(programs, start=1)]
     if setup is None or settings is None:
         config = config_of(run_dir)
         setup, settings = setup or Setup.of(config), settings or config.funnel or FunnelSettings()
+        ablation, tuning = ablation or config.ablation, tuning or config.tuning
     show = Lines(view)
     with Store(run_dir) as store:
         candidates = named or candidates_of(store, settings, show=show)
@@ -328,8 +333,19 @@ def funnel(
         with ledger_of(store, setup, timeout_s=limit, show=show, stopping=stopping) as ledger:
             started()
             with at_once(stopping):
+                objective = Objective(ledger, setup.tasks, setup.weights)
                 result = run_funnel(
-                    candidates, ledger, setup=setup, settings=settings, searched=not named
+                    candidates,
+                    ledger,
+                    setup=setup,
+                    settings=settings,
+                    searched=not named,
+                    shorten=shorter(
+                        objective,
+                        ablation=ablation or AblationSettings(),
+                        tuning=tuning or FINAL_TUNING,
+                        begin=ledger.progress.begin,
+                    ),
                 )
         write_report(store.run_dir, result)
     return result

@@ -240,11 +240,11 @@ def refused(asked: Iterable[Asked]) -> Iterator[tuple[KeyPath, str]]:
 def funnel_seeds(settings: FunnelSettings, section: KeyPath = ()) -> list[Asked]:
     asked = [
         Asked((*section, "head_start", "seeds"), settings.head_start.seeds, seeds.HEAD_START),
-        Asked((*section, "finals", "seeds"), settings.finals.seeds, seeds.FINALS),
+        Asked((*section, "finals", "seeds"), settings.finals.most_seeds, seeds.FINALS),
     ]
     for number, stage in enumerate(settings.stages):
         path = *section, "stages", number
-        asked.append(Asked((*path, "seeds"), stage.seeds, seeds.STAGE, number))
+        asked.append(Asked((*path, "seeds"), stage.most_seeds, seeds.STAGE, number))
         tuning = stage.tuning.seeds, seeds.STAGE_TUNING, number
         asked.append(Asked((*path, "tuning", "seeds"), *tuning))
     return asked

@@ -4,6 +4,7 @@ funnel.md           every program in every stage of the funnel
 final.py            the final program's text
 final_optax.py      the same as a module that needs only jax and optax
 certificate.md      each step from the evolved program to the final one, and why it was allowed
+card.md             its transfer card: where it was compared, memory, where it does not help
 
 With a margin for memory there is a final program for each number of states; the second and later
 ones are final_1_state.py, certificate_1_state.md and so on.
@@ -17,13 +18,14 @@ from pathlib import Path
 
 from programs.export import Origin, to_optax
 from search.config.settings import Config
+from search.reports.card import card
 from search.reports.conclusion import files_of, heading, page
 from search.reports.funnel import write_report
 from search.selection.finalists import Finalist
 from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
 from search.selection.ledger import Progress
 from search.selection.objective import Objective
-from search.shortening.final import Check, Conclusion, Delivered, finish, winners
+from search.shortening.final import Check, Conclusion, Delivered, finish, shorter, winners
 from search.stopping import at_once
 from search.storage.files import write_file
 from search.storage.store import Store
@@ -60,9 +62,14 @@ def conclude(
         ledger_of(store, setup, timeout_s=limit, show=show, stopping=stopping) as ledger,
         at_once(stopping),
     ):
-        funnel = run_funnel(candidates, ledger, setup=setup, settings=config.funnel)
+        objective, begin = Objective(ledger, setup.tasks, setup.weights), ledger.progress.begin
+        make_shorter = shorter(
+            objective, ablation=config.ablation, tuning=config.tuning, begin=begin
+        )
+        funnel = run_funnel(
+            candidates, ledger, setup=setup, settings=config.funnel, shorten=make_shorter
+        )
         write_report(store.run_dir, funnel)
-        objective = Objective(ledger, setup.tasks, setup.weights)
         delivered = []
         for winner in winners(funnel, finalists, candidates=candidates, settings=config.funnel):
             check = Check.of(
@@ -77,7 +84,7 @@ def conclude(
                 objective=objective,
                 tuning=config.tuning,
                 baselines=config.funnel.baselines,
-                begin=ledger.progress.begin,
+                begin=begin,
             )
             delivered.append(Delivered(winner, final))
     done = Conclusion(funnel, tuple(delivered), config.funnel.baselines)
@@ -93,3 +100,4 @@ def _write(run_dir: Path, done: Conclusion) -> None:
         write_file(paths.program, textwrap.indent(about, "# ") + f"\n{program}")
         write_file(paths.optax, to_optax(program, "final", Origin("a search", about)))
         write_file(paths.certificate, page(done, one))
+        write_file(paths.card, card(done, one, heading(one.winner)))

@@ -78,6 +78,8 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
             run_dir=run_dir,
             setup=Setup.of(config, options.tasks_file),
             settings=settings,
+            ablation=config.ablation,
+            tuning=config.tuning,
             view="plain",
             stopping=stopping,
             started=stopping.defer,

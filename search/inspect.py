@@ -4,7 +4,7 @@
 
 ID (0 if not given), A and B are individuals, files, or `library:NAME`. Nothing is written, but by
 `tables --out DIR`. Verbs
-that do not read everything check a large store only as far as they read it; overview checks it all.
+check a large store only as far as they read it; digest checks it all.
 """
 
 from __future__ import annotations

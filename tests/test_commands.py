@@ -1,6 +1,7 @@
 """The commands under one name, and what is installed."""
 
 import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from search.__main__ import COMMANDS
+from search.__main__ import COMMANDS, main
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -20,21 +21,41 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
+def exit_code(monkeypatch, *arguments: str) -> int:
+    """Of a command in this process, where its imports are paid once; its signal handlers, which it
+    sets for a process of its own, are taken back."""
+    monkeypatch.setattr(sys, "argv", ["update-rule-search", *arguments])
+    before = {
+        number: signal.getsignal(number)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        main()
+    except SystemExit as ended:
+        return ended.code or 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 0
+
+
+@pytest.mark.filterwarnings("ignore:'.*' found in sys.modules:RuntimeWarning")
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself_from_any_folder(name, tmp_path):
-    done = run(name, "--help", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"usage: python -m {COMMANDS[name][0]}")
+def test_every_command_explains_itself_from_any_folder(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(monkeypatch, name, "--help") == 0
+    assert capsys.readouterr().out.startswith(f"usage: python -m {COMMANDS[name][0]}")
 
 
-def test_no_command_lists_them_and_a_wrong_one_is_a_mistake(tmp_path):
-    listed = run(cwd=tmp_path)
-    assert listed.returncode == 0 and all(name in listed.stdout for name in COMMANDS)
-    wrong = run("serach", cwd=tmp_path)
-    assert wrong.returncode == 2 and wrong.stderr.startswith("error: no command 'serach'\n")
+def test_no_command_lists_them_and_a_wrong_one_is_a_mistake(monkeypatch, capsys):
+    assert exit_code(monkeypatch) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in COMMANDS)
+    assert exit_code(monkeypatch, "serach") == 2
+    assert capsys.readouterr().err.startswith("error: no command 'serach'\n")
 
 
-def test_the_exit_code_is_the_commands(tmp_path):
+def test_the_exit_code_is_the_commands_from_any_folder(tmp_path):
     assert run("inspect", "nothing", cwd=tmp_path).returncode == 2
     assert run("programs", "diff", "library:adam", "library:sgd", cwd=tmp_path).returncode == 1
 

@@ -25,12 +25,14 @@ ROOMS = (  # lowest first
     "evolution",
     "selection",
     "shortening",
+    "comparing",
     "reports",
 )
 BEFORE = ("stopping",)  # below all rooms: it imports nothing
 AFTER = ("checks", "console", "conclude", "result", "api")  # single files above the rooms
-COMMANDS = ("run", "evaluate", "funnel", "simplify", "inspect", "report", "__main__")
-ORDER = (*BEFORE, *ROOMS, *AFTER, *COMMANDS)
+OVER = ("studies",)  # a room that uses the whole: many searches
+COMMANDS = ("run", "evaluate", "compare", "funnel", "simplify", "inspect", "report", "__main__")
+ORDER = (*BEFORE, *ROOMS, *AFTER, *OVER, *COMMANDS)
 APART = {("workers", "storage"), ("storage", "workers")}  # neither knows the other
 SELECT = re.compile(r"\bSELECT\b")
 HOME = {

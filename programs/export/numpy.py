@@ -5,20 +5,8 @@ from __future__ import annotations
 import functools
 from string import Template
 
+from programs.export import form as forms
 from programs.export.arrays import TOTAL, Rule, rule_of
-from programs.export.form import (
-    MASK,
-    RATE,
-    Form,
-    Origin,
-    about,
-    form_of,
-    formula,
-    has_decay,
-    listed,
-    provenance,
-    tuple_of,
-)
 from programs.export.names import check_name, names_in
 from programs.program import Program
 
@@ -129,7 +117,11 @@ _YIELDS = """
 _NO_DECAY = "no_decay"
 
 
-def to_numpy(program: Program, name: str = "Rule", origin: Origin = Origin()) -> str:  # noqa: B008
+def to_numpy(
+    program: Program,
+    name: str = "Rule",
+    origin: forms.Origin = forms.Origin(),  # noqa: B008
+) -> str:
     """Source of a module that defines the program in numpy, as a frozen class called `name`.
 
     `lr` is the learning rate or the schedule value, as in `to_torch`.
@@ -140,29 +132,31 @@ def to_numpy(program: Program, name: str = "Rule", origin: Origin = Origin()) ->
     """
     needed = _needed()
     check_name(name, needed)
-    form = form_of(program, needed={*needed, name}, merge_rate=True, masked=has_decay)
+    form = forms.form_of(program, needed={*needed, name}, merge_rate=True, masked=forms.has_decay)
     return _source(form, rule_of(form, "np"), name=name, origin=origin)
 
 
-def _source(form: Form, rule: Rule, *, name: str, origin: Origin) -> str:
+def _source(form: forms.Form, rule: Rule, *, name: str, origin: forms.Origin) -> str:
     rate = 1.0 if form.rate is None else form.rate
-    fields = [f"{h}: float = {value!r}" for h, value in {RATE: rate, **form.parameters}.items()]
-    descriptions, numbers = about(form), [f"self.{h}" for h in (RATE, *form.parameters)]
+    fields = [
+        f"{h}: float = {value!r}" for h, value in {forms.RATE: rate, **form.parameters}.items()
+    ]
+    descriptions, numbers = forms.about(form), [f"self.{h}" for h in (forms.RATE, *form.parameters)]
     if form.mask:
         fields.append(f"{_NO_DECAY}: frozenset[str] = frozenset()")
         numbers.append(f"key not in self.{_NO_DECAY}")
-        descriptions = {k: v for k, v in descriptions.items() if k != MASK}
+        descriptions = {k: v for k, v in descriptions.items() if k != forms.MASK}
         descriptions[_NO_DECAY] = "the arrays without weight decay, by name."
     arrays = ("w", "g", *form.states)
     outputs = ("update", *form.states)
     result = "tuple[Any, ...]"
     return _MODULE.substitute(
-        formula=formula(form),
-        provenance=provenance(form, origin),
+        formula=forms.formula(form),
+        provenance=forms.provenance(form, origin),
         name=name,
         example=f"lr={rate!r}",
         abstract="Generator, Mapping" if rule.shared else "Mapping",
-        states=tuple_of(form.states),
+        states=forms.tuple_of(form.states),
         rule_signature="\n    ".join(f"{v}: Any," for v in (*arrays, *rule.scalars)),
         rule_result=f"Generator[Any, Any, {result}]" if rule.shared else result,
         and_states=", and its new states" if form.states else "",
@@ -170,7 +164,7 @@ def _source(form: Form, rule: Rule, *, name: str, origin: Origin) -> str:
         body="\n".join(f"    {line}" for line in rule.body),
         outputs=", ".join(outputs) + ("," if len(outputs) == 1 else ""),
         together=_TOGETHER if rule.shared else "",
-        arguments=listed(descriptions),
+        arguments=forms.listed(descriptions),
         fields="\n    ".join(fields),
         results="together(rules)" if rule.shared else "rules",
         numbers=", ".join(numbers) + ("," if len(numbers) == 1 else ""),
@@ -188,4 +182,4 @@ def _needed() -> frozenset[str]:
         blank, rule_result="int", outputs="", fields="", results="rules", abstract="Mapping"
     )
     names = names_in(source) | names_in(_TOGETHER)
-    return frozenset(names | {"xp", "jnp", "jax", TOTAL, MASK, _NO_DECAY, "Generator"})
+    return frozenset(names | {"xp", "jnp", "jax", TOTAL, forms.MASK, _NO_DECAY, "Generator"})

@@ -11,18 +11,7 @@ import functools
 from collections.abc import Iterable
 from string import Template
 
-from programs.export.form import (
-    MASK,
-    RATE,
-    Form,
-    Origin,
-    about,
-    form_of,
-    formula,
-    has_decay,
-    listed,
-    provenance,
-)
+from programs.export import form as forms
 from programs.export.names import check_name, names_in
 from programs.functions import FUNCTIONS
 from programs.kinds import Kind
@@ -175,13 +164,17 @@ _ARGUMENTS = {
     "schedule": "the schedule value, with a peak of about 1; the learning rate is inside the rule.",
     "no schedule": "changes nothing, since this rule never reads the schedule value; use scale.",
     "scale": "a factor of the whole update, weight decay included.",
-    MASK: "a bool, a tree of them like the parameters or a prefix of one, or a function of "
+    forms.MASK: "a bool, a tree of them like the parameters or a prefix of one, or a function of "
     "the parameters that gives one; where False, no weight decay.",
     "state_dtype": "the dtype in which states are kept between steps.",
 }
 
 
-def to_optax(program: Program, name: str = "rule", origin: Origin = Origin()) -> str:  # noqa: B008
+def to_optax(
+    program: Program,
+    name: str = "rule",
+    origin: forms.Origin = forms.Origin(),  # noqa: B008
+) -> str:
     """Source of a module that defines the program as an optax optimizer.
 
     It defines name(schedule=1.0, *, scale=1.0, decay_mask=True, state_dtype="float32", ...), with
@@ -193,47 +186,49 @@ def to_optax(program: Program, name: str = "rule", origin: Origin = Origin()) ->
       ProgramError: the name is no identifier, or one that the module needs.
     """
     check_name(name, _never() | {"isolated", "check"})
-    form = form_of(program, needed=_needed(), merge_rate=False, masked=has_decay, mask="mask")
+    form = forms.form_of(
+        program, needed=_needed(), merge_rate=False, masked=forms.has_decay, mask="mask"
+    )
     return _source(form, name, origin)
 
 
-def _source(form: Form, name: str, origin: Origin) -> str:
+def _source(form: forms.Form, name: str, origin: forms.Origin) -> str:
     body = "\n".join(_body(form))
     scheduled = form.rate is not None
-    options = {"scale": "Number = 1.0", **({MASK: "Any = True"} if form.mask else {})}
+    options = {"scale": "Number = 1.0", **({forms.MASK: "Any = True"} if form.mask else {})}
     options["state_dtype"] = 'Any = "float32"'
     signature = [f"schedule: {'Number = 1.0' if scheduled else 'Number | None = None'}", "*"]
     signature += [f"{option}: {default}" for option, default in options.items()]
     signature += [f"{h}: Number = {value!r}" for h, value in form.parameters.items()]
     arguments = {"schedule": _ARGUMENTS["schedule" if scheduled else "no schedule"]}
     arguments |= {option: _ARGUMENTS[option] for option in options}
-    descriptions = {k: v for k, v in about(form).items() if k not in (RATE, *form.mask)}
+    descriptions = {k: v for k, v in forms.about(form).items() if k not in (forms.RATE, *form.mask)}
     numbers = [*(["schedule"] if scheduled else []), "scale", *form.parameters]
     states = "".join(f"{state}, " for state in form.states)
     example = "schedule=optax.cosine_decay_schedule(1.0, 10_000)"
     return _MODULE.substitute(
-        formula=formula(form),
-        provenance=provenance(form, origin),
+        formula=forms.formula(form),
+        provenance=forms.provenance(form, origin),
         example=example if scheduled else "",
         imports="" if scheduled else "import warnings\n",
         fields="".join(f"    {state}: Any\n" for state in form.states),
         helpers=_helpers(body),
         name=name,
         signature="\n    ".join(f"{parameter}," for parameter in signature),
-        arguments=listed(arguments | descriptions),
+        arguments=forms.listed(arguments | descriptions),
         numbers=", ".join(numbers) + ",",
         warning="" if scheduled else _WARNING,
-        names=", ".join([RATE if n == "schedule" else n for n in numbers]) + ",",
+        names=", ".join([forms.RATE if n == "schedule" else n for n in numbers]) + ",",
         states=f"({states.strip()})",
         mask=_MASK if form.mask else "",
         body=body,
     )
 
 
-def _body(form: Form) -> Iterable[str]:
+def _body(form: forms.Form) -> Iterable[str]:
     """The statements as lines."""
     kinds = dict.fromkeys(("w", "g", *form.states), Kind.TENSOR)
-    kinds |= dict.fromkeys((RATE, *form.parameters), Kind.SCALAR)
+    kinds |= dict.fromkeys((forms.RATE, *form.parameters), Kind.SCALAR)
     kinds |= dict.fromkeys(form.mask, Kind.PER_ARRAY)
     for statement in form.program:
         yield f"        {statement.target} = keep({_expression(statement, kinds)})"
@@ -272,8 +267,8 @@ def _needed() -> frozenset[str]:
     blank = dict.fromkeys(texts, "")
     blank |= {"name": "rule", "signature": "", "arguments": "", "numbers": "", "warning": _WARNING}
     source = _MODULE.substitute(blank, names="_", states="()") + "".join(_HELPERS.values())
-    options = f"schedule scale {MASK} state_dtype mask warnings"
-    return frozenset(names_in(source + options.replace(" ", "\n"))) - {"w", "g", RATE, OUTPUT}
+    options = f"schedule scale {forms.MASK} state_dtype mask warnings"
+    return frozenset(names_in(source + options.replace(" ", "\n"))) - {"w", "g", forms.RATE, OUTPUT}
 
 
 @functools.cache

@@ -7,20 +7,9 @@ import textwrap
 from collections.abc import Sequence
 from string import Template
 
+from programs.export import form as forms
 from programs.export.arrays import TOTAL, Rule, rule_of
 from programs.export.foreach import foreach_body
-from programs.export.form import (
-    MASK,
-    Form,
-    Origin,
-    about,
-    form_of,
-    formula,
-    has_other_decay,
-    listed,
-    provenance,
-    tuple_of,
-)
 from programs.export.names import check_name, names_in
 from programs.program import Program
 
@@ -211,7 +200,11 @@ _LOAD = """
 """
 
 
-def to_torch(program: Program, name: str = "Rule", origin: Origin = Origin()) -> str:  # noqa: B008
+def to_torch(
+    program: Program,
+    name: str = "Rule",
+    origin: forms.Origin = forms.Origin(),  # noqa: B008
+) -> str:
     """Source of a module that defines the program as a torch optimizer, a class called `name`.
 
     Where the program reads the schedule value only to multiply it by a constant, its `lr` is the
@@ -223,11 +216,13 @@ def to_torch(program: Program, name: str = "Rule", origin: Origin = Origin()) ->
     """
     needed = _needed()
     check_name(name, needed)
-    form = form_of(program, needed={*needed, name}, merge_rate=True, masked=has_other_decay)
+    form = forms.form_of(
+        program, needed={*needed, name}, merge_rate=True, masked=forms.has_other_decay
+    )
     return _source(form, rule_of(form, "torch"), name=name, origin=origin)
 
 
-def _source(form: Form, rule: Rule, *, name: str, origin: Origin) -> str:
+def _source(form: forms.Form, rule: Rule, *, name: str, origin: forms.Origin) -> str:
     rate = 1.0 if form.rate is None else form.rate
     signature = [f"lr: float | torch.Tensor = {rate!r}"]
     lists = foreach_body(form, rule)
@@ -238,13 +233,13 @@ def _source(form: Form, rule: Rule, *, name: str, origin: Origin) -> str:
     signature += ["foreach: bool = False"] if lists else []
     tensors = ", ".join(("w", "g", *form.states))
     return _MODULE.substitute(
-        formula=formula(form),
-        provenance=provenance(form, origin),
+        formula=forms.formula(form),
+        provenance=forms.provenance(form, origin),
         name=name,
         example=f"lr={rate!r}",
         generator=", Generator" if rule.shared else "",
-        states=tuple_of(form.states),
-        scalars=tuple_of(rule.scalars),
+        states=forms.tuple_of(form.states),
+        scalars=forms.tuple_of(rule.scalars),
         rule_signature="\n    ".join(
             f"{v}: torch.Tensor," for v in (*tensors.split(", "), *rule.scalars)
         ),
@@ -254,7 +249,7 @@ def _source(form: Form, rule: Rule, *, name: str, origin: Origin) -> str:
         body="\n".join(f"    {line}" for line in rule.body),
         outputs=_outputs(form),
         together=_TOGETHER if rule.shared else "",
-        arguments=listed(_arguments(form, lists)),
+        arguments=forms.listed(_arguments(form, lists)),
         signature="\n        ".join(f"{parameter}," for parameter in signature),
         defaults="\n            ".join(f'"{option}": {option},' for option in options),
         step=_SIDE_BY_SIDE if rule.shared else _APART_OR_IN_LISTS if lists else _APART,
@@ -264,11 +259,11 @@ def _source(form: Form, rule: Rule, *, name: str, origin: Origin) -> str:
     )
 
 
-def _outputs(form: Form) -> str:
+def _outputs(form: forms.Form) -> str:
     return ", ".join(("update", *form.states)) + ("" if form.states else ",")
 
 
-def _foreach(form: Form, rule: Rule, lists: Sequence[str]) -> str:
+def _foreach(form: forms.Form, rule: Rule, lists: Sequence[str]) -> str:
     if not lists:
         return ""
     return _FOREACH_RULE.substitute(
@@ -278,8 +273,8 @@ def _foreach(form: Form, rule: Rule, lists: Sequence[str]) -> str:
     )
 
 
-def _arguments(form: Form, lists: Sequence[str]) -> dict[str, str]:
-    found = {"params": "parameters, or groups of them.", **about(form)}
+def _arguments(form: forms.Form, lists: Sequence[str]) -> dict[str, str]:
+    found = {"params": "parameters, or groups of them.", **forms.about(form)}
     if lists:
         found["foreach"] = "whether parameters are updated together: faster on GPUs, more memory."
     return found
@@ -300,5 +295,5 @@ def _needed() -> frozenset[str]:
     source = _MODULE.substitute(blank, signature="", defaults="")
     pieces = (_TOGETHER, _APART, _APART_OR_IN_LISTS, _SIDE_BY_SIDE, _IN_LISTS, _LOAD)
     names = names_in(source).union(*(names_in(textwrap.dedent(piece)) for piece in pieces))
-    others = {"xp", "jnp", "jax", TOTAL, MASK, "Generator", "super", "rule_foreach", "foreach"}
-    return frozenset(names | others)
+    others = {"xp", "jnp", "jax", TOTAL, forms.MASK, "Generator", "super"}
+    return frozenset(names | others | {"rule_foreach", "foreach"})

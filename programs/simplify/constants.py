@@ -18,14 +18,18 @@ from programs.functions import FUNCTIONS
 from programs.program import Argument, Program, Statement
 from programs.terms import RATIONAL
 
-_TOLERANCE = 1e-3  # relative; what the check of a step lets pass in float32
+TOLERANCE = 1e-3  # relative; what the check of a step lets pass in float32
 
 # A constant as a real number (None where it is not known) and as float32.
 _Constant = tuple[Fraction | None, np.float32]
 
 
-def as_float32_computes(program: Program) -> Program:
-    """The same program, bit for bit, with numbers in place of such constants."""
+def as_float32_computes(program: Program, tolerance: float = TOLERANCE) -> Program:
+    """The same program, bit for bit, with numbers in place of such constants.
+
+    tolerance: how much the two may differ, relative; with 0 no digit of the others is lost if they
+      are folded with real numbers.
+    """
     statements: list[Statement] = []
     constants: dict[str, _Constant] = {}
     numbers: dict[str, float] = {}  # what a variable is replaced by
@@ -41,7 +45,7 @@ def as_float32_computes(program: Program) -> Program:
         if constants_now is None:
             continue
         exact, single = constants_now
-        if exact is not None and abs(exact - Fraction(float(single))) <= _TOLERANCE * abs(exact):
+        if exact is not None and abs(exact - Fraction(float(single))) <= tolerance * abs(exact):
             constants[statement.target] = constants_now
         elif single == 0 or abs(single) >= np.finfo(np.float32).tiny:
             numbers[statement.target] = float(str(single))

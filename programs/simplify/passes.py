@@ -14,7 +14,7 @@ from programs.parse import library, load
 from programs.program import Program
 from programs.simplify.certificate import Rewriting, Simplification, Step
 from programs.simplify.check import Check, check
-from programs.simplify.constants import as_float32_computes
+from programs.simplify.constants import TOLERANCE, as_float32_computes
 from programs.simplify.egraph import Rewrites, Stop, saturate
 from programs.simplify.extract import Cost, cost_of, extract
 from programs.simplify.naming import to_program
@@ -39,6 +39,7 @@ _RISKY = {rule.name for rule in RULES if rule.claim is Claim.UP_TO_GUARDS or rul
 class _Session:
     """One simplification under way: the program, and the same as terms with exact constants.
 
+    same_bits: the last program up to which every step kept all bits.
     stops: what ended the search for a shorter program, apart from having nothing left to try.
     kept: states of the original program whose values are still there -> their names now.
     disabled: rules behind a step whose check failed.
@@ -47,7 +48,8 @@ class _Session:
     program: Program
     terms: Terms
     work: Work
-    known: frozenset[Fraction]
+    same_bits: Program
+    known: frozenset[Fraction] = frozenset()
     steps: list[Step] = field(default_factory=list)
     stops: set[str] = field(default_factory=set)
     kept: dict[str, str] = field(default_factory=dict)
@@ -88,6 +90,8 @@ class _Session:
         if result.passed:
             now = dict(states)
             self.kept = {old: now[name] for old, name in self.kept.items() if name in now}
+            if same_arithmetic and self.same_bits == self.program:
+                self.same_bits = program
             self.program = program
             self.terms = from_program(program) if isinstance(after, Program) else after
         return result.passed
@@ -138,18 +142,17 @@ def simplify(program: Program, work: int = WORK) -> Simplification:
       InvalidProgram: the program is not valid.
     """
     analyse(program)
-    session = _Session(program, from_program(program), Work(work), frozenset())
+    session = _Session(program, from_program(program), Work(work), program)
     session.kept = {state: state for state in program.states}
     _remove_dead(session)
     _settle_constants(session)
-    same_bits = session.program
-    nodes = session.terms.nodes
-    session.known = frozenset(node[1] for node in nodes if node[0] == "constant")
     if _share(session):
+        nodes = session.terms.nodes
+        session.known = frozenset(node[1] for node in nodes if node[0] == "constant")
         _rewrite(session)
         while not session.out_of_work() and (_drop_state(session) or _reform_state(session)):
             _rewrite(session)
-    overall = _checked(session, same_bits)
+    overall = _checked(session)
     kept = _name(session)
     return Simplification(
         program,
@@ -173,9 +176,9 @@ def _remove_dead(session: _Session) -> None:
         session.propose("liveness across steps", reason, after=shorter, same_arithmetic=True)
 
 
-def _settle_constants(session: _Session) -> None:
+def _settle_constants(session: _Session, tolerance: float = TOLERANCE) -> None:
     """Numbers in place of constants that float32 computes otherwise than real numbers do."""
-    settled = as_float32_computes(session.program)
+    settled = as_float32_computes(session.program, tolerance)
     if settled != session.program:
         reason = ["constants that float32 computes otherwise than real numbers do"]
         session.propose("constants", reason, after=settled, same_arithmetic=True)
@@ -183,11 +186,24 @@ def _settle_constants(session: _Session) -> None:
 
 def _share(session: _Session) -> bool:
     """Common values and constants: what reading a program into terms does. False if the program
-    does not stand that."""
+    does not stand that.
+
+    Where a constant's last bit decides what becomes of a state, folding with real numbers is too
+    much: every constant is then one that float32 computes, and sharing keeps all bits.
+    """
+    if _shared(session):
+        return True
+    _settle_constants(session, 0.0)
+    return _shared(session, same_arithmetic=True)
+
+
+def _shared(session: _Session, *, same_arithmetic: bool = False) -> bool:
     shared = to_program(session.terms)
     if len(shared) < len(session.program):
         reason = ["values that are computed twice", "functions of constants"]
-        return session.propose("sharing and folding", reason, after=session.terms)
+        return session.propose(
+            "sharing and folding", reason, after=session.terms, same_arithmetic=same_arithmetic
+        )
     return len(shared) == len(session.program)
 
 
@@ -334,8 +350,9 @@ def _take(session: _Session, proposal: Proposal, name: str) -> bool:
     return better()
 
 
-def _checked(session: _Session, first: Program) -> Check:
-    """The check of all steps from `first` on; the last ones are undone until it passes."""
+def _checked(session: _Session) -> Check:
+    """The check of all steps that may change bits; the last ones are undone until it passes."""
+    first = session.same_bits
     while session.program != first:
         applied = [step for step in session.steps if step.applied]
         exact = all(step.claim is Claim.EXACT for step in applied)

@@ -13,14 +13,18 @@ from typing import Any
 
 import yaml
 
-from search.config.messages import described, field_at, nearest
+from search.config.messages import Schema, described, field_at, nearest, schema_of
+from search.config.model import SettingsModel
 from search.config.settings import Config
 from search.config.strict_yaml import KeyPath, NotAllowed, Position, Problem, StrictLoader
-from search.config.validation import overlaps, validated
+from search.config.validation import AnyConfig, overlaps, validated
 
 MAX_BYTES = 64 * 1024
 
-Check = Callable[[Config], Iterable[tuple[KeyPath, str]]]
+Found = Iterable[tuple[KeyPath, str]]
+"""What is wrong with a config whose types are right, by key path."""
+
+Check = Callable[[Config], Found]
 
 
 class ConfigError(ValueError):
@@ -36,8 +40,20 @@ class ConfigError(ValueError):
 
 
 def load(path: str | Path, overrides: Sequence[str] = (), check: Check | None = None) -> Config:
+    """Reads a search's config; see `load_as`."""
+    return load_as(Config, path, overrides=overrides, check=check)
+
+
+def load_as(
+    model: type[AnyConfig],
+    path: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    check: Callable[[AnyConfig], Found] | None = None,
+) -> AnyConfig:
     """Reads a config file; raises ConfigError with all mistakes.
 
+    model: of the whole config.
     overrides: texts `a.b=value` that replace keys of the file.
     check: further checks of a valid config, as pairs of key path and message.
     """
@@ -50,7 +66,7 @@ def load(path: str | Path, overrides: Sequence[str] = (), check: Check | None = 
         raise ConfigError(
             [f"{name}: cannot be read: {error.strerror}{nearest(name, near)}"]
         ) from None
-    return loads(raw, name, overrides=overrides, check=check)
+    return loads_as(model, raw, name, overrides=overrides, check=check)
 
 
 def loads(
@@ -61,10 +77,22 @@ def loads(
     check: Check | None = None,
 ) -> Config:
     """As `load`, from the file's bytes."""
-    draft = Draft(raw, name)
+    return loads_as(Config, raw, name, overrides=overrides, check=check)
+
+
+def loads_as(
+    model: type[AnyConfig],
+    raw: bytes,
+    name: str,
+    *,
+    overrides: Sequence[str] = (),
+    check: Callable[[AnyConfig], Found] | None = None,
+) -> AnyConfig:
+    """As `load_as`, from the file's bytes."""
+    draft = Draft(raw, name, schema_of(model))
     for override in overrides:
         draft.override(override)
-    config, mistakes, left_out = validated(draft.data)
+    config, mistakes, left_out = validated(draft.data, model)
     problems = draft.problems + [
         Problem(draft.position(m.path, key=m.is_unknown_key), m.message, m.path) for m in mistakes
     ]
@@ -78,7 +106,7 @@ def loads(
     return config
 
 
-def dumps(config: Config, header: str = "") -> str:
+def dumps(config: SettingsModel, header: str = "") -> str:
     """The resolved config as YAML text that `loads` reads back to an equal config."""
     body = yaml.safe_dump(
         config.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=120
@@ -97,7 +125,7 @@ def _lines(problems: Iterable[Problem]) -> list[str]:
 class Draft:
     """A config as plain data that nobody has validated, with the position of each part."""
 
-    def __init__(self, raw: bytes, name: str):
+    def __init__(self, raw: bytes, name: str, root: Schema):
         """Raises ConfigError for what is not strict YAML, or not keys and values."""
         if len(raw) > MAX_BYTES:
             raise ConfigError([f"{name}: longer than {MAX_BYTES // 1024} KB"])
@@ -109,7 +137,7 @@ class Draft:
         data, loader = _read(text, name, empty={})
         if not isinstance(data, dict):
             raise ConfigError([f"{name}:1:1: expected keys and values, got {described(data)}"])
-        self.name, self.data, self.problems = name, data, loader.problems
+        self.name, self.data, self.problems, self._root = name, data, loader.problems, root
         self.keys, self.values = loader.keys, loader.values
         self._overrides = 0
 
@@ -153,7 +181,7 @@ class Draft:
         for key in keys:
             if path:
                 if isinstance(inner, dict) and not isinstance(inner.get(path[-1]), (dict, list)):
-                    inner[path[-1]] = _default(path)
+                    inner[path[-1]] = _default(path, self._root)
                     self.keys[path] = self.values[path] = position
                 inner = inner[path[-1]]
             if not isinstance(inner, (dict, list)):
@@ -194,8 +222,8 @@ def _item(items: list[Any], name: str) -> int | None:
     return int(name) if name.isdecimal() and int(name) < len(items) else None
 
 
-def _default(path: KeyPath) -> Any:
+def _default(path: KeyPath, root: Schema) -> Any:
     """What an override of a part begins with: the default list of parts, or nothing yet."""
-    default = field_at(path).get("default")
+    default = field_at(path, root).get("default")
     of_parts = isinstance(default, list) and all(isinstance(item, dict) for item in default)
     return copy.deepcopy(default) if of_parts else {}

@@ -1,18 +1,31 @@
-"""What a setting takes and what it got, in words: made from the config's JSON schema."""
+"""What a setting takes and what it got, in words: made from the config's JSON schema.
+
+root: of the whole config; by default of a search's.
+"""
 
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from search.config.model import SettingsModel
 from search.config.settings import Config
 from search.config.strict_yaml import KeyPath
 
 Schema = dict[str, Any]
 
 _CONFIG: Schema = Config.model_json_schema()
+
+
+@functools.cache
+def schema_of(model: type[SettingsModel]) -> Schema:
+    """The schema of a whole config."""
+    return _CONFIG if model is Config else model.model_json_schema()
+
+
 _TYPES = {
     "integer": "a whole number",
     "number": "a number",
@@ -23,11 +36,11 @@ _TYPES = {
 _BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 
-def field_at(path: KeyPath) -> Schema:
+def field_at(path: KeyPath, root: Schema = _CONFIG) -> Schema:
     """The schema of the setting at a key path; of an unknown key, that of what has it."""
-    here = _CONFIG
+    here = root
     for part in path:
-        parent = _not_null(here)
+        parent = _not_null(here, root)
         if "properties" in parent:
             here = parent["properties"].get(part, parent)
         elif parent.get("type") == "array":
@@ -37,31 +50,32 @@ def field_at(path: KeyPath) -> Schema:
     return here
 
 
-def _resolved(schema: Schema) -> Schema:
-    return _CONFIG["$defs"][schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
+def _resolved(schema: Schema, root: Schema) -> Schema:
+    return root["$defs"][schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
 
 
-def _not_null(schema: Schema) -> Schema:
+def _not_null(schema: Schema, root: Schema) -> Schema:
     """The schema without the null that it may be."""
     options = [option for option in schema.get("anyOf", []) if option.get("type") != "null"]
-    return _resolved(options[0] if len(options) == 1 else schema)
+    return _resolved(options[0] if len(options) == 1 else schema, root)
 
 
-def expected(schema: Schema) -> str:
+def expected(schema: Schema, root: Schema = _CONFIG) -> str:
     """What a setting takes, in words: "a whole number >= 0"."""
-    schema = _resolved(schema)
+    schema = _resolved(schema, root)
     if "anyOf" in schema:
-        return " or ".join(map(expected, schema["anyOf"]))
+        return " or ".join(expected(option, root) for option in schema["anyOf"])
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
     if "properties" in schema:
         return "keys and values: " + ", ".join(schema["properties"])
     if schema["type"] == "object":
-        return "keys and values, each " + expected(schema["additionalProperties"])
+        return "keys and values, each " + expected(schema["additionalProperties"], root)
     if schema["type"] == "array":
         sized = f" of {len(schema['prefixItems'])}" if "prefixItems" in schema else ""
         sized += " that is not empty" if "items" in schema and schema.get("minItems") else ""
-        return f"a list{sized}, each {expected(schema.get('items') or schema['prefixItems'][0])}"
+        item = schema.get("items") or schema["prefixItems"][0]
+        return f"a list{sized}, each {expected(item, root)}"
     bounds = [f"{sign} {_number(schema[key])}" for key, sign in _BOUNDS.items() if key in schema]
     bounds += [f"that matches {schema['pattern']}"] if "pattern" in schema else []
     return " ".join([_TYPES[schema["type"]], " and ".join(bounds)]).strip()
@@ -88,14 +102,14 @@ def described(value: Any) -> str:
     return "keys and values"
 
 
-def nearest_key(path: KeyPath) -> str:
+def nearest_key(path: KeyPath, root: Schema = _CONFIG) -> str:
     """What to say after an unknown key."""
-    keys = _not_null(field_at(path[:-1])).get("properties")
+    keys = _not_null(field_at(path[:-1], root), root).get("properties")
     if keys is None:
         return ""
     if near := nearest(str(path[-1]), keys, 0.7):
         return near
-    everywhere = {dotted.rsplit(".", 1)[-1]: dotted for dotted in key_paths()}
+    everywhere = {dotted.rsplit(".", 1)[-1]: dotted for dotted in key_paths(root)}
     far = difflib.get_close_matches(str(path[-1]), everywhere, n=1, cutoff=0.85)
     if far:
         return f"; did you mean {everywhere[far[0]]!r}?"
@@ -108,9 +122,13 @@ def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def key_paths(schema: Schema = _CONFIG, front: str = "") -> Iterator[str]:
+def key_paths(root: Schema = _CONFIG) -> Iterator[str]:
     """Every valid key, dotted: `seed`, `evolution.mode`, ..."""
+    return _key_paths(root, "", root)
+
+
+def _key_paths(schema: Schema, front: str, root: Schema) -> Iterator[str]:
     for name, inner in schema["properties"].items():
         yield front + name
-        if "properties" in (inside := _not_null(inner)):
-            yield from key_paths(inside, f"{front}{name}.")
+        if "properties" in (inside := _not_null(inner, root)):
+            yield from _key_paths(inside, f"{front}{name}.", root)

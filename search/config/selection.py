@@ -53,6 +53,14 @@ START_TUNING, fill_start_tuning = tuning_defaults(**_WIDE)
 RETUNING, fill_retuning = tuning_defaults(draws=48, rounds=3, keep=4, seeds=3, spread=0.5)
 
 
+Looks = Annotated[int, Field(ge=1, le=8)]
+
+
+def in_looks(looks: int) -> str:
+    """A part of a sentence; nothing for one."""
+    return f" in {looks} looks" if looks > 1 else ""
+
+
 def fewest_seeds(level: float, candidates: int = 1) -> int:
     """Seeds below which not even the best of `candidates` could pass Holm at `level`."""
     return max(2, math.ceil(math.log2(candidates / level) - 1e-9))
@@ -68,13 +76,21 @@ class StageSettings(SettingsModel):
     """Other tasks than the search's."""
     seeds: int = Field(default=6, ge=2)
     """Fresh seeds of each program, for each task, on the meta-validation split."""
+    looks: Looks = 1
+    """How often it is judged: programs that have not passed and may still do so get as many seeds
+    again, up to so many times. The level holds for all looks together."""
     keep: int = Field(default=5, ge=1)
     """At most so many are promoted, the best first."""
     beat: bool = True
-    """Only programs that beat every baseline by the interval are promoted."""
+    """Only programs that beat every baseline by the interval, and are clearly worse on no task, are
+    promoted."""
     level: Level = 0.05
     """Chance that a program that is no better than the baselines is promoted."""
     tuning: TuningSettings = TuningSettings()
+    shorten: bool = False
+    """Whether the candidates are made shorter before they are tuned for it, as the final program is
+    (`tuning` and `ablation` of the config): what gains in short trainings alone, such as a flatter
+    schedule, would count against them in longer ones."""
 
     @model_validator(mode="after")
     def _possible(self) -> StageSettings:
@@ -84,14 +100,19 @@ class StageSettings(SettingsModel):
                 "expected another name",
                 "name",
             )
-        least = fewest_seeds(self.level)
-        if self.beat and self.seeds < least:
+        least = fewest_seeds(self.level / self.looks)
+        if self.beat and self.most_seeds < least:
             raise constraint_error(
-                f"with {self.seeds} seeds nothing can be shown at level {self.level:g}; "
-                f"expected at least {least}",
-                *("seeds", "level", "beat"),
+                f"with {self.most_seeds} seeds nothing can be shown at level {self.level:g}"
+                f"{in_looks(self.looks)}; expected at least {least}",
+                *("seeds", "level", "beat", "looks"),
             )
         return self
+
+    @property
+    def most_seeds(self) -> int:
+        """Of all looks."""
+        return self.seeds * self.looks
 
 
 class FinalsSettings(SettingsModel):
@@ -100,6 +121,13 @@ class FinalsSettings(SettingsModel):
     seeds: int = Field(default=10, ge=2)
     level: Level = 0.05
     """Chance that any finalist is confirmed if none of them is better than the baselines (Holm)."""
+    looks: Looks = 1
+    """As of a stage."""
+
+    @property
+    def most_seeds(self) -> int:
+        """Of all looks."""
+        return self.seeds * self.looks
 
 
 class FunnelSettings(SettingsModel):
@@ -141,12 +169,13 @@ class FunnelSettings(SettingsModel):
             raise constraint_error(
                 f"expected different names of stages, got {', '.join(names)}", "stages"
             )
-        least = fewest_seeds(self.finals.level, min(s.keep for s in self.stages))
-        if self.finals.seeds < least:
+        finals = self.finals
+        least = fewest_seeds(finals.level / finals.looks, min(s.keep for s in self.stages))
+        if finals.most_seeds < least:
             raise constraint_error(
-                f"finals: with {self.finals.seeds} seeds nothing can be shown at level "
-                f"{self.finals.level:g}; expected at least {least}",
-                *("finals.seeds", "finals.level", "stages"),
+                f"finals: with {finals.most_seeds} seeds nothing can be shown at level "
+                f"{finals.level:g}{in_looks(finals.looks)}; expected at least {least}",
+                *("finals.seeds", "finals.level", "finals.looks", "stages"),
             )
         return self
 

@@ -275,8 +275,14 @@ class WorkerSettings(SettingsModel):
     retries: int = Field(default=2, ge=0)
     """How often a program that fails alone is tried again before it counts as failed; one that is
     over the limit has been over a shorter one before, and is not tried again."""
+    start_s: float = Field(default=55.0, ge=1)
+    """Seconds after which a search ends if no worker is ready, longer on a machine with more
+    running processes than cores, in proportion."""
     memory_gb: float | None = Field(default=4.0, gt=0)
     """Limit of one worker's data memory; none: no limit."""
+    recycle_gb: float | None = Field(default=None, gt=0)
+    """A worker whose process holds more memory than this between two batches is replaced by a new
+    one; none: never."""
     batch: BatchSize = "auto"
     """Programs that a worker trains side by side, in one compiled call; 1: one after the other.
     `auto`: 1 without `gpus` or other accelerator, else as many as fill half of its memory. Sums of

@@ -7,14 +7,23 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from search.config.messages import described, expected, field_at, nearest_key
-from search.config.settings import Config
+from search.config.messages import (
+    Schema,
+    described,
+    expected,
+    field_at,
+    nearest_key,
+    schema_of,
+)
+from search.config.model import SettingsModel
 from search.config.strict_yaml import KeyPath
+
+AnyConfig = TypeVar("AnyConfig", bound=SettingsModel)
 
 
 @dataclass(frozen=True)
@@ -27,19 +36,24 @@ class Mistake:
     is_unknown_key: bool = False
 
 
-def validated(data: dict[str, Any]) -> tuple[Config | None, list[Mistake], set[KeyPath]]:
+def validated(
+    data: dict[str, Any], model: type[AnyConfig]
+) -> tuple[AnyConfig | None, list[Mistake], set[KeyPath]]:
     """The config of all that is right, what is wrong, and the keys that were left out for it.
 
     Constraints between keys are checked once each of these keys is right, so what is wrong is left
     out and the rest is checked again; a constraint on a key that was left out is not reported.
+
+    model: of the whole config.
     """
     rest, left_out = copy.deepcopy(data), set[KeyPath]()
     mistakes: list[Mistake] = []
     while True:
         try:
-            return Config.model_validate_json(json.dumps(rest)), mistakes, left_out
+            return model.model_validate_json(json.dumps(rest)), mistakes, left_out
         except ValidationError as error:
-            current = [_mistake(detail, rest) for detail in error.errors(include_url=False)]
+            root = schema_of(model)
+            current = [_mistake(detail, rest, root) for detail in error.errors(include_url=False)]
         before = set(left_out)
         for mistake in current:
             if mistake.message:
@@ -55,7 +69,7 @@ def overlaps(path: KeyPath, keys: Iterable[KeyPath]) -> bool:
     return any(all(a == b for a, b in zip(path, key)) for key in keys)
 
 
-def _mistake(detail: ErrorDetails, data: dict[str, Any]) -> Mistake:
+def _mistake(detail: ErrorDetails, data: dict[str, Any], root: Schema) -> Mistake:
     path = _path_in(data, detail["loc"])
     kind, got, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "constraint":
@@ -63,15 +77,15 @@ def _mistake(detail: ErrorDetails, data: dict[str, Any]) -> Mistake:
         given = [key for key in keys if _has(data, key)]
         return Mistake((given or [path])[0], context["message"], keys)
     if kind == "extra_forbidden":
-        return Mistake(path, f"unknown key{nearest_key(path)}", (path,), is_unknown_key=True)
+        return Mistake(path, f"unknown key{nearest_key(path, root)}", (path,), is_unknown_key=True)
     if kind == "missing" and isinstance(detail["loc"][-1], str):
-        message = f"missing; expected {expected(field_at(path))}"
+        message = f"missing; expected {expected(field_at(path, root), root)}"
     elif kind == "too_short" and len(got) >= context["min_length"]:  # its items are wrong, too
         message = ""
     elif isinstance(got, float) and not math.isfinite(got):
         message = f"expected a finite number, got {described(got)}"
     else:
-        message = f"expected {expected(field_at(path))}, got {described(got)}"
+        message = f"expected {expected(field_at(path, root), root)}, got {described(got)}"
     return Mistake(path, message, (path,))
 
 

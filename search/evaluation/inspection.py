@@ -59,8 +59,8 @@ def inspect_tasks(
     """
     with tempfile.TemporaryDirectory(prefix="search-") as folder:
         file = Path(folder) / "data.npz" if keep else None
-        question = json.dumps([list(names), dict(settings), tasks_file, str(file) if file else ""])
-        fingerprints, mistakes, keys = json.loads(_answer(question))
+        asked = [os.getpid(), list(names), dict(settings), tasks_file, str(file) if file else ""]
+        fingerprints, mistakes, keys = json.loads(_answer(json.dumps(asked)))
         return Inspection(fingerprints, mistakes, _read(file, keys) if file else {})
 
 
@@ -107,8 +107,8 @@ def _read(file: Path, keys: Sequence[str]) -> DataSets:
 def inspect_here(
     names: Sequence[str],
     settings: SettingsByTask,
-    *,
     tasks_file: str | None = None,
+    *,
     tasks: Sequence[TaskFunction] = (),
     keep: bool = False,
 ) -> Inspection:
@@ -149,8 +149,11 @@ def main() -> None:
     """Answers the question on standard input."""
     with contextlib.suppress(OSError, AttributeError):  # not Linux
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    asked = sys.stdin.read() or '[0, [], {}, null, ""]'
+    asker, names, settings, tasks_file, file = json.loads(asked)
+    if os.getppid() != asker:  # it was killed before the line above, and there is no signal
+        return
     single_threaded()
-    names, settings, tasks_file, file = json.loads(sys.stdin.read())
     with contextlib.redirect_stdout(sys.stderr):  # a tasks file may print
         seen = inspect_here(names, settings, tasks_file=tasks_file, keep=bool(file))
     if file:

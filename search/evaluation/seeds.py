@@ -64,6 +64,9 @@ START_TUNING = SeedRange(
 META_VALIDATION = SeedRange(
     "meta-validation", 7_000, 1_000, "the best program's fitness where the search cannot see it"
 )
+STUDIES = SeedRange(
+    "studies", 9_000, 1_000, "what is compared over several searches, on seeds that none has used"
+)
 STAGE_TUNING = SeedRange(
     "tuning in a stage", 10_000, 5_000, "constants in each stage", blocks=89, apart=10_000
 )
@@ -81,8 +84,28 @@ FINALS = SeedRange(
 VALIDATION = SeedRange(
     "validation", 950_000, 50_000, "the delivered program, on seeds that no stage has used"
 )
+COMPARISON_TUNING = SeedRange(
+    "tuning in a comparison",
+    1_000_000,
+    500,
+    "constants of each optimizer, in each tuning run",
+    blocks=1_000,
+    apart=1_000,
+)
+COMPARISON = SeedRange(
+    "comparison",
+    1_000_500,
+    500,
+    "tuned optimizers, on seeds that tuned nothing, in each tuning run",
+    blocks=1_000,
+    apart=1_000,
+)
+HEAT_MAP = SeedRange(
+    "heat map", 2_000_000, 500, "fitness over two constants around those that a run has chosen"
+)
 
 RANGES = (
     SEARCH, RESCORING, ABLATION, CONFIRMATION, ABLATION_TUNING, SHRINKING, HEAD_START, START_TUNING,
-    META_VALIDATION, STAGE_TUNING, STAGE, FINALS, VALIDATION,
+    META_VALIDATION, STUDIES, STAGE_TUNING, STAGE, FINALS, VALIDATION, COMPARISON_TUNING,
+    COMPARISON, HEAT_MAP,
 )  # fmt: skip

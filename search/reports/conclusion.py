@@ -15,6 +15,7 @@ from search.reports.validation import validation_markdown, validation_table
 from search.shortening.final import Conclusion, Delivered, Route, Winner
 
 FINAL, FINAL_OPTAX, CERTIFICATE = "final.py", "final_optax.py", "certificate.md"
+CARD = "card.md"
 
 
 class Files(NamedTuple):
@@ -23,11 +24,12 @@ class Files(NamedTuple):
     program: Path
     optax: Path
     certificate: Path
+    card: Path
 
 
 def files_of(done: Conclusion, one: Delivered, run_dir: Path) -> Files:
     """The first final program has the plain names, the others those with their states."""
-    paths = [run_dir / name for name in (FINAL, FINAL_OPTAX, CERTIFICATE)]
+    paths = [run_dir / name for name in (FINAL, FINAL_OPTAX, CERTIFICATE, CARD)]
     if one is not done.delivered[0]:
         size = states(one.winner.states).replace(" ", "_")
         paths = [path.with_stem(f"{path.stem}_{size}") for path in paths]
@@ -64,12 +66,12 @@ def _delivered_lines(done: Conclusion, one: Delivered, run_dir: Path) -> Iterato
     yield validation_table(validation)
     yield ""
     paths = files_of(done, one, run_dir)
-    yield f"Its steps: {paths.certificate}; as optax: {paths.optax}"
+    yield f"Its steps: {paths.certificate}; as optax: {paths.optax}; where it helps: {paths.card}"
 
 
 def heading(winner: Winner) -> str:
     """What a final program is made of, and whether that was confirmed."""
-    if winner.margin < 0:
+    if winner.confirmed and winner.margin < 0:
         return (
             f"Final program, made from {winner.name}, which the funnel confirmed as not "
             f"worse by {-winner.margin:g} than baselines that need more states."

@@ -33,7 +33,7 @@ def markdown(stages: Sequence[StageResult]) -> list[str]:
             if entry.against is None:
                 rows.append((*row, "baseline", "", ""))
             else:
-                difference = f"{interval(entry.against)} ({entry.baseline})"
+                difference = f"{interval(entry.against)} ({entry.rival})"
                 rows.append((*row, difference, f"{entry.p:.2g}", promotion(stage, entry)))
     return markdown_table(rows)
 
@@ -44,6 +44,8 @@ def promotion(stage: StageResult, entry: StageEntry) -> str:
         return "yes" if stage.beat else "yes: among the best, not tested"
     if not math.isfinite(entry.mean):
         return "no: no fitness on some seed"
+    if stage.beat and entry.worse_on:
+        return f"no: clearly worse on {entry.worse_on}"
     if stage.beat and entry.p > stage.level:
         return f"no: p is above {stage.level:g}"
     if any(map(_is_as_good, stage.entries)):  # each number of states has its places
@@ -62,7 +64,7 @@ def _stage_row(stage: StageResult) -> tuple[str, ...]:
         f"{len(stage.promoted)}{'' if stage.beat else ' (best, not tested)'}",
         best.name,
         mean_fitness(best.fitness),
-        f"{interval(best.against)} {best.baseline}",
+        f"{interval(best.against)} {best.rival}",
         f"{best.p:.2g}",
     )
 

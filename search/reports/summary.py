@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 
 from search.config.settings import Config, EvaluationSettings
 from search.evaluation.fitness import NOT_TRAINED, Outcome, score_of
@@ -14,7 +15,8 @@ from search.evolution.counters import Statistics
 from search.reports.front import front_lines
 from search.reports.meta_validation import curve_lines
 from search.reports.progress import duration
-from search.selection.finalists import Finalist
+from search.selection.comparison import t_interval
+from search.selection.finalists import LEVEL, Finalist
 from search.selection.overfitting import curves
 from search.storage.leaders import hall_of_fame
 from search.storage.queries import completed_fitness, evaluations, outcomes_of
@@ -33,6 +35,7 @@ def summary(
     )
     yield ""
     yield from leading(finalists)
+    yield from start_lines(finalists, config, str(store.run_dir))
     yield f"All others: python -m search.inspect {store.run_dir} leaders"
     yield ""
     yield "Hall of fame (the fittest of each number of live statements that no shorter one equals):"
@@ -138,6 +141,30 @@ def leading(finalists: Sequence[Finalist]) -> Iterator[str]:
         yield f"{line}{leader.fitness:.6g}"
         if rank <= TEXTS:
             yield from (f"      {line}" for line in leader.text.rstrip().splitlines())
+
+
+def start_lines(finalists: Sequence[Finalist], config: Config, run_dir: str) -> Iterator[str]:
+    """What the gains are measured from, and where baselines tuned alike stand."""
+    if not finalists or not finalists[0].fresh:
+        return
+    best = finalists[0]
+    start = [fresh - gain for fresh, gain in zip(best.fresh, best.gain, strict=True)]
+    low, high = t_interval(start, LEVEL)
+    fitness = f"{fmean(start):.6g} [{low:.6g}, {high:.6g}]"
+    tuning = config.evolution.tune_start
+    if tuning is not None:
+        yield (
+            f"The warm start, tuned first on the same tasks with {tuning.draws} draws of its "
+            f"constants (evolution.tune_start): {fitness}"
+        )
+        return
+    yield f"The warm start, with its constants as written, not tuned on these tasks: {fitness}"
+    where = (
+        "the funnel compares with baselines that are tuned alike"
+        if config.funnel is not None
+        else f"for baselines that are tuned alike: python -m search.funnel {run_dir}"
+    )
+    yield f"So the gain may be that of other constants, such as a larger step; {where}"
 
 
 def _measured(finalist: Finalist) -> str:

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from statistics import stdev
 
 import numpy as np
-from scipy import stats
 
 from search.config.selection import AblationSettings
 
@@ -105,6 +104,8 @@ def t_interval(values: Sequence[float] | np.ndarray, level: float) -> tuple[floa
         return -math.inf, math.inf
     if _all_equal(values):
         return float(values.mean()), float(values.mean())
+    from scipy import stats  # imported here because it takes a second, at each command's start
+
     low, high = stats.ttest_1samp(values, 0.0).confidence_interval(1 - 2 * level)
     return float(low), float(high)
 
@@ -113,6 +114,8 @@ def t_p_value(differences: np.ndarray) -> float:
     """One-sided p-value of "mean <= 0"; equal differences leave no doubt."""
     if _all_equal(differences):
         return 0.0 if differences.mean() > 0 else 1.0
+    from scipy import stats  # see t_interval
+
     return float(stats.ttest_1samp(differences, 0.0, alternative="greater").pvalue)
 
 

@@ -20,7 +20,7 @@ from search.selection.families import Candidate, families
 from search.selection.ledger import Ledger, Progress
 from search.selection.objective import Objective
 from search.selection.results import FunnelResult, NamedProgram, StageResult, states_of
-from search.selection.stages import run_stages
+from search.selection.stages import Shorten, run_stages
 from search.stopping import at_once
 from search.storage.leaders import Leader, leaders, numbers_of_states
 from search.storage.schema import STAGE_ENTRIES, STAGES, StageEntryRow, StageRow
@@ -125,10 +125,12 @@ def run_funnel(
     setup: Setup,
     settings: FunnelSettings,
     searched: bool = True,
+    shorten: Shorten = lambda program, _: program,
 ) -> FunnelResult:
     """Runs or continues a funnel; stages and trainings are kept in the ledger's store.
 
-    searched: whether the candidates come out of a search (see `run_stages`).
+    searched: whether the candidates come out of a search; shorten: of stages that ask for it (see
+    `run_stages`).
 
     Raises:
       ProgramError, TaskError: a baseline or a task does not exist; nothing was run.
@@ -156,6 +158,7 @@ def run_funnel(
         settings=settings,
         seed=setup.seed,
         searched=searched,
+        shorten=shorten,
         begin=ledger.progress.begin,
         done=keep,
     )
@@ -181,7 +184,7 @@ def rows_of(number: int, stage: StageResult) -> Iterator[StageRow | StageEntryRo
             program=str(entry.program),
             fitness=json.dumps(fitness),
             promoted=int(entry.promoted),
-            baseline=None if against is None else entry.baseline,
+            baseline=None if against is None else entry.rival,
             difference=None if against is None else against.mean,
             low=None if against is None else against.low,
             high=None if against is None else against.high,

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
 from programs import Program, live_across_steps
 from programs.execute import run_step
@@ -116,6 +115,8 @@ def _fitted(
 
     if not rule.decays:
         return (), share(np.array([]))
+    from scipy.optimize import minimize  # imported here because it takes a while
+
     grid = np.stack(np.meshgrid(*[_DECAYS] * rule.decays), axis=-1).reshape(-1, rule.decays)
     found = sorted(grid, key=share)[-_STARTS:]
     for start in found.copy():

@@ -23,8 +23,14 @@ class StageEntry:
     fitness: tuple[float, ...]  # [seeds] on fresh seeds, mean over tasks
     against: Comparison | None  # with the strongest baseline; None for a baseline
     baseline: str = ""  # that baseline's name
-    p: float = 1.0  # of `against`; adjusted for the number of finalists in the finals
+    p: float = 1.0  # of `against`, times the stage's looks; in the finals adjusted for all of them
     promoted: bool = False
+    worse_on: str = ""  # the task that `against` is of, if it is clearly worse on one
+
+    @property
+    def rival(self) -> str:
+        """What it comes out worst against."""
+        return f"{self.baseline} on {self.worse_on}" if self.worse_on else self.baseline
 
     @property
     def mean(self) -> float:

@@ -12,27 +12,26 @@ validate all stages, so the level holds over seeds, given those examples.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from programs import Program
 from search.config.selection import FunnelSettings, StageSettings
-from search.evaluation.request import META
 from search.evaluation.seeds import FINALS as FINAL_SEEDS
 from search.evaluation.seeds import HEAD_START, STAGE, STAGE_TUNING
-from search.selection.comparison import compare, holm, worst_case
 from search.selection.families import is_variant
+from search.selection.looks import PromotionRule, compared
 from search.selection.objective import Expected, Objective
 from search.selection.results import (
     FINALS,
     FunnelResult,
     NamedProgram,
-    StageEntry,
     StageResult,
-    states_of,
 )
 from search.selection.tuning import TuningResult, most_trainings, tune
+
+Shorten = Callable[[Program, float | None], Program]
+"""Makes a program shorter; the number is what it was shown to be above the margin, if anything."""
 
 
 @dataclass(frozen=True)
@@ -56,31 +55,29 @@ class Entrants:
         count = len(self.baselines)
         return Entrants(tuple(named[:count]), tuple(named[count:]))
 
+    def shortened(self, shorten: Shorten, last: Sequence[StageResult]) -> Entrants:
+        """The candidates made short, none by more than what the last stage has shown of it."""
+        shown = {
+            entry.name: entry.against.low - entry.against.margin
+            for stage in last
+            for entry in stage.entries
+            if entry.against is not None and stage.beat
+        }
+        return Entrants(
+            self.baselines,
+            tuple(
+                NamedProgram(one.name, shorten(one.program, shown.get(one.name)))
+                for one in self.candidates
+            ),
+        )
 
-@dataclass(frozen=True)
-class PromotionRule:
-    """The programs promoted from a stage: the best of those that pass."""
-
-    level: float  # of the comparison with each baseline
-    beat: bool  # whether every baseline must be beaten
-    keep: int  # at most so many
-    family_wise: bool = False  # whether `level` holds for all candidates together (Holm)
-    memory_margin: float | None = None  # see FunnelSettings; `keep` is then for each of them
-
-    def margin(self, candidate: Program, baseline: Program) -> float:
-        """The mean difference that a candidate must exceed."""
-        if self.memory_margin is None or states_of(candidate) >= states_of(baseline):
-            return 0.0
-        return -self.memory_margin
-
-    def best(self, passing: Sequence[StageEntry]) -> set[str]:
-        """Names of those that are promoted."""
-        kept: list[StageEntry] = []
-        for entry in sorted(passing, key=lambda e: -e.mean):
-            rivals = [k for k in kept if self.memory_margin is None or k.states == entry.states]
-            if len(rivals) < self.keep:
-                kept.append(entry)
-        return {entry.name for entry in kept}
+    def compared(
+        self, objective: Objective, *, name: str, seeds: Sequence[int], rule: PromotionRule
+    ) -> StageResult:
+        """The candidates against the baselines, see `looks.compared`."""
+        return compared(
+            self.baselines, self.candidates, objective, name=name, seeds=seeds, rule=rule
+        )
 
 
 def run_stages(
@@ -91,6 +88,7 @@ def run_stages(
     settings: FunnelSettings,
     seed: int = 0,
     searched: bool = True,
+    shorten: Shorten = lambda program, _: program,
     begin: Callable[[str, Expected], None] = lambda *_: None,
     done: Callable[[StageResult], None] = lambda _: None,
 ) -> FunnelResult:
@@ -102,6 +100,7 @@ def run_stages(
       seed: of the draws of constants.
       searched: whether the candidates' constants come out of a search; else they get the baselines'
         head start, too.
+      shorten: of a stage that asks for it.
       begin, done: called with a stage's name and what it takes at most, and with its result.
     """
     variants = [[c for c in candidates if is_variant(c.program, of=b.program)] for b in baselines]
@@ -118,13 +117,19 @@ def run_stages(
     stages: list[StageResult] = []
     for number, stage in enumerate(settings.stages):
         here = objective.of_stage(stage)
+        if stage.shorten:
+            entrants = entrants.shortened(shorten, stages[-1:])
         begin(f"stage {stage.name}", _of_stage(entrants, here, stage))
         entrants = _tuned(entrants, here, stage=stage, number=number, seed=seed)
-        seeds = STAGE.take(stage.seeds, block=number)
         rule = PromotionRule(
-            stage.level, stage.beat, stage.keep, memory_margin=settings.memory_margin
+            stage.level,
+            stage.beat,
+            stage.keep,
+            memory_margin=settings.memory_margin,
+            looks=stage.looks,
         )
-        stages.append(compared(entrants, here, name=stage.name, seeds=seeds, rule=rule))
+        seeds = STAGE.take(stage.most_seeds, block=number)
+        stages.append(entrants.compared(here, name=stage.name, seeds=seeds, rule=rule))
         done(stages[-1])
         entrants = Entrants(entrants.baselines, stages[-1].going_on)
         if not entrants.candidates:
@@ -187,65 +192,11 @@ def _finals(
         len(entrants.candidates),
         family_wise=True,
         memory_margin=settings.memory_margin,
+        looks=finals.looks,
     )
-    begin(FINALS, objective.expected(len(entrants.programs) * finals.seeds))
-    return compared(
-        entrants, objective, name=FINALS, seeds=FINAL_SEEDS.take(finals.seeds), rule=rule
-    )
-
-
-def compared(
-    entrants: Entrants,
-    objective: Objective,
-    *,
-    name: str,
-    seeds: Sequence[int],
-    rule: PromotionRule,
-) -> StageResult:
-    """Scores all on fresh seeds and compares each candidate with every baseline."""
-    table = objective.by_seed(entrants.programs, seeds, split=META).tolist()
-    rows = iter(map(tuple, table))
-    baselines = [StageEntry(*named, next(rows), None) for named in entrants.baselines]
-    entries = [
-        _against_all(named, next(rows), baselines=baselines, rule=rule)
-        for named in entrants.candidates
-    ]
-    adjusted = holm([e.p for e in entries]) if rule.family_wise else [e.p for e in entries]
-    entries = [replace(entry, p=p) for entry, p in zip(entries, adjusted)]
-    passing = [e for e in entries if math.isfinite(e.mean) and (e.p <= rule.level or not rule.beat)]
-    promoted = rule.best(passing)
-    entries = [replace(entry, promoted=entry.name in promoted) for entry in entries]
-    return StageResult(
-        name=name,
-        tasks=objective.tasks,
-        level=rule.level,
-        beat=rule.beat,
-        entries=tuple(sorted(entries, key=lambda e: (not e.promoted, -e.mean))),
-        baselines=tuple(sorted(baselines, key=lambda e: -e.mean)),
-        weights=objective.weights,
-    )
-
-
-def _against_all(
-    named: NamedProgram,
-    fitness: tuple[float, ...],
-    *,
-    baselines: Sequence[StageEntry],
-    rule: PromotionRule,
-) -> StageEntry:
-    """A candidate's entry, with the baseline that it comes out worst against."""
-    against = [
-        compare(
-            fitness,
-            baseline.fitness,
-            level=rule.level,
-            margin=rule.margin(named.program, baseline.program),
-        )
-        for baseline in baselines
-    ]
-    worst = worst_case(against)
-    strongest = baselines[against.index(worst)]
-    return StageEntry(*named, fitness, worst, strongest.name, worst.p)
+    begin(FINALS, objective.expected(len(entrants.programs) * finals.most_seeds))
+    seeds = FINAL_SEEDS.take(finals.most_seeds)
+    return entrants.compared(objective, name=FINALS, seeds=seeds, rule=rule)
 
 
 def _of_head_start(
@@ -263,5 +214,5 @@ def _of_head_start(
 
 
 def _of_stage(entrants: Entrants, objective: Objective, stage: StageSettings) -> Expected:
-    each = most_trainings(stage.tuning) + stage.seeds
+    each = most_trainings(stage.tuning) + stage.most_seeds
     return objective.expected(len(entrants.programs) * each)

@@ -15,8 +15,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.stats import qmc
-
 from programs import Constant, Program, is_valid, live_across_steps
 from programs.draws import child_rng, standard_normal, uniform_index
 from search.config.selection import TuningSettings
@@ -137,6 +135,8 @@ def broad_draws(program: Program, count: int, seed: int) -> list[Program]:
 
     A scrambled Sobol sequence, uniform in the logarithm of a constant and of an average's time.
     """
+    from scipy.stats import qmc  # imported here because it takes a second, at each command's start
+
     constants = program.free_constants()
     if not constants:
         return []

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
-from programs import Program, library, load
+from programs import Program, discovered, library, load
 from programs.simplify import Simplification, simplify
 from search.config.selection import (
     AblationSettings,
@@ -19,6 +19,7 @@ from search.selection.families import is_variant
 from search.selection.finalists import Finalist
 from search.selection.objective import Objective
 from search.selection.results import FunnelResult, NamedProgram, StageEntry, states_of
+from search.selection.stages import Shorten
 from search.selection.update_form import UpdateForm, update_form
 from search.selection.validation import Validation, validate
 from search.shortening.judge import Untrainable
@@ -32,21 +33,47 @@ class Winner:
     name: str
     program: Program
     confirmed: bool  # by the funnel; else it is the search's best
-    margin: float = 0.0  # below 0: confirmed as not worse by this, with fewer states
+    margin: float = 0.0  # below 0: what it may be worse by, as it needs fewer states
     stage: str = ""  # not confirmed, but the best there with as many states
     shown: float | None = None  # confirmed to be above the margin by this at least
 
     def keeping_gain(self, ablation: AblationSettings) -> AblationSettings:
         """The settings with a tolerance that leaves at least half of what was shown."""
-        if not self.shown or self.shown <= 0:
-            return ablation
-        most = min(self.shown / 2, ablation.tolerance_most or self.shown)
-        return ablation.model_copy(update={"tolerance_most": most})
+        return keeping_half(ablation, self.shown)
 
     @property
     def states(self) -> int:
         """How many states it needs."""
         return states_of(self.program)
+
+
+def keeping_half(ablation: AblationSettings, shown: float | None) -> AblationSettings:
+    """The settings with a tolerance that leaves at least half of a gain."""
+    if not shown or shown <= 0:
+        return ablation
+    most = min(shown / 2, ablation.tolerance_most or shown)
+    return ablation.model_copy(update={"tolerance_most": most})
+
+
+def shorter(
+    objective: Objective,
+    *,
+    ablation: AblationSettings,
+    tuning: TuningSettings,
+    begin: Callable[[str], None] = lambda _: None,
+) -> Shorten:
+    """What makes a funnel's candidates shorter between its stages; those that do not train on the
+    ablation's tasks get the exact passes alone."""
+
+    def shorten_one(program: Program, shown: float | None) -> Program:
+        settings = keeping_half(ablation, shown)
+        try:
+            done = shorten(program, objective, ablation=settings, tuning=tuning, begin=begin)
+        except Untrainable:
+            return simplify(program).program
+        return done.program
+
+    return shorten_one
 
 
 def winners(
@@ -74,6 +101,12 @@ def winners(
     if settings.memory_margin is None:
         return [*confirmed, *unconfirmed][:1]
     most = max(states_of(load(name)) for name in settings.baselines)
+
+    def asked(winner: Winner) -> Winner:
+        """With the margin that it would have had to keep."""
+        fewer = not winner.confirmed and winner.states < most
+        return replace(winner, margin=-(settings.memory_margin or 0.0)) if fewer else winner
+
     furthest = [
         Winner(e.name, e.program, False, stage=stage.name)
         for stage in reversed(funnel.stages)
@@ -85,7 +118,7 @@ def winners(
             best.setdefault(winner.states, winner)
     order = [winner.name for winner in furthest]
     return sorted(
-        best.values(),
+        map(asked, best.values()),
         key=lambda w: (
             not w.confirmed,
             w.states if w.confirmed else (order.index(w.name) if w.stage else len(order)),
@@ -233,5 +266,5 @@ def finish(
 
 def known_structure(program: Program, baselines: Sequence[str]) -> str | None:
     """The baseline, or else the library's program, that a program is except for its constants."""
-    names = (*baselines, *(f"library:{name}" for name in library()))
+    names = (*baselines, *(f"library:{name}" for name in (*library(), *discovered())))
     return next((name for name in names if is_variant(program, of=load(name))), None)

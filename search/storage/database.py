@@ -146,6 +146,9 @@ def _problem(connection: sqlite3.Connection) -> str | None:
         rows = connection.execute(f"SELECT {table.columns} FROM {table.name}")
         if stored.get(table.name) != checksum(table, rows):
             return f"it is damaged (the table '{table.name}' is not as it was written)"
+        wrong = f"SELECT 1 FROM {table.name} WHERE {table.wrong_types} LIMIT 1"
+        if connection.execute(wrong).fetchone():  # SQLite lets any column hold anything
+            return f"it is damaged (the table '{table.name}' holds values of other types)"
     return None
 
 

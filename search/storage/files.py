@@ -14,15 +14,19 @@ LOCK = "lock"
 
 
 def write_file(path: Path, content: str | bytes) -> None:
-    """Writes a file, all of it or nothing, in place of what is there. Raises OSError."""
+    """Writes a file, all of it or nothing, in place of what is there.
+
+    Raises:
+      OSError: with the file's name, also where writing itself fails, as on a full disk.
+    """
     aside = path.with_name(f".{path.name}.new")
     aside.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with open(os.open(aside, flags, 0o666), "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
     try:
+        with open(os.open(aside, flags, 0o666), "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(aside, path)
     except OSError as error:
         aside.unlink(missing_ok=True)

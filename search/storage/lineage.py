@@ -48,10 +48,13 @@ class ProgramText:
         lines = (*self.lines[:start], *inserted, *self.lines[start + removed :])
         return ProgramText(self.states, lines)
 
-    def program(self) -> Program:
+    def __str__(self) -> str:
         inputs, outputs = ", ".join(["w", "g", *self.states, "lr"]), ["update", *self.states]
         body = "".join(f"    {line}\n" for line in self.lines)
-        return parse(f"def train({inputs}):\n{body}    return {', '.join(outputs)}\n")
+        return f"def train({inputs}):\n{body}    return {', '.join(outputs)}\n"
+
+    def program(self) -> Program:
+        return parse(str(self))
 
 
 def apply_edit(parent: ProgramText | None, edit: str) -> ProgramText:
@@ -88,20 +91,29 @@ def line(store: Reader, number: int) -> list[tuple[IndividualRow, Program]]:
     Raises:
       StoreError: see `ancestors`; or one of them is not a program.
     """
-    texts: dict[int, ProgramText] = {}
-    individuals = []
-    for row in ancestors(store, number):
-        texts[row.number] = program_text_of(texts, row)
-        try:
-            individuals.append((row, texts[row.number].program()))
-        except ProgramError as error:
-            raise StoreError(f"individual {row.number} is not a program: {error}") from None
-    return individuals
+    return [(row, _parsed(row, text)) for row, text in _texts(store, number)]
 
 
 def individual(store: Reader, number: int) -> Program:
-    """The whole program of an individual, redundant statements included."""
-    return line(store, number)[-1][1]
+    """The whole program of an individual, redundant statements included.
+
+    Only the last of its line is parsed, which after 100,000s of children has 1,000 others.
+    """
+    return _parsed(*_texts(store, number)[-1])
+
+
+def _texts(store: Reader, number: int) -> list[tuple[IndividualRow, ProgramText]]:
+    texts: dict[int, ProgramText] = {}
+    for row in (rows := ancestors(store, number)):
+        texts[row.number] = program_text_of(texts, row)
+    return [(row, texts[row.number]) for row in rows]
+
+
+def _parsed(row: IndividualRow, text: ProgramText) -> Program:
+    try:
+        return text.program()
+    except ProgramError as error:
+        raise StoreError(f"individual {row.number} is not a program: {error}") from None
 
 
 def program_text_of(texts: Mapping[int, ProgramText], row: IndividualRow | Birth) -> ProgramText:

@@ -201,6 +201,14 @@ class Table:
         return f"CREATE TABLE {self.name} ({', '.join(lines)}){end}"
 
     @cached_property
+    def wrong_types(self) -> str:
+        """The SQL condition of rows that hold a value that no row of this type could."""
+        hints = get_type_hints(self.row)
+        return " OR ".join(
+            f"typeof({name}) NOT IN ({_sql_names(hints[name])})" for name in self.row._fields
+        )
+
+    @cached_property
     def types(self) -> tuple[type, ...]:
         """[columns] int, float, str or bytes."""
         hints = get_type_hints(self.row)
@@ -213,6 +221,12 @@ _SQL_TYPES = {int: "INTEGER", float: "REAL", str: "TEXT", bytes: "BLOB"}
 def _python_type(hint: Any) -> type:
     python_type: type = get_args(hint)[0] if isinstance(hint, types.UnionType) else hint
     return python_type
+
+
+def _sql_names(hint: Any) -> str:
+    """What SQLite's typeof says of such values."""
+    null = ", 'null'" if isinstance(hint, types.UnionType) else ""
+    return f"'{_SQL_TYPES[_python_type(hint)].lower()}'{null}"
 
 
 def _sql_type(hint: Any) -> str:

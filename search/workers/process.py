@@ -8,8 +8,10 @@ import resource
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from search.evaluation.jobs import Evaluate, Factory, Job, Result, attempt_together, size_of
+from search.workers import compilations
 
 
 def expanded(environment: dict[str, str]) -> dict[str, str]:
@@ -19,11 +21,20 @@ def expanded(environment: dict[str, str]) -> dict[str, str]:
     }
 
 
+class Returned(NamedTuple):
+    """What comes back of a batch."""
+
+    results: list[Result]  # in order of the jobs
+    seconds: float  # that they took
+    memory_gb: float  # that the process holds now
+
+
 class Worker:
     """Evaluates jobs, within a limit of time and memory."""
 
     def __init__(self, environment: dict[str, str], core: int | None, memory_gb: float | None):
         os.environ.update(expanded(environment))  # before JAX is imported
+        compilations.mend()
         cores = sorted(os.sched_getaffinity(0))
         if core is not None:
             os.sched_setaffinity(0, {cores[core % len(cores)]})
@@ -37,9 +48,8 @@ class Worker:
         self._evaluate = factory()
         return os.getpid()
 
-    def run(self, jobs: Sequence[Job], timeout_s: float) -> tuple[list[Result], float]:
-        """The results in order, and the seconds they took; the limit is of what is evaluated
-        together."""
+    def run(self, jobs: Sequence[Job], timeout_s: float) -> Returned:
+        """timeout_s: limit of what is evaluated together."""
         assert self._evaluate is not None
         begin, results = time.perf_counter(), list[Result]()
         size = size_of(self._evaluate)
@@ -49,4 +59,13 @@ class Worker:
                 results += attempt_together(self._evaluate, jobs[first : first + size])
             finally:
                 faulthandler.cancel_dump_traceback_later()
-        return results, time.perf_counter() - begin
+        return Returned(results, time.perf_counter() - begin, _memory_gb())
+
+
+def _memory_gb() -> float:
+    """Resident memory of this process; 0 where /proc does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * resource.getpagesize() / 2**30

@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from search.config.settings import WorkerSettings
 from search.stopping import SIGNALS
+from search.workers import watchdog
 
 STARTING_S = 4.0  # what Ray's start gets to end by itself, once it is given up
 SHUTTING_DOWN_S = 8.0  # longest wait for Ray's end after a signal
@@ -65,7 +66,12 @@ def connect(ray: Any, settings: WorkerSettings) -> bool:
     options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     wanted = math.ceil((settings.count or 0) * settings.cpus)
     options["num_cpus"] = max(wanted, len(os.sched_getaffinity(0)))
-    _try(lambda: ray.init(**options), ray, address=address, attempts=3)
+
+    def start() -> None:
+        with watchdog.watched():
+            ray.init(**options)
+
+    _try(start, ray, address=address, attempts=3)
     return True
 
 
@@ -111,6 +117,7 @@ def shut_down(ray: Any) -> None:
         ending.result()
     finally:
         ending.ended_within(SHUTTING_DOWN_S)
+        watchdog.end()
 
 
 class _Call:
@@ -212,6 +219,35 @@ def check_reachable(address: str) -> None:
     socket.create_connection((host.strip("[]"), int(port)), timeout=5.0).close()
 
 
+class Room(NamedTuple):
+    """What a cluster has for workers."""
+
+    workers: int  # that fit
+    shares: dict[str, float]  # what each needs
+    most: dict[str, float]  # of that, on any one machine
+
+    @property
+    def detail(self) -> str:
+        return f"each needs {as_text(self.shares)}; the most on any machine is {as_text(self.most)}"
+
+
+def room_for(ray: Any, settings: WorkerSettings) -> Room:
+    """By the machines that are there now."""
+    shares = {"CPU": settings.cpus, "GPU": settings.gpus}
+    shares = {name: share for name, share in shares.items() if share}
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    workers = sum(
+        min((int(node.get(name, 0) / share + 1e-6) for name, share in shares.items()), default=1)
+        for node in nodes
+    )
+    most = {name: max([0.0, *(node.get(name, 0.0) for node in nodes)]) for name in shares}
+    return Room(workers, shares, most)
+
+
+def as_text(resources: dict[str, float]) -> str:
+    return " and ".join(f"{amount:g} {name}" for name, amount in resources.items())
+
+
 def descendants(process: int) -> list[int]:
     """The processes that a process started, and those that they started (Linux)."""
     processes = []
@@ -224,6 +260,7 @@ def descendants(process: int) -> list[int]:
 
 def kill_descendants(others: Collection[int] = ()) -> None:
     """Ends all processes that this one has started but others: Ray's outlive it by a minute."""
+    watchdog.end()
     for _ in range(2):  # one may be starting another
         for process in set(descendants(os.getpid())).difference(others):
             with contextlib.suppress(ProcessLookupError):

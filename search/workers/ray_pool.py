@@ -6,51 +6,39 @@ Which jobs it gets, and what follows from its loss, is decided in batches.py.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-import secrets
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from search.config.settings import WorkerSettings
 from search.evaluation.jobs import AUTO, Factory, Job, Result
-from search.evaluation.threads import SINGLE_THREADED, with_our_flags
 from search.workers.batches import AHEAD, Batch, Batches
 from search.workers.in_process import InProcess
 from search.workers.pool import Pool
-from search.workers.process import Worker, expanded
+from search.workers.process import Worker
 from search.workers.ray_cluster import (
     ClusterLost,
     WorkerError,
+    as_text,
     check_reachable,
     connect,
     kill_descendants,
+    room_for,
     shut_down,
     summarize_error,
 )
+from search.workers.ray_environment import environment_of, import_ray
 
-START_S = 300.0  # a worker must be ready within this time
-DETERMINISTIC = "--xla_gpu_deterministic_ops=true"  # else a GPU adds up in any order
 GRACE_S = 4.0  # what a worker gets beyond its limit before the driver kills it
+AGAIN_S = 900.0  # how long a search whose workers are all lost waits for resources
+GROW_S = 15.0  # between two looks for machines that have joined
 START_FAILURES = 3  # failed starts in a row that end the search
-
-_COMPILED = {  # one worker's compilations spare the others theirs, and the next run's
-    "JAX_COMPILATION_CACHE_DIR": "~/.cache/update-rule-search/xla",  # each machine's own home
-    "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30),
-}
-_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # keeps all of Ray's listeners there
-_RAY_ENVIRONMENT = {
-    "RAY_task_events_report_interval_ms": "0",  # else the GCS grows with every call
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # Ray's own 15 starves workers beside any other busy process, until they are over their limits.
-    "RAY_worker_niceness": "0",
-}
 
 
 def make_pool(factory: Factory, settings: WorkerSettings) -> Pool:
@@ -76,8 +64,11 @@ class WorkerSlot:
 
     index: int
     actor: Any = None
-    ready: Any = None  # Ray's reference to the end of its start; None: it has started
+    made: Any = None  # Ray's reference to the beginning of its process
+    ready: Any = None  # and to the end of its start; None: it has started
+    begun: float = 0.0  # when it was asked for
     ready_by: float = 0.0
+    recycled: bool = False  # replaced by a new one once it has returned what it was sent
     calls: deque[Call] = field(default_factory=deque)
 
 
@@ -89,10 +80,11 @@ class RayWorkers:
         self.busy_seconds = 0.0
         self.events: list[tuple[str, str]] = []
         self.outstanding = 0
-        self._bad_starts = 0
+        self._bad_starts, self._had_workers = 0, False
         self._slots: list[WorkerSlot] = []
-        self._checked, self._lost = time.monotonic(), False
-        self._ray = _import_ray(settings)
+        self._checked = self._grown = time.monotonic()
+        self._lost = False
+        self._ray = import_ray(settings)
         self._started = connect(self._ray, settings)
         self._gcs = self._ray.get_runtime_context().gcs_address
         try:
@@ -118,27 +110,33 @@ class RayWorkers:
 
     def _worker_count(self) -> int:
         """How many workers there will be: as many as are wanted and fit."""
-        shares = {"CPU": self.settings.cpus, "GPU": self.settings.gpus}
-        shares = {name: share for name, share in shares.items() if share}
-        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        room = sum(
-            min(
-                (int(node.get(name, 0) / share + 1e-6) for name, share in shares.items()), default=1
-            )
-            for node in nodes
-        )
-        wanted = self.settings.count or max(room, 1)
-        joining = bool(self.settings.count) and self.settings.are_elsewhere  # machines, later
-        if shares and room < wanted:
-            most = {name: max([0.0, *(node.get(name, 0.0) for node in nodes)]) for name in shares}
-            detail = f"each needs {_as_text(shares)}; the most on any machine is {_as_text(most)}"
-            if not room and not joining:
-                raise WorkerError(f"no machine has the resources for a worker: {detail}")
-            if joining:
-                detail += "; the others start when machines join"
-            self.events.append(("worker", f"resources for {room} of {wanted} workers: {detail}"))
-            print(f"warning: {self.events[-1][1]}", file=sys.stderr)
-        return min(wanted, room) if shares and not joining else wanted
+        room = room_for(self._ray, self.settings)
+        wanted = self.settings.count or max(room.workers, 1)
+        if not room.shares or room.workers >= wanted:
+            return wanted
+        # Asked for, so that a cluster that grows by itself sees what is wanted.
+        joining = bool(self.settings.count) and self.settings.are_elsewhere
+        if not room.workers and not joining:
+            raise WorkerError(f"no machine has the resources for a worker: {room.detail}")
+        text = f"resources for {room.workers} of {wanted} workers: {room.detail}"
+        text += "; the others start when machines join" if joining else ""
+        self.events.append(("worker", text))
+        print(f"warning: {text}", file=sys.stderr)
+        return wanted if joining else room.workers
+
+    def _grow(self) -> None:
+        """Starts workers on machines that have joined, up to what is wanted."""
+        with self._errors_of_ray():
+            room = room_for(self._ray, self.settings)
+        count = min(self.settings.count or room.workers, room.workers)
+        if not room.shares or count <= self.count:
+            return
+        self.events.append(("worker", f"{count - self.count} more: machines have joined"))
+        joined = [WorkerSlot(index) for index in range(self.count, count)]
+        self.count = self._batches.workers = count
+        self._slots += joined
+        for slot in joined:
+            self._start_worker(slot)
 
     def submit(self, job: Job) -> None:
         self.outstanding += 1
@@ -162,14 +160,20 @@ class RayWorkers:
         if not calls:
             time.sleep(timeout_s)
             return set()
-        try:
+        with self._errors_of_ray():
             ready, waiting = self._ray.wait(calls, num_returns=1, timeout=timeout_s)
             if ready and waiting:
                 ready += self._ray.wait(waiting, num_returns=len(waiting), timeout=0)[0]
-        except Exception as error:  # any error here is Ray's own
+        return set(ready)
+
+    @contextlib.contextmanager
+    def _errors_of_ray(self) -> Iterator[None]:
+        """Any error of what is asked meanwhile is Ray's own."""
+        try:
+            yield
+        except Exception as error:
             self._lost = True
             raise ClusterLost(f"Ray is lost: {summarize_error(error)}") from error
-        return set(ready)
 
     def close(self) -> None:
         """Ends the workers and, if it was started here, Ray."""
@@ -186,10 +190,19 @@ class RayWorkers:
 
     def _start_worker(self, slot: WorkerSlot) -> None:
         pinned = slot.index if self._fills_the_machine else None
-        environment = _environment(self.settings)
+        environment = environment_of(self.settings)
         slot.actor = self._actor_class.remote(environment, pinned, self.settings.memory_gb)
+        slot.made = slot.actor.__ray_ready__.remote()
         slot.ready = slot.actor.start.remote(self._factory)
-        slot.ready_by = time.monotonic() + START_S
+        slot.begun = time.monotonic()
+        slot.ready_by = slot.begun + self._start_limit_s()
+        slot.recycled = False
+
+    def _start_limit_s(self) -> float:
+        busy = 1.0
+        if self.settings.address == "local":  # where it waits for its share of a core
+            busy = max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))
+        return self.settings.start_s * busy
 
     def _kill(self, slot: WorkerSlot) -> None:
         try:
@@ -210,7 +223,7 @@ class RayWorkers:
             self._poll_start(slot, slot.ready in ready, now)
         elif slot.calls and slot.calls[0].reference in ready:
             try:
-                results, seconds = self._ray.get(slot.calls[0].reference)
+                returned = self._ray.get(slot.calls[0].reference)
             except self._ray.exceptions.RayError as error:
                 call = slot.calls[0]  # a worker ends itself when a job is over the limit
                 late = now - call.begun > call.batch.limit_s
@@ -219,35 +232,68 @@ class RayWorkers:
                 return
             slot.calls.popleft()
             self._begin(slot)
-            self.busy_seconds += seconds
-            self._batches.returned(results, seconds)
+            self.busy_seconds += returned.seconds
+            self._batches.returned(returned.results, returned.seconds)
+            self._recycle(slot, returned.memory_gb)
         elif slot.calls and now > slot.calls[0].deadline:
             limit_s = slot.calls[0].batch.limit_s
             self._lose(slot, _over(limit_s, self.settings.timeout_s), late=True)
 
     def _poll_start(self, slot: WorkerSlot, is_ready: bool, now: float) -> None:
-        error: Exception = TimeoutError(f"no worker was ready within {START_S:.0f} s")
         if is_ready:
             try:
                 self._ray.get(slot.ready)
-            except self._ray.exceptions.RayError as caught:
-                error = caught
+            except self._ray.exceptions.RayError as error:
+                self._start_again(slot, summarize_error(error))
             else:
                 slot.ready = None
                 self._bad_starts = 0
-                return
-        elif now < slot.ready_by:
-            return
-        elif any(other.ready is None for other in self._slots):
-            slot.ready_by = now + START_S
-            self.events.append(("worker", "waiting for resources while other workers run"))
-            return
+                self._had_workers = True
+        elif now >= slot.ready_by:
+            self._not_ready(slot, now)
+
+    def _not_ready(self, slot: WorkerSlot, now: float) -> None:
+        """It is late: waits on for resources, starts again what hangs, or ends the search."""
+        with self._errors_of_ray():
+            has_process = bool(self._ray.wait([slot.made], timeout=0)[0])
+            free = self._ray.available_resources()
+        others = any(other.ready is None for other in self._slots)
+        if not has_process and (others or (self._had_workers and now < slot.begun + AGAIN_S)):
+            slot.ready_by = now + self._start_limit_s()
+            while_ = " while other workers run" if others else ""
+            self.events.append(("worker", f"waiting for resources{while_}"))
+        elif others:
+            self.events.append(("worker", "did not start: it hangs"))
+            self._kill(slot)
+            self._start_worker(slot)
+        else:
+            raise WorkerError(self._why_not_ready(has_process, free))
+
+    def _start_again(self, slot: WorkerSlot, why: str) -> None:
         self._bad_starts += 1
-        self.events.append(("worker", f"did not start: {summarize_error(error)}"))
+        self.events.append(("worker", f"did not start: {why}"))
         if self._bad_starts >= START_FAILURES:
-            raise WorkerError(f"workers cannot start: {summarize_error(error)}")
+            raise WorkerError(f"workers cannot start: {why}")
         self._kill(slot)
         self._start_worker(slot)
+
+    def _why_not_ready(self, has_process: bool, free: dict[str, float]) -> str:
+        """What a user can do about a start that does not end; free: Ray's resources."""
+        front = "no worker was ready in time (workers.start_s)"
+        if has_process:
+            return f"{front}: its process runs, but its device or its data do not answer"
+        names = ["CPU", *(["GPU"] if self.settings.gpus else [])]
+        text = as_text({name: free.get(name, 0.0) for name in names})
+        return f"{front}: Ray made no process for it; free are {text}: do other jobs use the rest?"
+
+    def _recycle(self, slot: WorkerSlot, memory_gb: float) -> None:
+        """Replaces a worker that has grown, once it has returned what it was sent."""
+        limit_gb = self.settings.recycle_gb
+        slot.recycled |= limit_gb is not None and memory_gb > limit_gb
+        if slot.recycled and not slot.calls:
+            self.events.append(("recycled", f"a worker that held {memory_gb:.2f} GB"))
+            self._kill(slot)
+            self._start_worker(slot)
 
     def _lose(self, slot: WorkerSlot, why: str, *, late: bool) -> None:
         """The worker is gone, and the next one takes its slot."""
@@ -261,7 +307,7 @@ class RayWorkers:
         """Gives every worker that has too little to do the next batch."""
         for ahead in range(AHEAD):
             for slot in self._slots:
-                if slot.ready is not None or len(slot.calls) > ahead:
+                if slot.ready is not None or slot.recycled or len(slot.calls) > ahead:
                     continue
                 running = slot.calls[0].batch if slot.calls else None
                 if batch := self._batches.next(running, more_to_come=more_to_come):
@@ -288,6 +334,9 @@ class RayWorkers:
         except (OSError, ValueError) as error:
             self._lost = True
             raise ClusterLost(f"Ray's control service at {self._gcs} is gone: {error}") from error
+        if self._checked - self._grown > GROW_S:
+            self._grown = self._checked
+            self._grow()
 
 
 def _together(settings: WorkerSettings) -> int:
@@ -297,54 +346,6 @@ def _together(settings: WorkerSettings) -> int:
     return AUTO if settings.gpus else 1
 
 
-def _environment(settings: WorkerSettings) -> dict[str, str]:
-    platform = {} if settings.gpus else {"JAX_PLATFORMS": "cpu"}
-    given = os.environ.get("XLA_FLAGS", "")
-    if settings.gpus and DETERMINISTIC.partition("=")[0] not in given:
-        given = f"{given} {DETERMINISTIC}".strip()
-    flags = {"XLA_FLAGS": with_our_flags(given)}
-    return {**SINGLE_THREADED, **flags, **platform, **_COMPILED}
-
-
-def _import_ray(settings: WorkerSettings) -> Any:
-    """Ray's modules; what it reads from the environment is set before."""
-    environment = expanded(_environment(settings)) | _RAY_ENVIRONMENT
-    if settings.address == "local":
-        environment |= _LOOPBACK
-    if settings.address != "local" and _has_token():
-        # With an explicit address Ray itself would not look for it, and be refused for 20 s.
-        environment |= {"RAY_AUTH_MODE": "token"}
-    elif settings.address == "local" and not _is_authentication_set():
-        # Else Ray writes a token to the home folder, if it can, which clusters then refuse.
-        environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    for name, value in environment.items():
-        os.environ.setdefault(name, value)
-    try:
-        import ray
-        import ray.exceptions
-    except ModuleNotFoundError as error:
-        raise WorkerError(
-            f"workers.address '{settings.address}' needs the package {error.name}, which is not "
-            "installed: install it, or give in_process"
-        ) from None
-
-    return ray
-
-
-def _is_authentication_set() -> bool:
-    return any(name.startswith("RAY_AUTH_") for name in os.environ)
-
-
-def _has_token() -> bool:
-    """Whether there is a token for clusters, in one of the places where Ray looks."""
-    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    return given or Path("~/.ray/auth_token").expanduser().is_file()
-
-
 def _over(limit_s: float, timeout_s: float) -> str:
     setting = "workers.timeout_s" if limit_s >= timeout_s else "of a first attempt"
     return f"over its limit of {limit_s:g} s ({setting})"
-
-
-def _as_text(resources: dict[str, float]) -> str:
-    return " and ".join(f"{amount:g} {name}" for name, amount in resources.items())

@@ -2,12 +2,13 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 
-from programs import library, load, parse
+from programs import discovered, library, load, parse
 from programs.__main__ import main
 
 
@@ -105,11 +106,12 @@ def test_standard_input(capsys, monkeypatch):
 def test_list(capsys):
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(library()) + 1
-    assert "library:lion                      7       1  Lion." in lines
+    names = [*library(), *discovered()]
+    assert len(lines) == len(names) + 1
+    assert any(re.fullmatch(r"library:lion +7 +1  Lion\.", line) for line in lines)
     assert main(["list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in rows] == [f"library:{name}" for name in library()]
+    assert [row["name"] for row in rows] == [f"library:{name}" for name in names]
     assert all(row["about"].endswith(".") for row in rows)
 
 

@@ -15,6 +15,7 @@ from programs.interpreter import CAPACITIES, FORMS, capacity_of, encode, interpr
 from programs.kinds import Kind
 from programs.registers import CONSTANTS, COPY, LR, STATES, G, W, allocate
 from programs.transform import ProgramState, as_optax
+from tests.programs.engines import interpreted_step
 from tests.strategies import programs, random_programs, trees
 
 RATE = 0.7
@@ -33,22 +34,10 @@ def _flat(tree):
     return np.concatenate([np.ravel(leaf) for leaf in tree])
 
 
-@functools.partial(jax.jit, static_argnums=1)
-def _interpreted_step(code, capacity, w, g, states, lr):
-    """Update and all states after one step from the given ones: [P], [8, P]."""
-    optimizer = interpreted(code, capacity)
-    registers = optimizer.init(w)
-    rows = jnp.stack([jnp.concatenate([jnp.ravel(leaf) for leaf in state]) for state in states])
-    # Rows that are not a state's are written before they are read.
-    tensors = registers.tensors.at[STATES : STATES + len(rows)].set(rows)
-    updates, registers = optimizer.update(g, registers._replace(tensors=tensors), w, lr=lr)
-    return updates, registers.tensors[STATES : STATES + len(rows)]
-
-
 def _by_interpreter(program, w=WEIGHTS):
     capacity = capacity_of(program)
     code = encode(program, capacity)
-    updates, states = _interpreted_step(code, capacity, w, GRADIENT, OLD, RATE)
+    updates, states = interpreted_step(code, capacity, w, GRADIENT, OLD, RATE)
     return [_flat(updates), *np.asarray(states[: len(live_across_steps(program).states)])]
 
 
@@ -251,7 +240,7 @@ def test_a_thousand_programs_cause_no_compilation():
     jax.monitoring.register_event_duration_secs_listener(listen)
     codes = [(encode(p, CAPACITIES[0]), CAPACITIES[0]) for p in found]
     for code, capacity in codes:
-        _interpreted_step(code, capacity, WEIGHTS, GRADIENT, OLD, RATE)
+        interpreted_step(code, capacity, WEIGHTS, GRADIENT, OLD, RATE)
     assert not compiled
     jax.jit(lambda x: x + 1)(2.0)
     assert compiled, "the counter counts"
@@ -330,7 +319,7 @@ def test_vmap_over_programs():
     capacity = CAPACITIES[0]
     found = [p for p in random_programs(40, seed=4) if capacity_of(p) == capacity][:6]
     codes = jax.tree.map(lambda *leaves: np.stack(leaves), *(encode(p, capacity) for p in found))
-    one = lambda code: _interpreted_step.__wrapped__(code, capacity, WEIGHTS, GRADIENT, OLD, RATE)
+    one = lambda code: interpreted_step.__wrapped__(code, capacity, WEIGHTS, GRADIENT, OLD, RATE)
     updates, _ = jax.jit(jax.vmap(one))(codes)
     for i, program in enumerate(found):
         together = _flat([leaf[i] for leaf in updates])

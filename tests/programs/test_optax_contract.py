@@ -18,6 +18,8 @@ from tests.strategies import random_programs, trees
 LIBRARY = [pytest.param(load(f"library:{name}"), id=name) for name in library()]
 FEW = ("lion", "adamw", "program8", "lamb")
 STEPS = 3
+# No state, one to three, whole trees, the longest.
+OF_EACH_KIND = (*FEW, "sgd", "amsgrad", "adadelta")
 
 
 def params_of(seed=0, scale=1.0):
@@ -108,9 +110,17 @@ def _check_wrappers(make):
     assert_same(_vmap(make(), params), wanted, "vmap")
 
 
-@pytest.mark.parametrize("program", LIBRARY)
-def test_wrappers_and_donation(program):
-    _check_wrappers(lambda: as_optax(program))
+@pytest.mark.parametrize("name", OF_EACH_KIND)
+def test_wrappers_and_donation(name):
+    """One program of each kind of state: a wrapper sees no more of a program. Slow tests try the
+    others, and random programs; eight compilations each."""
+    _check_wrappers(lambda: as_optax(load(f"library:{name}")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in library() if name not in OF_EACH_KIND])
+def test_wrappers_and_donation_of_the_rest_of_the_library(name):
+    _check_wrappers(lambda: as_optax(load(f"library:{name}")))
 
 
 @pytest.mark.slow

@@ -288,6 +288,18 @@ def test_a_failed_step_does_not_stop_the_others():
     assert result.check.passed
 
 
+def test_chaos_is_shared_with_the_constants_that_float32_computes():
+    """Here the last bit of a constant decides, so that none is folded as real numbers are."""
+    constants, start = ["c = 1.1 * 97.3", "d = 97.3 * 1.1"], ["v = v + g", "a = v * c", "b = v * d"]
+    rest = ["a = a * b", "v = sin(a)", "update = v * lr"]
+    program = update_only(*constants, *start, *rest, states="v")
+    result = simplify(program)
+    assert len(result.program) == 5 and result.complete, str(result.program)
+    same = check(program, result.program, claim=Claim.EXACT, same_arithmetic=True)
+    assert same.passed, same.note
+    assert [step.applied for step in result.certificate] == [False, True, True, True]
+
+
 def test_a_tree_is_not_cancelled():
     """(g * w) / w is 0 where w is, so a bias that starts at 0 stays there."""
     assert len(simplify(update_only("a = g * w", "update = a / w")).program) == 2

@@ -15,6 +15,7 @@ from programs.mutate import mutate, random_program
 from programs.simplify import simplify
 from programs.simplify.check import check
 from programs.simplify.rules import Claim
+from tests.programs.evolved import complaints, evolved
 from tests.programs.obfuscate import KINDS, obfuscate
 
 
@@ -79,3 +80,11 @@ def test_evolved_and_random_programs(seed):
     assert all(step.applied or "are needed" in step.check.note for step in result.certificate)
     same = check(program, result.program, claim=Claim.UP_TO_GUARDS)
     assert same.passed, same.note
+
+
+@pytest.mark.parametrize("seed", [36, 76])
+def test_chaotic_programs_become_shorter(seed):
+    """A last bit of a constant decides all that they do after some steps."""
+    result = simplify(evolved(seed))
+    assert not complaints(result)
+    assert len(result.program) < 0.8 * len(live_across_steps(result.original))

@@ -5,7 +5,7 @@ import optax
 import PIL.Image
 import pytest
 
-from proxy_tasks import TaskError, make_task, train
+from proxy_tasks import TaskError, images, make_task, train
 from proxy_tasks import __main__ as command_line
 from proxy_tasks.idx import write_idx
 from proxy_tasks.images import load_images
@@ -22,6 +22,18 @@ def squares():
     for image, label in zip(pixels, labels, strict=True):
         image[6 * label : 6 * label + 6] += 200
     return pixels, labels
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_digits_are_those_of_scikit_learn(monkeypatch, elsewhere):
+    """Read from its file, or asked for where the file is not."""
+    from sklearn.datasets import load_digits
+
+    if elsewhere:
+        monkeypatch.setattr(images, "find_spec", lambda name: None)
+    wanted, got = load_digits(), images._digits()
+    np.testing.assert_array_equal(got, np.column_stack([wanted.data, wanted.target]))
+    assert got.dtype == wanted.data.dtype
 
 
 @pytest.fixture

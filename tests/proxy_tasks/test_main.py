@@ -17,6 +17,8 @@ def test_command_line(capsys, tmp_path):
         ["list", "vision_mlp", "--task-set", "data=idx:/nowhere"],
         ["list", "language_mlp", "--task-set", "data=text:/nowhere"],
         ["list", "--tasks-file", str(tmp_path / "none.py")],
+        ["train", "vision_mpl"],
+        ["train", "vision_mlp", "--seeds", "0"],
         ["convert", "images:/nowhere", str(tmp_path)],
         ["convert", "digits", str(file)],
         ["convert", "digits", str(file / "below")],
@@ -40,6 +42,19 @@ def test_the_list_as_a_table_and_as_json(capsys):
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["task"], row["parameters"], row["steps"]) == ("vision_mlp", 2410, 5)
     assert command_line.main(["list", "vision_mlp@2", "vision_mlp"]) == 0
-    head, scaled, plain, legend = capsys.readouterr().out.splitlines()
+    head, scaled, plain, *legend = capsys.readouterr().out.splitlines()
     assert head.split() == [*row] and plain.split()[0] == "vision_mlp"
-    assert scaled.split()[0] == "vision_mlp@2" and legend.startswith("gflops: ")
+    assert scaled.split()[0] == "vision_mlp@2" and legend[0].startswith("gflops: ")
+
+
+def test_a_training_s_measures_as_a_table_and_as_json(capsys):
+    arguments = ["train", "vision_mlp", "--task-set", "steps=3", "--seeds", "2"]
+    assert command_line.main([*arguments, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["seed"], row["split"]) for row in rows] == [
+        (seed, split) for seed in (0, 1) for split in ("search_validation", "meta_validation")
+    ]
+    assert all(row["loss"] > 0 and 0 <= row["accuracy"] <= 1 for row in rows)
+    assert command_line.main(arguments) == 0
+    head, *lines, last = capsys.readouterr().out.splitlines()
+    assert head.split() == [*rows[0]] and len(lines) == 4 and "loss 2.31" in last

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from proxy_tasks.models import Block, Transformer, ViT
+from proxy_tasks.models import Block, Mixer, Transformer, ViT
 
 
 def random_weights(model, inputs):
@@ -63,3 +63,16 @@ def test_the_vit_knows_where_a_patch_is():
     logits = apply(params, patches)
     assert logits.shape == (2, 4)
     assert jnp.abs(apply(params, patches[:, ::-1]) - logits).max() > 1e-4
+
+
+def test_the_mixer_mixes_tokens_and_knows_where_a_patch_is():
+    model = Mixer(layers=1, width=6, tokens=5, classes=4)
+    patches = jax.random.normal(jax.random.key(0), (2, 16, 4))
+    params = random_weights(model, patches)
+    apply = jax.jit(model.apply)
+    logits = apply(params, patches)
+    assert logits.shape == (2, 4)
+    assert jnp.abs(apply(params, patches[:, ::-1]) - logits).max() > 1e-4
+    changed = apply(params, patches.at[0, 3].add(1.0))
+    np.testing.assert_allclose(changed[1], logits[1], rtol=1e-5)
+    assert jnp.abs(changed[0] - logits[0]).max() > 1e-4

@@ -6,11 +6,15 @@ import optax
 import pytest
 
 from proxy_tasks import Task, TaskError, make_task, split_examples
-from tests.proxy_tasks.tasks import EMBEDDED
+from tests.proxy_tasks.tasks import EMBEDDED, SLOW_TO_COMPILE
 
 
-@pytest.mark.parametrize("name", EMBEDDED)
-@pytest.mark.parametrize("scale", [10, 100])
+@pytest.mark.parametrize(
+    ("name", "scale"),
+    [(name, scale) for name in EMBEDDED if name not in SLOW_TO_COMPILE for scale in (10, 100)]
+    + [(name, 100) for name in sorted(SLOW_TO_COMPILE)]
+    + [pytest.param(name, 10, marks=pytest.mark.slow) for name in sorted(SLOW_TO_COMPILE)],
+)
 def test_scale_multiplies_the_operations(name, scale):
     small, large = make_task(name), make_task(f"{name}@{scale}")
     assert large.flops / small.flops == pytest.approx(scale, rel=0.1)

@@ -39,7 +39,7 @@ def gelu(x):
 
 def by_hand(task, learning_rate, seed, steps):
     """SGD on the MLP in float64 numpy: no flax, no optax, no autodiff."""
-    params, order, _ = DeviceData(task).start(seed)
+    params, order, *_ = DeviceData(task).start(seed)
     layers = params["params"]
     w1, b1, w2, b2 = (
         np.asarray(layers[layer][kind], np.float64)

@@ -115,24 +115,6 @@ def test_a_search_with_ray_runs_in_a_thread(tmp_path, result):
     assert ended[0].best == result.best
 
 
-def test_a_script_needs_no_main_guard(tmp_path):
-    """Nothing that the search starts imports the user's script again."""
-    script = tmp_path / "script.py"
-    script.write_text(
-        "from search import api\n"
-        "config = {'evolution': {'children': 5, 'population': 5, 'repeats': 1, 'rounds': 1},\n"
-        "          'evaluation': {'tasks': ['vision_mlp'],\n"
-        "                         'settings': {'vision_mlp': {'steps': 5}}},\n"
-        "          'rescore': {'programs': 0}, 'workers': {'count': 1}, 'funnel': None}\n"
-        "print(api.search(config, 'run').best)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("def train(w, g")
-
-
 def test_whoever_is_asked_stops_it_and_it_goes_on_to_the_same_end(tmp_path, result):
     asked = []
 
@@ -184,6 +166,8 @@ import numpy as np
 from proxy_tasks import Task, register, split_examples
 from search import api
 
+print("imported")
+
 
 def {name}(steps: int = 4, batch_size: int = 2) -> Task:
     def loss(weights, batch):
@@ -209,10 +193,12 @@ def run_script(folder, name):
     return subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=folder)
 
 
-def test_a_task_of_a_script_reaches_ray_workers(tmp_path):
+def test_a_script_needs_no_main_guard_and_its_task_reaches_ray_workers(tmp_path):
+    """Nothing that the search starts imports the user's script again."""
     done = run_script(tmp_path, "parabola")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("def train(w, g")
+    assert done.stdout.startswith("imported\ndef train(w, g")
+    assert done.stdout.count("imported") == 1
 
 
 def test_a_task_of_ones_own_may_not_be_called_as_another(tmp_path):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from small_trainings import SMALL
 
 from search import api
 from search.config.load import loads
@@ -16,7 +17,7 @@ CONFIG = {
     "evaluation": {
         "tasks": ["vision_mlp"],
         "engine": "interpreted",
-        "settings": {"vision_mlp": {"steps": 10, "hidden": 2, "shifts": 0}},
+        "settings": SMALL,
         "hurdles": {"at": [0.5]},
         "rates": [1.0, 0.5],
     },

@@ -3,6 +3,7 @@
 import importlib.util
 import math
 import re
+import runpy
 import signal
 
 import jax.numpy as jnp
@@ -19,7 +20,7 @@ from search.config.selection import (
     TuningSettings,
 )
 from search.config.settings import Config, EvaluationSettings, WorkerSettings
-from search.reports.conclusion import CERTIFICATE, FINAL, FINAL_OPTAX, conclusion_lines
+from search.reports.conclusion import CARD, CERTIFICATE, FINAL, FINAL_OPTAX, conclusion_lines
 from search.selection import funnel
 from search.selection.families import structure
 from search.selection.finalists import Finalist
@@ -45,7 +46,7 @@ CONFIG = Config(
     ablation=AblationSettings(seeds=8, confirm_seeds=12),
     tuning=TUNING,
 )
-FILES = ("funnel.md", FINAL, FINAL_OPTAX, CERTIFICATE)
+FILES = ("funnel.md", FINAL, FINAL_OPTAX, CERTIFICATE, CARD)
 
 
 def has(program, function: str) -> bool:
@@ -110,6 +111,29 @@ def test_the_files_are_written_and_can_be_used(concluded):
         and "8 fresh seeds, the meta-validation split; 90 % intervals" in page
     )
     assert "| finals | individual 0 (of 1) |" in (run_dir / "funnel.md").read_text()
+    card = (run_dir / CARD).read_text()
+    assert "its updates are the sign of momentum with decays " in card
+    assert "Memory: 1 state, 4 bytes for each weight in float32, beside 2 states of library" in card
+    assert "| finals | vision_mlp@10 | 8 |" in card and "## Where it does not help" in card
+
+
+def test_what_was_found_can_be_kept_in_the_library(concluded, tmp_path, monkeypatch, capsys):
+    _, run_dir = concluded()
+    main = runpy.run_path("scripts/keep_discovery")["main"]
+    monkeypatch.setitem(main.__globals__, "FOLDER", tmp_path / "discovered")
+    arguments = ["keep_discovery", str(run_dir), "found", "--config", "configs/x.yaml"]
+    monkeypatch.setattr("sys.argv", arguments)
+    assert main() == 0
+    kept = load(str(tmp_path / "discovered" / "found.py"))
+    assert kept == load(str(run_dir / FINAL))
+    text = (tmp_path / "discovered" / "found.py").read_text()
+    assert text.startswith("# Found: the sign of momentum. Source: a search with configs/x.yaml")
+    card = (tmp_path / "discovered" / "found.md").read_text()
+    assert "Made by a search with configs/x.yaml, seed 0, 2 individuals" in card
+    assert (tmp_path / "discovered" / "found_certificate.md").exists()
+    monkeypatch.setattr("sys.argv", [*arguments, "--states", "0"])
+    assert main() == 2
+    assert "final_0_states.py" in capsys.readouterr().err
 
 
 def test_with_a_margin_for_memory_each_number_of_states_has_a_final_program(concluded):
@@ -136,6 +160,7 @@ def test_what_came_furthest_stands_for_its_number_of_states_where_none_is_confir
     assert "1 state: Final program, not confirmed: made from individual 2 (of 1) as tuned" in said
     assert len(load(str(run_dir / FINAL)).states) == 1
     assert (run_dir / "final_0_states.py").exists()
+    assert "p (H0: difference <= -1e-06)" in said
 
 
 def test_a_result_that_is_worse_where_the_funnel_ended_is_reverted(concluded):

@@ -1,8 +1,10 @@
-"""Whole searches as processes: one history whatever happens to workers and driver."""
+"""Whole searches: one history whatever happens to workers and driver, as processes; and what is said
+of mistakes."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import random
@@ -17,8 +19,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+import toys
+from in_process import exit_code
 
+from search.evaluation.source import Function
 from search.inspect import main as inspect
+from search.run import main
 from search.storage.errors import StoreError
 from search.storage.identity import resume_command
 from search.storage.queries import history_digest
@@ -63,6 +69,18 @@ def start(config, run_dir, *options, **environment) -> subprocess.Popen:
 def finished(process: subprocess.Popen, timeout_s: float = 120) -> subprocess.CompletedProcess:
     out, err = process.communicate(timeout=timeout_s)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+@pytest.fixture
+def run(capsys):
+    """(config, run_dir, *options) -> how a search in this process ended."""
+
+    def run(config, run_dir, *options) -> subprocess.CompletedProcess:
+        words = ["--config", str(config), "--run-dir", str(run_dir), "--view", "json", *options]
+        code = exit_code(functools.partial(main, source=Function(toys.factory())), words)
+        return subprocess.CompletedProcess(words, code, *capsys.readouterr())
+
+    return run
 
 
 def digest(run_dir) -> str:
@@ -192,41 +210,41 @@ def test_the_death_of_ray_ends_with_the_resume_command(config, reference, tmp_pa
     assert digest(tmp_path / "run") == reference
 
 
-def test_another_search_is_refused_with_the_difference(config, run_dir):
-    again = finished(start(config, run_dir))
+def test_another_search_is_refused_with_the_difference(run, config, run_dir):
+    again = run(config, run_dir)
     assert again.returncode == 2 and "already holds a search" in again.stderr
-    other = finished(start(config, run_dir, "--resume", "--set", "evolution.population=41"))
+    other = run(config, run_dir, "--resume", "--set", "evolution.population=41")
     assert other.returncode == 2
     assert "evolution.population was 40, now 41" in other.stderr
 
 
-def test_earlier_runs_spare_trainings_and_change_nothing_else(config, run_dir, tmp_path):
+def test_earlier_runs_spare_trainings_and_change_nothing_else(run, config, run_dir, tmp_path):
     reuse = ["--set", f"cache.runs={run_dir}"]
-    done = finished(start(config, tmp_path / "two", *reuse))
+    done = run(config, tmp_path / "two", *reuse)
     assert done.returncode == 0, done.stderr
     query = "SELECT number, child, parent, mutation, functional, fitness FROM history ORDER BY 1"
     with Reader(run_dir) as one, Reader(tmp_path / "two") as two:
         assert one.rows(query) == two.rows(query)
         assert two.rows("SELECT count(*) FROM evaluations WHERE purpose = 'search'") == [(0,)]
-    done = finished(start(config, tmp_path / "three", *reuse, "--set", "evaluation.seeds=2"))
+    done = run(config, tmp_path / "three", *reuse, "--set", "evaluation.seeds=2")
     assert done.returncode == 2 and "differs in evaluation.seeds" in done.stderr
 
 
-def test_scores_from_another_machine_are_taken_over_with_a_warning(config, run_dir, tmp_path):
+def test_scores_from_another_machine_are_taken_over_with_a_warning(run, config, run_dir, tmp_path):
     shutil.copytree(run_dir, tmp_path / "one")
     with Store(tmp_path / "one") as store:
         versions = json.loads(store.meta("versions")) | {"processor": "another"}
         store.set_meta("versions", json.dumps(versions))
     options = ["--set", f"cache.runs={tmp_path / 'one'}", "--set", "evolution.children=20"]
-    done = finished(start(config, tmp_path / "two", *options))
+    done = run(config, tmp_path / "two", *options)
     assert done.returncode == 0, done.stderr
     warning = json.loads(done.stdout.splitlines()[0])["warning"]
     assert 'fitness may differ in its last bits: processor was "another", now ' in warning
 
 
-def test_mistakes_are_printed_before_anything_starts(config, tmp_path):
+def test_mistakes_are_printed_before_anything_starts(run, config, tmp_path):
     options = ["--set", "evolution.warm_start=library:adamv", "--set", "workers.cuont=3"]
-    done = finished(start(config, tmp_path / "run", *options))
+    done = run(config, tmp_path / "run", *options)
     assert done.returncode == 2 and not (tmp_path / "run").exists()
     assert "workers.cuont: unknown key; did you mean 'count'?" in done.stderr
     assert "no library program 'adamv'" in done.stderr and "Traceback" not in done.stderr
@@ -289,7 +307,7 @@ def test_the_resume_command_names_this_python(tmp_path, monkeypatch):
     assert resume_command(Path("c")) == "/usr/bin/python3 -m search.run --resume c"
 
 
-def test_what_keeps_a_search_from_starting_leaves_the_directory_free(config, tmp_path):
+def test_what_keeps_a_search_from_starting_leaves_the_directory_free(run, config, tmp_path):
     """A mistake is corrected and the same command works."""
     bad = "--set", "workers.address=127.0.0.1:9"
     refused = finished(start(config, tmp_path / "run", *bad))
@@ -297,26 +315,26 @@ def test_what_keeps_a_search_from_starting_leaves_the_directory_free(config, tmp
     assert "no Ray cluster answers at workers.address '127.0.0.1:9'" in refused.stderr
     assert refused.stderr.splitlines()[-1].endswith(f" --resume {tmp_path / 'run'}")
     options = "--set", "evolution.children=20"
-    assert finished(start(config, tmp_path / "run", *options)).returncode == 0
-    refused = finished(start(config, tmp_path / "two", "--set", f"cache.runs={tmp_path / 'no'}"))
+    assert run(config, tmp_path / "run", *options).returncode == 0
+    refused = run(config, tmp_path / "two", "--set", f"cache.runs={tmp_path / 'no'}")
     assert refused.returncode == 2 and not (tmp_path / "two").exists()
     assert f"cache.runs[0]: {tmp_path / 'no'}: no search here" in refused.stderr
 
 
-def test_directories_that_cannot_hold_a_search_are_one_line(config, tmp_path):
+def test_directories_that_cannot_hold_a_search_are_one_line(run, config, tmp_path):
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
-        done = finished(start(config, place))
+        done = run(config, place)
         assert done.returncode == 2, done.stderr
         assert done.stderr.startswith(f"error: {place}: no run directory: ")
         assert done.stderr.count("\n") == 1
-    done = finished(start(config, tmp_path / "new", "--resume"))
+    done = run(config, tmp_path / "new", "--resume")
     assert done.returncode == 2 and not (tmp_path / "new").exists()
     assert done.stderr == f"error: {tmp_path / 'new'}: no search here (there is no search.db)\n"
 
 
-def test_views_and_the_summary_say_what_happened(config, tmp_path):
-    done = finished(start(config, tmp_path / "run"))
+def test_views_and_the_summary_say_what_happened(run, config, tmp_path):
+    done = run(config, tmp_path / "run")
     *_, last, summary, conclusion = map(json.loads, done.stdout.splitlines())
     assert [*summary, *conclusion] == ["summary", "conclusion"]
     assert last["individuals"] == last["target"] == 502
@@ -326,7 +344,7 @@ def test_views_and_the_summary_say_what_happened(config, tmp_path):
         assert words in summary["summary"]
 
 
-def test_the_target_follows_repeats_that_end_early_and_several_starts(config, tmp_path):
+def test_the_target_follows_repeats_that_end_early_and_several_starts(run, config, tmp_path):
     starts = "evolution.warm_start=[library:adamw, library:lion]"
     options = [
         "--set",
@@ -336,7 +354,7 @@ def test_the_target_follows_repeats_that_end_early_and_several_starts(config, tm
         "--set",
         starts,
     ]
-    done = finished(start(config, tmp_path / "run", *options))
+    done = run(config, tmp_path / "run", *options)
     assert done.returncode == 0, done.stderr
     last = [json.loads(line) for line in done.stdout.splitlines()][-3]
     assert last["individuals"] == last["target"] < 2 * (2 * 250 + 3) and last["left_s"] == 0

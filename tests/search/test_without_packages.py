@@ -32,13 +32,17 @@ importlib.metadata.version = version
 sys.meta_path.insert(0, Hidden())
 """
 SEARCH = """
+from small_trainings import SMALL
+
 from search import api
+
+assert not {"jax", "scipy", "sklearn"} & set(sys.modules), "each command starts a second later"
 
 config = {
     "evolution": {"children": 12, "population": 4, "repeats": 1, "rounds": 1, "window": 4},
     "evaluation": {
-        "tasks": ["vision_mlp"], "engine": "interpreted",
-        "settings": {"vision_mlp": {"steps": 5, "hidden": 2, "shifts": 0}},
+        "tasks": ["vision_mlp"], "engine": "interpreted", "hurdles": {"at": [0.5]},
+        "settings": SMALL,
     },
     "rescore": {"programs": 1, "seeds": 2},
     "funnel": None,
@@ -46,7 +50,7 @@ config = {
 }
 if __name__ == "__main__":
     print(api.search(config, sys.argv[1]).finalists[0].mean)
-    assert not {"ray", "egglog"} & set(sys.modules)
+    assert not {"ray", "egglog", "sklearn"} & set(sys.modules)
 """
 
 

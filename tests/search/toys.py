@@ -240,6 +240,24 @@ def hostile_factory() -> Evaluate:
     return hostile
 
 
+def hanging_factory() -> Evaluate:
+    time.sleep(600)
+    return hostile
+
+
+def growing(job: Job):
+    """Holds 30 MB more after each job."""
+    GROWN.append(np.ones(30 * 2**20, np.uint8))
+    return [Evaluation(str(os.getpid()), 0, float(job.number), Outcome.COMPLETED, 1)]
+
+
+GROWN: list[np.ndarray] = []
+
+
+def growing_factory() -> Evaluate:
+    return growing
+
+
 def broken_factory() -> Evaluate:
     raise RuntimeError("no tasks here")
 

@@ -39,10 +39,17 @@ class Section:
         )
 
 
-def document(title: str, sections: Sequence[Section], *, refresh_s: float = 0.0) -> str:
+def document(
+    title: str,
+    sections: Sequence[Section],
+    *,
+    refresh_s: float = 0.0,
+    made_by: str = "python -m search.report",
+) -> str:
     """A whole page.
 
     Args:
+      made_by: the command.
       refresh_s: every so many seconds the page reloads itself from where it was served;
         0: never, for a file.
     """
@@ -71,7 +78,7 @@ def document(title: str, sections: Sequence[Section], *, refresh_s: float = 0.0)
             id="content",
         ),
         tag("footer", "Fitness is higher-is-better: the negative validation loss, unless a task "
-            "measures something else. Made by python -m search.report."),
+            f"measures something else. Made by {made_by}."),
         tag("script", script),
     )  # fmt: skip
     page = tag("html", head, body, lang="en", data_refresh=f"{refresh_s:g}" if refresh_s else None)

@@ -12,7 +12,7 @@ from search.reports.summary import fame, figures
 from search.reports.tables import finite_or_none
 from search.reports.verbs.asked import Asked
 from search.reports.verbs.stats import stats
-from search.reports.verbs.top import best_by_size, top
+from search.reports.verbs.top import best_by_length, top
 from search.selection.overfitting import curves
 from search.storage.identity import config_of
 from search.storage.leaders import leaders
@@ -25,7 +25,7 @@ def overview(store: Reader, asked: Asked) -> dict[str, Any]:
     return {
         "stats": stats(store, asked),
         "leaders": top(store, Asked(count=LEADERS)),
-        "hall_of_fame": best_by_size(store, Asked())["hall_of_fame"],
+        "hall_of_fame": best_by_length(store),
         "meta_validation": meta_validation(store),
     }
 

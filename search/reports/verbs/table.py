@@ -33,7 +33,6 @@ VERBS = {
         "figures, leading programs, hall of fame",
         overview,
         overview_lines,
-        whole=True,
         reads_programs=False,
     ),
     "top": Verb("the leading programs, in a table and as text", top, from_data(top, top_lines)),

@@ -78,7 +78,12 @@ def best_by_size(store: Reader, asked: Asked) -> dict[str, Any]:
         for entry in best.values():
             program = by_number[entry["individual"]].program
             entry["simplified"] = str(simplify(program).program)
-    return {"front": kept, "hall_of_fame": [_entry(one) for one in hall_of_fame(store)]}
+    return {"front": kept, "hall_of_fame": best_by_length(store)}
+
+
+def best_by_length(store: Reader) -> list[dict[str, Any]]:
+    """The hall of fame."""
+    return [_entry(one) for one in hall_of_fame(store)]
 
 
 def _entry(leader: Leader) -> dict[str, Any]:

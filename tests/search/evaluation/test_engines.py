@@ -58,7 +58,7 @@ def _programs(fine, other, seed):
 
 def _weights(task, update, states):
     """Weights [P] after 20 steps; `update` is (w, state, gradient, lr) -> (w, state)."""
-    w, order, _ = _data(task).start(0)
+    w, order, *_ = _data(task).start(0)
     gradient = _gradient(task)
     for step in range(STEPS):
         w, states = update(w, states, gradient(w, order[step]), task.schedule(step))

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
+from small_trainings import SMALL
 
 from programs import Program, Statement, live_across_steps, load
 from programs.behaviour import Screening, behaviour
@@ -312,7 +313,7 @@ def test_a_thousand_programs_compile_nothing():
 @pytest.mark.parametrize("setting", [jax.enable_x64(True), jax.numpy_dtype_promotion("strict")])
 def test_the_same_bits_whatever_jax_is_set_to(engine, setting):
     def fitness():
-        evaluator = Evaluator(["vision_mlp"], engine, settings={"vision_mlp": {"steps": 10}})
+        evaluator = Evaluator(["vision_mlp"], engine, settings=SMALL)
         return [evaluation.fitness for evaluation in evaluator.evaluate(LION)]
 
     by_default = fitness()

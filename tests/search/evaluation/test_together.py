@@ -13,6 +13,7 @@ import jax
 import numpy as np
 import pytest
 from jax.errors import JaxRuntimeError
+from small_trainings import SMALL
 
 from programs import Program, Statement, load, parse
 from programs.functions import FUNCTIONS
@@ -29,8 +30,8 @@ from search.evaluation.source import evaluation_function
 from search.evaluation.together import Together
 from tests.strategies import random_programs
 
-SMALL = {
-    "vision_mlp": {"steps": 20, "hidden": 2, "shifts": 0},
+SETTINGS = {
+    **SMALL,
     "language_mlp": {"steps": 20, "hidden": 2, "embedding": 2, "text_limit": 8000},
 }
 HURDLES = (0.5,)
@@ -72,7 +73,7 @@ def _job(number: int, program: Program, task: str, **changes) -> Job:
 @functools.cache
 def _evaluator(task: str, *, whole: bool = False) -> Evaluator:
     """Compiles each training once for all tests; its data can be nudged."""
-    settings = {} if whole else SMALL[task]
+    settings = {} if whole else SETTINGS[task]
     evaluator = Evaluator(engine="interpreted", hurdles=HURDLES, settings={task: settings})
     evaluator._data[task] = Nudged(evaluator.task(task))
     return evaluator
@@ -142,7 +143,7 @@ def test_larger_capacities(statements, capacity):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 7, 64])
-@pytest.mark.parametrize("task", SMALL)
+@pytest.mark.parametrize("task", SETTINGS)
 def test_500_programs_of_whole_trainings(task, size):
     programs = [*random_programs(495, 11), NAN, _long(70), _long(70), _long(515), NAN]
     _check(task, programs, size, whole=True)
@@ -194,17 +195,17 @@ def test_out_of_memory_a_smaller_batch_is_taken(monkeypatch, caplog):
     advance = BatchTraining.advance
 
     def limited(batch):
-        if batch.size > 1:
+        if batch.size > 7:
             raise JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
         return advance(batch)
 
     monkeypatch.setattr(BatchTraining, "advance", limited)
     jobs = [_job(i, LION, "vision_mlp") for i in range(5)]
     with caplog.at_level(logging.WARNING, "search"):
-        results = Together(_evaluator("vision_mlp"), 2).together(jobs)
+        results = Together(_evaluator("vision_mlp"), 14).together(jobs)
     assert all(r.evaluations[0].outcome is not Outcome.FAILED for r in results)
     assert not any(result.failure for result in results)
-    assert "vision_mlp in batches of 1, not 2" in caplog.text
+    assert "vision_mlp in batches of 7, not 14" in caplog.text
 
 
 def test_a_batch_that_raises_is_run_one_by_one(monkeypatch):
@@ -218,6 +219,7 @@ def test_a_batch_that_raises_is_run_one_by_one(monkeypatch):
 
 
 def test_the_size_follows_from_memory(monkeypatch):
+    monkeypatch.setattr(batch_memory, "PROBE", 7)  # rows, compiled for the tests above
     training, hyper = _evaluator("vision_mlp").training(Request(LION, "vision_mlp", 0), "switch")
     row = bytes_of_a_row(training, hyper)
     assert row > 0
@@ -228,9 +230,9 @@ def test_the_size_follows_from_memory(monkeypatch):
 
 
 def test_on_a_cpu_auto_is_one_after_the_other():
-    evaluate = evaluation_function("interpreted", settings=SMALL, batch="auto")
+    evaluate = evaluation_function("interpreted", settings=SETTINGS, batch="auto")
     assert not isinstance(evaluate, Together)
-    assert isinstance(evaluation_function("interpreted", settings=SMALL, batch=2), Together)
+    assert isinstance(evaluation_function("interpreted", settings=SETTINGS, batch=2), Together)
 
 
 def test_a_plan_asks_for_all_at_once_where_nothing_depends_on_it():

@@ -260,3 +260,28 @@ def test_settings_that_could_not_decide_anything_are_refused():
 
 def test_names_at_scales():
     assert scaled("a", 10) == "a@10" and scaled("a:p@10", 10) == "a:p@100" and scaled("a", 1) == "a"
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_stage_may_make_its_candidates_shorter_first(asked):
+    """What gains where a search trains and costs ten times as much later does not end a good rule."""
+
+    def worth(r: Request) -> float:
+        if not is_lion(r.program):
+            return 0.0
+        ornament = number_of(r.program) is not None
+        return 1.0 + ornament * (0.2 if scale_of(r.task) < 100 else -10.0)
+
+    shown = []
+
+    def shorten(program: Program, gain: float | None) -> Program:
+        shown.append(gain)
+        return LION
+
+    rules = settings(tuning=TUNING)
+    stages = [s.model_copy(update={"shorten": asked and s.name == "C"}) for s in rules.stages]
+    rules = rules.model_copy(update={"stages": tuple(stages)})
+    candidate = [("ornate", numbered(5))]
+    done = funnel_of(candidate, BASELINE, Noisy(worth), ["t"], rules, shorten=shorten)
+    assert [entry.name for entry in done.confirmed] == ["ornate"] * asked
+    assert len(shown) == asked and all(0.5 < gain < 1.2 for gain in shown)

@@ -16,7 +16,7 @@ from search.evaluation.jobs import Job, Purpose
 from search.evaluation.request import Request
 from search.workers import ray_pool as workers
 from search.workers.in_process import InProcess
-from search.workers.ray_cluster import WorkerError
+from search.workers.ray_cluster import Room, WorkerError
 from search.workers.ray_pool import RayWorkers, make_pool
 
 LION = load("library:lion")
@@ -200,6 +200,80 @@ def test_workers_that_cannot_start_end_the_search_with_the_reason():
             collected(pool, 1)
     finally:
         pool.close()
+
+
+def test_a_start_that_hangs_ends_the_search_at_once_and_says_what_to_look_at(monkeypatch):
+    """Not after three times as long; on a busy machine it is given longer."""
+    pool = pool_of(toys.hanging_factory, count=1)
+    monkeypatch.setattr(os, "getloadavg", lambda: (10.0 * CORES, 0.0, 0.0))
+    try:
+        slot = pool._slots[0]
+        assert pool._start_limit_s() == 10 * WorkerSettings().start_s
+        pool._ray.get(slot.made)
+        slot.ready_by = 0.0
+        with pytest.raises(
+            WorkerError, match=r"workers.start_s\): its process runs, but its device"
+        ):
+            pool.collect(0.0)
+    finally:
+        pool.close()
+
+
+@pytest.mark.skipif(CORES == 1, reason="needs room for one worker beside another")
+def test_without_room_the_search_says_what_is_free():
+    """The worker of `ray_started` keeps one core."""
+    holding = pool_of(count=CORES - 1)
+    pool = pool_of(count=1)
+    try:
+        collected_one(holding)
+        pool._slots[0].ready_by = 0.0
+        with pytest.raises(WorkerError, match="made no process for it; free are 0 CPU: do other"):
+            pool.collect(0.0)
+    finally:
+        pool.close()
+        holding.close()
+
+
+def test_a_worker_that_grows_is_replaced_between_two_batches():
+    pool = pool_of(toys.growing_factory, count=1, recycle_gb=0.3, batch_s=1e-9, timeout_s=30.0)
+    try:
+        for job in jobs(*["fine"] * 12):
+            pool.submit(job)
+        results = collected(pool, 12)
+        assert not any(result.failure for result in results.values())
+        processes = {result.evaluations[0].task for result in results.values()}
+        assert len(processes) > 1
+        assert {kind for kind, _ in pool.events} == {"recycled"}
+    finally:
+        pool.close()
+
+
+@pytest.mark.skipif(CORES == 1, reason="needs room for one worker beside another")
+def test_machines_that_join_later_get_workers(monkeypatch):
+    pool = pool_of(count=1)
+    pool.settings = pool.settings.model_copy(update={"count": None})
+    room, one = 1, {"CPU": 1.0}
+    monkeypatch.setattr(workers, "room_for", lambda *_: Room(room, one, one))
+    try:
+        pool._grow()
+        assert (pool.count, pool.events) == (1, [])
+        room = CORES
+        pool._grow()
+        assert pool.count == pool._batches.workers == len(pool._slots) == CORES
+        assert pool.events == [("worker", f"{CORES - 1} more: machines have joined")]
+        for job in jobs(*["fine"] * 20):
+            pool.submit(job)
+        assert len(collected(pool, 20)) == 20
+    finally:
+        pool.close()
+
+
+def collected_one(pool) -> None:
+    """Until each of its workers has started."""
+    pool.submit(jobs("fine")[0])
+    collected(pool, 1)
+    while any(slot.ready is not None for slot in pool._slots):
+        pool.collect(0.1)
 
 
 def test_the_same_interface_in_process():

@@ -1,0 +1,1 @@
+"""What `scripts/chaos`, `scripts/soak` and `scripts/fuzz_inputs` are made of."""

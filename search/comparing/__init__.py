@@ -1,0 +1,1 @@
+"""Optimizers compared fairly: tuned alike, judged on fresh seeds, with intervals."""

@@ -1,0 +1,280 @@
+"""What the results of a comparison say, with intervals.
+
+The unit of replication is the tuning run: its draws, its tuning seeds and its final seeds are its
+alone, so the differences of the runs are independent, and their t interval covers both the luck of
+the tuning and that of the seeds. Run r of every optimizer has the same seeds, so differences are
+paired. With three runs a spread that is small by luck makes most of such a test's errors; the
+seeds show it, so the same difference must be significant over all seeds as well, by the t and the
+sign-flip test: the p-value is the larger one, the interval holds both. An optimizer under two names
+has differences that are symmetric about 0, which is what the A/A test checks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from math import comb
+from statistics import fmean
+from typing import NamedTuple
+
+from search.comparing.results import ConditionResult, OptimizerResult, Table, mean
+from search.selection.comparison import compare, holm, t_interval
+
+MOST_TIMES = 4.0  # up to which times as many steps as the best a profile is drawn and scored
+
+
+class Verdict(Enum):
+    """An optimizer beside the baseline."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    NO_DIFFERENCE = "no difference shown"
+    FAILED = "not every training completed"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An optimizer minus the baseline on one condition.
+
+    mean, low, high: of the means of the tuning runs, with a two-sided interval; infinite where a
+      run has none. p: two-sided; adjusted: by Holm, over all of the comparison.
+    """
+
+    condition: str
+    optimizer: str
+    mean: float
+    low: float
+    high: float
+    p: float
+    level: float
+    failed: int = 0  # final trainings of the optimizer, or of the baseline, without a fitness
+    adjusted: float = 1.0
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.failed:
+            return Verdict.FAILED
+        if self.adjusted > self.level:
+            return Verdict.NO_DIFFERENCE
+        return Verdict.BETTER if self.mean > 0 else Verdict.WORSE
+
+
+class Estimate(NamedTuple):
+    """A mean difference, its interval, and the two-sided p-value of "no difference"."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
+
+
+def difference(ours: Table, theirs: Table, level: float) -> Estimate:
+    """Of two tables [R][S], paired by run and seed."""
+    runs = _two_sided(by_run(ours), by_run(theirs), level, sign_flip=False)
+    # No sign-flip test can reject with so few runs, and none is needed where there is one seed.
+    if len(ours[0]) < 2:
+        return runs
+    every = [[value for run in table for value in run] for table in (ours, theirs)]
+    seeds = _two_sided(every[0], every[1], level, sign_flip=True)
+    low, high = min(runs.low, seeds.low), max(runs.high, seeds.high)
+    return Estimate(runs.mean, low, high, max(runs.p, seeds.p))
+
+
+def _two_sided(
+    ours: Sequence[float], theirs: Sequence[float], level: float, *, sign_flip: bool
+) -> Estimate:
+    forward = compare(ours, theirs, level=level / 2, sign_flip=sign_flip)
+    backward = compare(theirs, ours, level=level / 2, sign_flip=sign_flip)
+    p = min(1.0, 2 * min(forward.p, backward.p))
+    return Estimate(forward.mean, forward.low, forward.high, p)
+
+
+def by_run(table: Table) -> list[float]:
+    """[R] mean over the seeds."""
+    return [mean(run) for run in table]
+
+
+def differences(
+    conditions: Sequence[ConditionResult], baseline: str, *, level: float, measure: str = ""
+) -> list[Difference]:
+    """Every optimizer minus the baseline on every condition, adjusted for their number.
+
+    measure: of which; none: of the test fitness.
+    """
+    found = []
+    for condition in conditions:
+        base = condition.optimizer(baseline)
+        for one in condition.optimizers:
+            if one.name != baseline:
+                estimate = difference(one.table(measure), base.table(measure), level)
+                failed = one.failed or base.failed
+                found.append(
+                    Difference(condition.label, one.name, *estimate, level=level, failed=failed)
+                )
+    adjusted = holm([one.p for one in found])
+    return [replace(one, adjusted=p) for one, p in zip(found, adjusted)]
+
+
+def run_interval(values: Sequence[float], level: float) -> tuple[float, float]:
+    """Of the mean over runs; infinite where any run has no value."""
+    return t_interval(list(values), level / 2)
+
+
+# Tuning
+
+
+def expected_best(fitness: Sequence[float], floor: float) -> list[float]:
+    """[N] expected fitness of the best of n of the N draws, n = 1 to N, drawn without replacement.
+
+    The best of n by their fitness with one seed each (Dodge et al. 2019, with exact combinations);
+    a draw without a fitness counts as the floor.
+    """
+    ordered = sorted(max(value, floor) for value in fitness)
+    total = len(ordered)
+    return [
+        sum(value * comb(rank, n - 1) for rank, value in enumerate(ordered)) / comb(total, n)
+        for n in range(1, total + 1)
+    ]
+
+
+def floor_of(condition: ConditionResult) -> float:
+    """The worst finite fitness of any draw: what a draw without one counts as."""
+    every = [v for one in condition.optimizers for run in one.runs for v in run.draws]
+    return min((value for value in every if math.isfinite(value)), default=0.0)
+
+
+def expected_best_curve(one: OptimizerResult, floor: float) -> list[float]:
+    """[N] the same, mean over the tuning runs."""
+    curves = [expected_best(run.draws, floor) for run in one.runs]
+    return [fmean(values) for values in zip(*curves)]
+
+
+# Steps
+
+
+@dataclass(frozen=True)
+class StepsToTarget:
+    """Steps to the baseline's result, by tuning run.
+
+    steps: [R] of the optimizer, infinite where it did not get there. whole: of the baseline.
+    """
+
+    condition: str
+    optimizer: str
+    steps: tuple[float, ...]
+    whole: int
+
+    @property
+    def times_fewer(self) -> float:
+        """Geometric mean over runs of whole / steps; 0: a run did not get there."""
+        if not self.steps or not all(map(math.isfinite, self.steps)) or not self.whole:
+            return 0.0
+        return math.exp(fmean(math.log(self.whole / steps) for steps in self.steps))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the most of the runs."""
+        times = [self.whole / steps for steps in self.steps]
+        return (min(times), max(times)) if times else (0.0, 0.0)
+
+
+def steps_to_target(condition: ConditionResult, baseline: str) -> list[StepsToTarget]:
+    """Of every optimizer, to the fitness that the baseline has at its last validation on the way,
+    one step before its end, in the same run."""
+    base = [run.curve() for run in condition.optimizer(baseline).runs]
+    whole = max((curve[-1][0] for curve in base if curve), default=0)
+    found = []
+    for one in condition.optimizers:
+        steps = [
+            first_step(run.curve(), curve[-1][1]) if curve else math.inf
+            for run, curve in zip(one.runs, base)
+        ]
+        found.append(StepsToTarget(condition.label, one.name, tuple(steps), whole))
+    return found
+
+
+def first_step(curve: Sequence[tuple[int, float]], target: float) -> float:
+    """The step at which a curve first reaches a fitness, linear between its points; infinite: it
+    does not. Before its first point nothing is known, so that is the least."""
+    before: tuple[int, float] | None = None
+    for step, fitness in curve:
+        if fitness >= target:
+            if before is None or fitness == before[1]:
+                return float(step)
+            share = (target - before[1]) / (fitness - before[1])
+            return before[0] + share * (step - before[0])
+        before = step, fitness
+    return math.inf
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Performance profile of an optimizer (Dolan and More 2002, as in AlgoPerf, arXiv 2306.07179).
+
+    ratios: [conditions] its steps to the target, over those of the best optimizer there.
+    """
+
+    optimizer: str
+    ratios: tuple[float, ...]
+
+    def share(self, times: float) -> float:
+        """Share of the conditions on which it needs at most so many times the steps of the best."""
+        return sum(ratio <= times for ratio in self.ratios) / len(self.ratios)
+
+    @property
+    def score(self) -> float:
+        """Mean height of the profile from 1 to MOST_TIMES; 1: the best everywhere."""
+        areas = [max(0.0, MOST_TIMES - ratio) for ratio in self.ratios]
+        return fmean(areas) / (MOST_TIMES - 1)
+
+
+def profiles(conditions: Sequence[ConditionResult], baseline: str) -> list[Profile]:
+    """Of every optimizer, by mean steps over the runs."""
+    ratios: dict[str, list[float]] = {}
+    for condition in conditions:
+        steps = {one.optimizer: fmean(one.steps) for one in steps_to_target(condition, baseline)}
+        best = min(steps.values())
+        for name, count in steps.items():
+            ratio = count / best if math.isfinite(count) else math.inf
+            ratios.setdefault(name, []).append(ratio)
+    return [Profile(name, tuple(values)) for name, values in ratios.items()]
+
+
+# Batch sizes
+
+
+@dataclass(frozen=True)
+class Trend:
+    """How an optimizer's difference to the baseline changes with the batch size."""
+
+    task: str
+    optimizer: str
+    slope: Estimate  # of fitness per doubling, over the tuning runs
+
+
+def trends(conditions: Sequence[ConditionResult], baseline: str, *, level: float) -> list[Trend]:
+    """For each task with several batch sizes; of each run the least-squares slope."""
+    found = []
+    for task in dict.fromkeys(condition.task for condition in conditions):
+        own = [c for c in conditions if c.task == task and c.batch_size is not None]
+        if len({condition.batch_size for condition in own}) < 2:
+            continue
+        xs = [math.log2(condition.batch_size or 1) for condition in own]
+        for name in (one.name for one in own[0].optimizers if one.name != baseline):
+            ours, theirs = (
+                [[slope(xs, [c.optimizer(which).tests[run] for c in own])]
+                 for run in range(len(own[0].optimizers[0].runs))]
+                for which in (name, baseline)
+            )  # fmt: skip
+            found.append(Trend(task, name, difference(ours, theirs, level)))
+    return found
+
+
+def slope(xs: Sequence[float], ys: Sequence[float]) -> float:
+    """Of the least-squares line; -inf where a value is not finite."""
+    if not all(map(math.isfinite, ys)):
+        return -math.inf
+    center = fmean(xs)
+    return sum((x - center) * y for x, y in zip(xs, ys)) / sum((x - center) ** 2 for x in xs)

@@ -1,0 +1,1 @@
+"""A comparison of optimizers as tables, sentences, files, figures and a page."""

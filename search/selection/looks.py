@@ -1,0 +1,175 @@
+"""A stage's comparison on fresh seeds, more of them while it is undecided.
+
+A stage may look several times: after its seeds, and again after as many further ones, for the
+programs that have neither passed nor become hopeless. A p-value is the smallest of the looks times
+their number, so a stage's level holds however many looks there were (Bonferroni; Pocock's bounds,
+which spend a little less, need the correlation of the looks).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+import numpy as np
+
+from programs import Program
+from search.evaluation.request import META
+from search.selection.comparison import compare, holm, worst_case
+from search.selection.objective import Objective, fitness_table, mean_over_tasks
+from search.selection.results import NamedProgram, StageEntry, StageResult, states_of
+
+
+@dataclass(frozen=True)
+class PromotionRule:
+    """The programs promoted from a stage: the best of those that pass."""
+
+    level: float  # of the comparison with each baseline
+    beat: bool  # whether every baseline must be beaten
+    keep: int  # at most so many
+    family_wise: bool = False  # whether `level` holds for all candidates together (Holm)
+    memory_margin: float | None = None  # see FunnelSettings; `keep` is then for each of them
+    looks: int = 1
+
+    def margin(self, candidate: Program, baseline: Program) -> float:
+        """The mean difference that a candidate must exceed."""
+        if self.memory_margin is None or states_of(candidate) >= states_of(baseline):
+            return 0.0
+        return -self.memory_margin
+
+    def passes(self, entry: StageEntry) -> bool:
+        return math.isfinite(entry.mean) and (entry.p <= self.level or not self.beat)
+
+    def best(self, passing: Sequence[StageEntry]) -> set[str]:
+        """Names of those that are promoted, given the best first."""
+        kept: list[StageEntry] = []
+        for entry in passing:
+            rivals = [k for k in kept if self.memory_margin is None or k.states == entry.states]
+            if len(rivals) < self.keep:
+                kept.append(entry)
+        return {entry.name for entry in kept}
+
+
+@dataclass
+class _Contest:
+    """What is known of the programs of a stage so far."""
+
+    objective: Objective
+    rule: PromotionRule
+    baselines: Sequence[NamedProgram]
+    candidates: Sequence[NamedProgram]
+
+    def __post_init__(self) -> None:
+        none = np.empty((len(self.objective.tasks), 0))
+        self.fitness = {
+            one.name: none for one in (*self.baselines, *self.candidates)
+        }  # [K, S] on tasks and seeds
+        self.entries: dict[str, StageEntry] = {}
+
+    def look(self, seeds: Sequence[int], candidates: Sequence[NamedProgram]) -> None:
+        """Trains the baselines and these candidates with further seeds, and compares them."""
+        named = [*self.baselines, *candidates]
+        table = fitness_table(
+            self.objective.score,
+            [one.program for one in named],
+            tasks=self.objective.tasks,
+            seeds=seeds,
+            split=META,
+        )
+        for one, further in zip(named, table, strict=True):
+            self.fitness[one.name] = np.hstack([self.fitness[one.name], further])
+        for one in candidates:
+            entry = self._against_all(one)
+            before = self.entries.get(one.name)
+            p = min(1.0, entry.p * self.rule.looks, 1.0 if before is None else before.p)
+            self.entries[one.name] = replace(entry, p=1.0 if entry.worse_on else p)
+
+    def judged(self) -> list[StageEntry]:
+        """The candidates' entries; where the rule says so, p is adjusted for all of them."""
+        entries = [self.entries[one.name] for one in self.candidates]
+        if not self.rule.family_wise:
+            return entries
+        return [replace(e, p=p) for e, p in zip(entries, holm([e.p for e in entries]))]
+
+    def undecided(self) -> list[NamedProgram]:
+        """The candidates of which further seeds may still show that they pass."""
+        return [
+            NamedProgram(entry.name, entry.program)
+            for entry in self.judged()
+            if not self.rule.passes(entry) and _may_pass(entry)
+        ]
+
+    def of_baselines(self) -> list[StageEntry]:
+        return [StageEntry(*one, self._by_seed(one.name), None) for one in self.baselines]
+
+    def _by_seed(self, name: str) -> tuple[float, ...]:
+        return tuple(mean_over_tasks(self.fitness[name], self.objective.weights).tolist())
+
+    def _against_all(self, one: NamedProgram) -> StageEntry:
+        """A candidate's entry, with the baseline that it comes out worst against: on the mean over
+        tasks, or on one task on which it is clearly worse."""
+        fitness, level = self._by_seed(one.name), self.rule.level / self.rule.looks
+        margins = [self.rule.margin(one.program, base.program) for base in self.baselines]
+        bounds = [
+            compare(fitness, self._by_seed(base.name)[: len(fitness)], level=level, margin=margin)
+            for base, margin in zip(self.baselines, margins)
+        ]
+        worst = worst_case(bounds)
+        strongest = self.baselines[bounds.index(worst)].name
+        entry = StageEntry(*one, fitness, worst, strongest, worst.p)
+        if len(self.objective.tasks) == 1 or not self.rule.beat:
+            return entry
+        for base, margin in zip(self.baselines, margins):
+            pairs = zip(self.fitness[one.name], self.fitness[base.name])
+            for task, (ours, theirs) in zip(self.objective.tasks, pairs):
+                bound = compare(ours, theirs[: len(ours)], level=level, margin=margin)
+                if bound.high < margin:
+                    return replace(entry, against=bound, baseline=base.name, worse_on=task)
+        return entry
+
+
+def compared(
+    baselines: Sequence[NamedProgram],
+    candidates: Sequence[NamedProgram],
+    objective: Objective,
+    *,
+    name: str,
+    seeds: Sequence[int],
+    rule: PromotionRule,
+) -> StageResult:
+    """Compares each candidate with every baseline. A stage's trainings are asked for together.
+
+    seeds: those of all looks, which get equal parts of them.
+    """
+    contest = _Contest(objective, rule, baselines, candidates)
+    each, undecided = len(seeds) // rule.looks, list(candidates)
+    for number in range(rule.looks):
+        contest.look(seeds[number * each : (number + 1) * each], undecided)
+        undecided = contest.undecided()
+        if not rule.beat or not undecided:
+            break
+    entries = sorted(contest.judged(), key=lambda e: -_first_mean(e, each))
+    promoted = rule.best([entry for entry in entries if rule.passes(entry)])
+    entries = [replace(entry, promoted=entry.name in promoted) for entry in entries]
+    return StageResult(
+        name=name,
+        tasks=objective.tasks,
+        level=rule.level,
+        beat=rule.beat,
+        entries=tuple(sorted(entries, key=lambda e: not e.promoted)),
+        baselines=tuple(sorted(contest.of_baselines(), key=lambda e: -e.mean)),
+        weights=objective.weights,
+    )
+
+
+def _may_pass(entry: StageEntry) -> bool:
+    against = entry.against
+    return against is not None and not against.failed and against.high > against.margin
+
+
+def _first_mean(entry: StageEntry, seeds: int) -> float:
+    """The mean over the seeds that all programs of a stage have."""
+    first = entry.fitness[:seeds]
+    return fmean(first) if all(map(math.isfinite, entry.fitness)) else -math.inf

@@ -1,0 +1,31 @@
+"""Where searches begin to overfit their tasks: many short ones with meta-validation.
+
+Chen et al. 2023, Figure 3, has 50 searches; `search/selection/overfitting.py` has the rule.
+"""
+
+from __future__ import annotations
+
+from search.config.settings import Config
+from search.evaluation.source import Fitness
+from search.studies.searches import Planned, changed
+
+ARM = "search"
+
+
+def plan(
+    config: Config, source: Fitness, *, children: int, points: int, repeats: int
+) -> list[Planned]:
+    """Searches of so many children, each with so many points of meta-validation."""
+    changes = {
+        "evolution.children": children,
+        "evolution.repeats": 1,
+        "evolution.rounds": 1,
+        "meta_validation.every": max(1, children // points),
+        "stop": {},
+        "funnel": None,
+        "rescore.programs": 0,
+    }
+    return [
+        Planned(ARM, seed, changed(config, source, {**changes, "seed": seed}))
+        for seed in range(config.seed, config.seed + repeats)
+    ]

@@ -1,0 +1,136 @@
+"""Intervals, curves and profiles of comparisons, against brute force and known answers."""
+
+import itertools
+import math
+from statistics import fmean
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search.comparing.statistics import (
+    Verdict,
+    difference,
+    differences,
+    expected_best,
+    first_step,
+    profiles,
+    slope,
+    steps_to_target,
+    trends,
+)
+from search.selection.comparison import holm
+from tests.search.comparing.toy import Toy, config, fitness, results
+
+NUMBERS = st.floats(-10, 10).map(lambda x: round(x, 6))
+
+
+@settings(deadline=None)
+@given(st.lists(NUMBERS, min_size=1, max_size=6))
+def test_expected_best_is_the_mean_over_all_subsets(values):
+    brute = [
+        fmean(max(chosen) for chosen in itertools.combinations(values, n))
+        for n in range(1, len(values) + 1)
+    ]
+    assert expected_best(values, floor=-100) == pytest.approx(brute, abs=1e-9)
+
+
+@settings(deadline=None)
+@given(st.lists(NUMBERS, min_size=1, max_size=30))
+def test_expected_best_grows_from_the_mean_to_the_best(values):
+    curve = expected_best([*values, -math.inf], floor=-10)
+    assert curve == sorted(curve) or curve == pytest.approx(sorted(curve))
+    assert curve[0] == pytest.approx(fmean([*values, -10]))
+    assert curve[-1] == pytest.approx(max(values))
+
+
+@settings(deadline=None)
+@given(st.lists(NUMBERS, min_size=12, max_size=12), st.lists(NUMBERS, min_size=12, max_size=12))
+def test_a_difference_is_the_opposite_of_the_opposite_difference(ours, theirs):
+    ours, theirs = ([values[i : i + 4] for i in range(0, 12, 4)] for values in (ours, theirs))
+    one, other = difference(ours, theirs, 0.05), difference(theirs, ours, 0.05)
+    assert one.mean == pytest.approx(-other.mean) and one.p == pytest.approx(other.p)
+    assert one.low == pytest.approx(-other.high) and one.low <= one.mean <= one.high
+    if one.p < 0.0499:
+        assert one.low > 0 or one.high < 0
+
+
+def test_runs_that_agree_by_luck_are_not_enough():
+    theirs = [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    ours = [[5.0, -4.8], [-4.0, 4.2], [3.0, -2.8]]  # each mean is 0.1
+    assert difference(ours, theirs, 0.05).p > 0.5
+    assert difference([[0.1], [0.1], [0.1]], [[0.0]] * 3, 0.05).p == 0.0
+
+
+def test_curves_reach_a_target_between_their_points():
+    curve = [(10, 0.0), (20, 1.0), (30, 0.5), (40, 3.0)]
+    assert first_step(curve, -1) == 10
+    assert first_step(curve, 0.25) == 12.5
+    assert first_step(curve, 2.0) == pytest.approx(36)
+    assert first_step(curve, 3.1) == math.inf
+    assert first_step([], 0) == math.inf
+
+
+def test_a_slope_is_that_of_the_line():
+    assert slope([1, 2, 3], [2, 4, 6]) == pytest.approx(2)
+    assert slope([1, 2], [-math.inf, 0]) == -math.inf
+
+
+def _better(trial, by=0.2):
+    """B is better by so much."""
+    extra = by if dict(trial.contender.values).get("decay") == 0.5 else 0.0
+    return fitness(trial) + extra
+
+
+TWO = [
+    {"rule": "optax:adamw", "name": "A", "space": {"decay": 0.1}},
+    {"rule": "optax:adamw", "name": "B", "space": {"decay": 0.5}},
+]
+
+
+def test_a_large_difference_is_shown_and_its_interval_holds_it():
+    small = config(
+        optimizers=TWO, tuning={"runs": 5, "draws": 32, "keep": 4, "seeds": 3}, test={"seeds": 8}
+    )
+    [condition] = results(small, Toy(_better))
+    [d] = differences([condition], "A", level=0.05)
+    assert d.verdict is Verdict.BETTER and d.low < 0.2 < d.high
+    [back] = differences([condition], "B", level=0.05)
+    assert back.verdict is Verdict.WORSE
+
+
+def test_an_optimizer_that_fails_is_neither_better_nor_worse():
+    [condition] = results(config(optimizers=TWO), Toy(lambda t: _better(t, by=-math.inf)))
+    [d] = differences([condition], "A", level=0.05)
+    assert d.verdict is Verdict.FAILED and d.p == 1.0
+    assert condition.optimizer("B").failed == condition.optimizer("B").trainings == 9
+
+
+def test_p_values_are_adjusted_over_all_conditions():
+    three = [*TWO, {"rule": "optax:lion", "name": "C", "space": {"decay": 0.5}}]
+    conditions = results(config(optimizers=three, tasks=["vision_mlp", "language_mlp"]))
+    found = differences(conditions, "A", level=0.05)
+    assert len(found) == 4
+    assert [d.adjusted for d in found] == holm([d.p for d in found])
+
+
+def test_the_baseline_needs_its_own_steps_and_the_better_one_fewer():
+    conditions = results(config(optimizers=TWO), Toy(_better))
+    base, better = steps_to_target(conditions[0], "A")
+    assert base.times_fewer == pytest.approx(1.0) and better.times_fewer > 1.5
+    low, high = better.ends
+    assert low <= better.times_fewer <= high
+    profile = {p.optimizer: p for p in profiles(conditions, "A")}
+    assert profile["B"].score == 1.0 and profile["B"].share(1.0) == 1.0
+    assert profile["A"].score < 1.0
+
+
+def test_trends_are_over_the_batch_sizes_of_a_task():
+    def grows(trial):
+        doublings = math.log2(trial.condition.batch_size)
+        return _better(trial, by=0.1 * doublings)
+
+    small = config(optimizers=TWO, batch_sizes=[8, 16, 32, 64], tuning={"runs": 5, "draws": 16})
+    [trend] = trends(results(small, Toy(grows)), "A", level=0.05)
+    assert trend.slope.mean == pytest.approx(0.1) and trend.slope.p < 0.05
+    assert not trends(results(config()), "A", level=0.05)

@@ -1,0 +1,124 @@
+"""Tables, sentences, figures and the page of a comparison whose trainings are a toy's."""
+
+import json
+import math
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from search.comparing.compare import ComparisonResult
+from search.comparing.entrants import entrants_of
+from search.comparing.study import Study
+from search.reports.comparison.figures import figures
+from search.reports.comparison.files import csv_text, data
+from search.reports.comparison.page import page
+from search.reports.comparison.rows import cells, facts, head
+from search.reports.comparison.sentences import findings, warnings
+from search.reports.comparison.terminal import show
+from tests.search.comparing.toy import Toy, config, fitness
+
+OPTIMIZERS = [
+    {"rule": "optax:adamw", "name": "A<b>", "space": {"decay": 0.1}},
+    {"rule": "optax:adamw", "name": "B", "space": {"decay": 0.5}},
+    {"rule": "optax:adamw", "name": "C", "space": {"decay": 0.9}},
+]
+
+
+def _better(trial):
+    """B is a little better, C fails at batches of 16."""
+    decay = dict(trial.contender.values)["decay"]
+    if decay == 0.9 and trial.condition.batch_size == 16:
+        return -math.inf
+    return fitness(trial, noise=0.5) * 0.01 + (0.002 if decay == 0.5 else 0)
+
+
+def _result(of=_better, **changes) -> ComparisonResult:
+    settings = config(optimizers=OPTIMIZERS, **changes)
+    conditions = Study(settings, Toy(of)).run()
+    return ComparisonResult(settings, tuple(entrants_of(settings)), tuple(conditions))
+
+
+@pytest.fixture(scope="module")
+def result() -> ComparisonResult:
+    return _result(
+        batch_sizes=[8, 16], heat_map={"constants": ["rate", "beta1"], "points": [3, 2], "seeds": 1}
+    )
+
+
+def test_a_row_has_a_cell_for_each_column(result):
+    for condition in result.conditions:
+        rows = facts(result, condition)
+        assert [row["verdict"] for row in rows].count("baseline") == 1
+        for row in rows:
+            assert len(cells(condition, row)) == len(head(condition))
+
+
+def test_what_failed_has_no_numbers_and_says_so(result):
+    [row] = [r for r in facts(result, result.conditions[1]) if r["optimizer"] == "C"]
+    assert row["verdict"] == "not every training completed" and row["failed"] == 9
+    assert row["test_fitness"] is None and row["times_fewer_steps"] is None
+    [line] = [x for x in findings(result) if x.startswith("vision_mlp, batch 16: C")]
+    assert "did not complete, so there is no comparison" in line
+    assert any("C: no draw has a fitness" in line for line in warnings(result))
+
+
+def test_every_comparison_has_a_sentence_that_says_what_is_not_shown(result):
+    lines = findings(result)
+    for d in result.differences:
+        assert sum(line.startswith(f"{d.condition}: {d.optimizer} ") or
+                   line.startswith(f"{d.condition}: {d.optimizer}:") for line in lines) == 1  # fmt: skip
+    assert any("is not shown to differ from A<b>" in line for line in lines)
+    assert any("per doubling of the batch" in line for line in lines)
+
+
+def test_a_small_difference_is_called_small():
+    def shifted(trial):
+        extra = 0.02 if dict(trial.contender.values)["decay"] == 0.5 else 0.0
+        luck = fitness(trial, noise=0.0) * 1e-9 + 0.1 * math.sin(trial.seed)
+        return luck + extra
+
+    lines = findings(_result(shifted))
+    assert any("B is better than A<b>" in line and "a small difference" in line for line in lines)
+
+
+def test_an_optimum_at_an_edge_is_warned_of(result):
+    [line] = [x for x in warnings(_result(rate_is_high)) if x.startswith("B: the best rate")]
+    assert "at the high edge of its range (0.0003 to 0.3)" in line and "3 of 3 tuning runs" in line
+
+
+def rate_is_high(trial):
+    """The higher the rate the better."""
+    return dict(trial.contender.values)["rate"]
+
+
+def test_the_page_needs_nothing_else_and_no_name_becomes_markup(result):
+    text = page(result)
+    for word in ("What it says", "Warnings", "Performance profile", "Batch size", "What was tuned"):
+        assert word in text
+    assert "<b>b" not in text and "A<b>" not in text and "A&lt;b&gt;" in text
+    assert "src=" not in text.replace("script-src", "") and "python -m search.compare" in text
+
+
+def test_every_figure_is_svg(result):
+    drawn = figures(result)
+    assert set(drawn) == {
+        "differences", "tuning", "training", "profile", "batch_sizes", "heat_maps",
+    }  # fmt: skip
+    for picture in drawn.values():
+        assert ElementTree.fromstring(picture).tag.endswith("svg")
+
+
+def test_the_data_are_json_and_csv(result):
+    plain = json.loads(json.dumps(data(result), allow_nan=False))
+    assert len(plain["rows"]) == 6 and len(plain["runs"]) == 18
+    assert plain["rows"][0]["baseline"] == "A<b>"
+    text = csv_text(plain["rows"])
+    assert text.count("\n") == 7 and text.startswith("condition,optimizer,baseline")
+
+
+def test_the_terminal_shows_all_of_it(result, capsys):
+    show(result)
+    out = capsys.readouterr().out
+    for one in OPTIMIZERS:
+        assert one["name"] in out
+    assert "warning: " in out and "trainings run" in out

@@ -1,0 +1,106 @@
+"""A stage that looks several times keeps its level and sees more; no task may be clearly worse."""
+
+import pytest
+from scipy import stats
+from toys import Noisy
+
+from search.config.selection import FinalsSettings, FunnelSettings, StageSettings
+from search.evaluation.request import Request
+from search.reports.funnel import markdown
+from search.selection.looks import PromotionRule, compared
+from search.selection.objective import Objective
+from search.selection.results import NamedProgram
+from tests.search.selection.test_stages import ADAMW, NO_TUNING, is_lion, number_of, numbered
+
+
+def contest(count: int, worth=lambda _: 0.0, *, looks: int, seeds: int, tasks=("t",), **rule):
+    """A stage with `count` candidates, its asked trainings and its result."""
+    asked: list[Request] = []
+    score = Noisy(worth, luck=1.0)
+
+    def counted(requests):
+        asked.extend(requests)
+        return score(requests)
+
+    done = compared(
+        [NamedProgram("base", ADAMW)],
+        [NamedProgram(f"n{i}", numbered(i)) for i in range(count)],
+        Objective(counted, tasks),
+        name="B",
+        seeds=range(looks * seeds),
+        rule=PromotionRule(0.05, True, keep=count, looks=looks, **rule),
+    )
+    return asked, done
+
+
+@pytest.mark.parametrize("looks", [1, 2, 4])
+def test_null_candidates_pass_no_more_often_than_the_level_says(looks):
+    """Each with its own luck beside a baseline of its own, so that they are independent."""
+    passed, count = 0, 400
+    for i in range(count):
+        score = Noisy(lambda _: 0.0)
+        done = compared(
+            [NamedProgram("base", numbered(2 * i))],
+            [NamedProgram("null", numbered(2 * i + 1))],
+            Objective(score, ("t",)),
+            name="B",
+            seeds=range(6 * looks),
+            rule=PromotionRule(0.05, True, keep=1, looks=looks),
+        )
+        passed += bool(done.promoted)
+    assert passed <= stats.binom.ppf(1 - 1e-3, count, 0.05)
+
+
+def test_looks_see_what_one_look_misses_and_stop_where_it_is_clear():
+    """One candidate in three is better by half of the luck; the others are as the baseline."""
+
+    def worth(request: Request) -> float:
+        number = number_of(request.program)
+        return 0.7 if number is not None and number % 3 == 0 else 0.0
+
+    found = {}
+    for looks in (1, 5):
+        asked, done = contest(12, worth, looks=looks, seeds=8)
+        found[looks] = [entry.name for entry in done.promoted]
+        assert set(found[looks]) <= {"n0", "n3", "n6", "n9"}
+    assert len(found[5]) > len(found[1])
+    seeds = {entry.name: len(entry.fitness) for entry in done.entries}
+    assert set(seeds.values()) <= {8, 16, 24, 32, 40} and len(set(seeds.values())) > 1
+    assert len(asked) == sum(seeds.values()) + len(done.baselines[0].fitness)
+
+
+def test_what_is_hopeless_gets_no_further_seeds():
+    asked, done = contest(5, lambda r: -9.0 * is_lion(r.program), looks=4, seeds=6)
+    assert not done.promoted and len(asked) == 6 * (5 + 1)
+
+
+def test_a_gain_on_one_task_does_not_pay_for_a_loss_on_another():
+    def worth(request: Request) -> float:
+        return 0.0 if not is_lion(request.program) else {"good": 9.0, "bad": -4.0}[request.task]
+
+    _, alone = contest(1, worth, looks=1, seeds=8, tasks=("good",))
+    assert alone.promoted
+    _, both = contest(1, worth, looks=1, seeds=8, tasks=("good", "bad"))
+    [entry] = both.entries
+    assert not entry.promoted and entry.worse_on == "bad" and entry.p == 1
+    told = "\n".join(markdown([both]))
+    assert "(base on bad)" in told and "no: clearly worse on bad" in told
+
+
+def test_fewer_states_may_cost_the_margin_on_each_task():
+    def worth(request: Request) -> float:
+        return 0.0 if not is_lion(request.program) else {"good": 9.0, "bad": -4.0}[request.task]
+
+    _, both = contest(1, worth, looks=1, seeds=8, tasks=("good", "bad"), memory_margin=6.0)
+    assert both.promoted
+
+
+@pytest.mark.parametrize("looks", [2, 8])
+def test_looks_that_could_not_show_anything_are_refused(looks):
+    with pytest.raises(ValueError, match=f"in {looks} looks; expected at least"):
+        StageSettings(name="B", seeds=2, looks=looks, level=0.0001)
+    with pytest.raises(ValueError, match=f"in {looks} looks; expected at least"):
+        FunnelSettings(
+            stages=(StageSettings(name="B", tuning=NO_TUNING),),
+            finals=FinalsSettings(seeds=2, looks=looks, level=0.0001),
+        )

@@ -1,0 +1,72 @@
+"""Intervals against other ways to them."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from search.studies.intervals import (
+    Estimate,
+    difference_of,
+    mean_of,
+    rank_correlation,
+    share_of,
+)
+
+numbers = st.floats(-100, 100)
+
+
+@settings(deadline=None)
+@given(st.lists(numbers, min_size=2, max_size=8))
+def test_a_mean_lies_in_its_interval(values):
+    found = mean_of(values)
+    assert found.low - 1e-9 <= found.value <= found.high + 1e-9
+    assert found.value == pytest.approx(np.mean(values))
+
+
+def test_of_one_value_or_none_nothing_is_claimed():
+    assert mean_of([2.0])[1:] == (-math.inf, math.inf, 1)
+    assert mean_of([2.0]).text() == "2" and mean_of([]).text() == "none"
+    assert mean_of([]).as_json() == {"value": None, "interval": [None, None], "size": 0}
+    assert math.isinf(difference_of([1.0], [2.0]).low)
+    assert difference_of([], [2.0]).size == 0 == share_of(0, 0).size
+
+
+def test_three_repeats_by_hand():
+    found = mean_of([1.0, 2.0, 3.0])
+    assert found.high - 2.0 == pytest.approx(4.3027 / math.sqrt(3), abs=1e-4)  # t of 2 degrees
+    assert Estimate(1, 0.5, 1.5, 3).is_above(Estimate(0, -0.5, 0.4, 3))
+    assert not Estimate(1, 0.5, 1.5, 3).is_above(Estimate(0, -0.5, 0.6, 3))
+
+
+@settings(deadline=None)
+@given(st.integers(0, 40), st.integers(1, 40))
+def test_bounds_of_a_share_are_those_that_would_just_be_rejected(count, total):
+    count = min(count, total)
+    low, high = share_of(count, total)[1:3]
+    assert low <= count / total <= high
+    if count:
+        assert stats.binom.sf(count - 1, total, low) == pytest.approx(0.025)
+    if count < total:
+        assert stats.binom.cdf(count, total, high) == pytest.approx(0.025)
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.lists(st.tuples(numbers, numbers), min_size=4, max_size=30))
+def test_rank_correlation_is_scipys(pairs):
+    one, other = zip(*pairs)
+    found = rank_correlation(one, other)
+    if math.isnan(found.value):
+        assert min(len(set(one)), len(set(other))) == 1
+        return
+    assert found.value == pytest.approx(stats.spearmanr(one, other).statistic, abs=1e-9)
+    assert -1 - 1e-9 <= found.low <= found.high <= 1 + 1e-9
+
+
+def test_no_fitness_is_the_last_rank():
+    fitness, truth = [1.0, 2.0, 3.0, 4.0], [-math.inf, -math.inf, 0.0, 1.0]
+    expected = stats.spearmanr(fitness, [-9, -9, 0, 1]).statistic
+    assert rank_correlation(fitness, truth).value == pytest.approx(expected)

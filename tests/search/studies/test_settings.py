@@ -1,0 +1,58 @@
+"""What pays: the arms, and the table of what each search came to."""
+
+import pytest
+import toys
+
+from search.config.load import load, loads
+from search.evaluation.source import Function
+from search.studies import settings
+
+
+def test_each_setting_is_taken_away_and_all_together():
+    config = load("configs/discover.yaml")
+    arms = settings.arms(config)
+    assert list(arms) == [
+        "all", "without tune_start", "without rates", "without niches", "without gradient scales",
+        "without race", "price, not niches", "none of them",
+    ]  # fmt: skip
+    [scales] = arms["without gradient scales"].values()
+    assert scales["language_transformer"]["steps"] == 150
+    assert not any("gradient_scale" in key for key in scales["language_transformer"])
+    single = [value for arm, value in arms.items() if arm.startswith("without")]
+    assert arms["none of them"] == {key: value for few in single for key, value in few.items()}
+
+
+def test_what_a_config_has_not_is_not_taken_away():
+    config = loads(b"evaluation: {tasks: [vision_mlp], rates: [1.0, 0.5]}")
+    assert list(settings.arms(config)) == ["all", "without rates", "none of them"]
+
+
+def test_every_arm_is_a_valid_config_with_as_many_trainings():
+    config = load("configs/discover.yaml")
+    planned = settings.plan(config, Function(toys.factory()), trainings=500, repeats=2)
+    assert len({one.name for one in planned}) == len(planned) == 16
+    assert {one.config.stop.trainings for one in planned} == {500}
+    assert [one.seed for one in planned] == [0] * 8 + [1] * 8
+    by_arm = {one.arm: one.config for one in planned[:8]}
+    assert by_arm["price, not niches"].evolution.price.state == settings.PRICE
+    assert by_arm["price, not niches"].evolution.price.statement == 0.001
+    assert by_arm["without race"].evaluation.seeds == 4
+
+
+def found(arm, seed, fresh, *, rule="RMSProp", signs=0):
+    own = {"arm": arm, "seed": seed, "fresh": fresh, "rule": rule, "signs": signs}
+    return {**own, "trainings": 500, "fitness": -2.0}
+
+
+def test_arms_are_compared_with_all():
+    results = [
+        found("all", seed, -2.3 - seed / 100, rule=settings.SIGN, signs=4) for seed in range(3)
+    ]
+    results += [found("without race", seed, -2.5 - seed / 100) for seed in range(2)]
+    results += [found("without race", 2, None, signs=1)]
+    numbers, lines = settings.summary(results)
+    one = numbers["without race"]
+    assert one["minus_all"]["value"] == pytest.approx(-2.505 + 2.31)
+    assert (one["best_is_sign"], one["holds_sign"]) == (0, 1)
+    assert numbers["all"]["best_is_sign"] == 3 and numbers["all"]["minus_all"] is None
+    assert lines[3].split()[-8:] == ["yes", "1", "0", "of", "3", "1", "of", "3"]
