@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import importlib.util
 import inspect
@@ -101,8 +100,10 @@ def _check(task: Task) -> None:
     batch = jax.eval_shape(task.data.take, arrays, indices)
     trained, state = task.split(weights)
     key = jax.eval_shape(jax.random.key, 0)
-    training = functools.partial(task.step_loss, trained, state=state)
-    of_step, after = jax.eval_shape(lambda batch, key: training(batch, key=key), batch, key)
+    of_step, after = jax.eval_shape(
+        lambda weights, batch, state, key: task.step_loss(weights, batch, state=state, key=key),
+        trained, batch, state, key,
+    )  # fmt: skip
     if jax.tree.map(jax.typeof, after) != jax.tree.map(jax.typeof, state):
         expected, got = short_repr(state, 120), short_repr(after, 120)
         raise TaskError(f"training_loss: expected a state as init gives it, {expected}; got {got}")
