@@ -2,7 +2,8 @@
 
     a state                     what reads it before the step's first assignment reads 0 instead
     a statement                 its uses see the target's previous value
-    a statement but not a part  its uses see one of its arguments
+    a statement but not a part  its uses see one of its arguments, but no number in place of an
+                                array: a drift in place of weight decay would be a new term
     a constant                  becomes neutral, 0 or 1
 
 What is left is simplified, and kept only where it is shorter than before.
@@ -25,6 +26,7 @@ from programs import (
 )
 from programs.behaviour import Screening, behaviour
 from programs.canonical import canonical_hash
+from programs.kinds import Kind
 from programs.simplify.naming import to_program
 from programs.simplify.terms import Builder, copy_into, from_program
 
@@ -110,10 +112,12 @@ def _size(program: Program) -> tuple[int, int]:
 def _edits(program: Program) -> Iterator[tuple[str, Edit]]:
     for state in program.states:
         yield f"drop state {state}", partial(_without_state, state=state)
+    kinds = analyse(program).kinds
     for i, statement in enumerate(program):
         yield f"drop {statement}", partial(_without_statement, index=i)
         for j, argument in enumerate(statement.arguments):
-            if argument not in statement.arguments[:j]:
+            is_new = argument not in statement.arguments[:j]
+            if is_new and kinds[i] == _kind_of_argument(program, i, j):
                 what = f"replace {statement} by {argument}"
                 yield what, partial(_with_argument_alone, index=i, argument=j)
         for constant in (c for c in program.constants() if c.statement == i):
@@ -131,6 +135,12 @@ def knocked_out(program: Program, index: int) -> dict[str, Program]:
     for j, argument in enumerate(statement.arguments):
         variants.setdefault(f"replaced by {argument}", _with_argument_alone(program, index, j))
     return {how: rest for how, rest in variants.items() if is_valid(rest)}
+
+
+def _kind_of_argument(program: Program, index: int, argument: int) -> Kind | None:
+    """What an argument of a statement holds; None: nothing yet, the program is not valid so."""
+    alone = _with_argument_alone(program, index, argument)
+    return analyse(alone).kinds[index] if is_valid(alone) else None
 
 
 def _without_state(program: Program, state: str) -> Program:

@@ -28,6 +28,14 @@ def test_every_removal_is_shorter_and_valid(name):
         assert set(removal.program.states) <= set(program.states)
 
 
+def test_no_number_takes_the_place_of_an_array():
+    """Without weight decay, but with a drift of the same constant for all weights, is no removal."""
+    program = load("library:signum")
+    whats = [removal.what for removal in removals(program)]
+    assert "replace wd = w * 0.1 by w" in whats and "replace wd = w * 0.1 by 0.1" not in whats
+    assert "replace lr = lr * 0.0003 by 0.0003" in whats
+
+
 @pytest.mark.parametrize("name", ["lion", "adamw", "program8", "yogi", "lamb"])
 def test_a_removal_is_repeated_on_the_same_program_with_other_constants(name):
     program = load(f"library:{name}")
