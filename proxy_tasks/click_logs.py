@@ -66,8 +66,8 @@ def generated(count: int) -> ClickLogs:
         factors.append(0.6 * truth.normal(size=(size, RANK))[values])
     numbers = rng.normal(size=(count, GENERATED_NUMBERS))
     effects += numbers @ np.linspace(-0.5, 0.5, GENERATED_NUMBERS) + 0.3 * (numbers[:, 0] ** 2 - 1)
-    total = sum(factors)
-    pairs = (total**2 - sum(factor**2 for factor in factors)).sum(1) / 2
+    hidden = np.stack(factors)  # [categories, N, RANK]
+    pairs = (hidden.sum(0) ** 2 - (hidden**2).sum(0)).sum(1) / 2
     probability = 1 / (1 + np.exp(-(BIAS + effects + 0.5 * pairs)))
     starts = np.cumsum([0, *SIZES[:-1]])
     return ClickLogs(

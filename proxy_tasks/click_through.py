@@ -58,7 +58,7 @@ def click_through(settings: ClickThroughSettings) -> Task:
     """Click-through rate, the log loss; the truth is known where the logs are generated."""
     logs = load_clicks(settings.data, settings.examples, settings.buckets)
     data = _data(logs, settings)
-    fields, numbers = logs.categories.shape[1], logs.numbers.shape[1]
+    fields, numbers = int(logs.categories.shape[1]), int(logs.numbers.shape[1])
 
     def embedding(width: int) -> int:
         return max(1, round(settings.embedding * width / settings.hidden))

@@ -89,7 +89,7 @@ def contrastive(settings: ContrastiveSettings) -> Task:
     images = load_images(settings.data, settings.image_size, settings.fraction)
     shown = captioned(images, settings.copies)
     data = _data(shown, settings)
-    tokens, size = data.arrays[0].shape[1:]
+    tokens, size = map(int, data.arrays[0].shape[1:])
     layers, heads = settings.layers, settings.heads
 
     def cost(width: int) -> float:  # multiplications per image and caption
@@ -152,8 +152,8 @@ def _data(shown: CaptionedImages, settings: ContrastiveSettings) -> Data:
     held = [copies("search_validation"), copies("meta_validation")]
     limit = min(settings.validation_examples, *map(len, held))
     limit -= limit % min(limit, settings.batch_size)  # whole batches
-    validation = [part[:limit] for part in held]
-    return Data((cut, shown.captions, shown.labels), copies("train"), *validation, take)
+    search, meta = (part[:limit] for part in held)
+    return Data((cut, shown.captions, shown.labels), copies("train"), search, meta, take)
 
 
 def _unit(x: jax.Array) -> jax.Array:

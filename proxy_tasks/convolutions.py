@@ -38,7 +38,7 @@ class Conv(nn.Module):
         shifts = [slice(i, i + side, self.stride) for i in range(self.size)]
         x = jnp.concatenate([x[:, i, j] for i in shifts for j in shifts], axis=-1)
         side = x.shape[1]
-        y = x.reshape(batch * side * side, -1) @ kernel.reshape(-1, self.channels)
+        y: jax.Array = x.reshape(batch * side * side, -1) @ kernel.reshape(-1, self.channels)
         if self.use_bias:
             y += self.param("bias", nn.initializers.zeros, (self.channels,), jnp.float32)
         return y.reshape(batch, side, side, self.channels)

@@ -52,7 +52,7 @@ def diffusion(settings: DiffusionSettings) -> Task:
     """
     images = load_images(settings.data, settings.image_size, settings.fraction)
     data = _data(images, settings)
-    side, channels = images.pixels.shape[1], images.pixels.shape[-1]
+    side, channels = settings.image_size, int(images.pixels.shape[-1])
 
     def cost(width: int) -> float:  # multiplications per image
         fine, coarse = (47 * width + 18 * channels) * width, 90 * width * width
@@ -115,28 +115,32 @@ def sampled(model: UNet, params: Params, key: jax.Array, *, shape: tuple[int, ..
         level = LEVELS - 1 - step
         times = jnp.full(len(x), (level + 1) / LEVELS)
         noise: Any = model.apply(params, x, times)
-        mean = x - added[level] / jnp.sqrt(1 - kept[level]) * noise
+        mean: jax.Array = x - added[level] / jnp.sqrt(1 - kept[level]) * noise
         more = jnp.sqrt(added[level]) * jax.random.normal(jax.random.fold_in(key, step), x.shape)
         return mean / jnp.sqrt(1 - added[level]) + jnp.where(level > 0, more, 0.0)
 
     first = jax.random.normal(jax.random.fold_in(key, LEVELS), shape)
-    return jnp.clip(jax.lax.fori_loop(0, LEVELS, denoise, first), -1.0, 1.0)
+    last: jax.Array = jax.lax.fori_loop(0, LEVELS, denoise, first)
+    return jnp.clip(last, -1.0, 1.0)
 
 
 def _frechet(model: UNet, images: Images, data: Data) -> Report:
     """Of as many generated images as the split has."""
-    pixels = np.float32(images.pixels) / np.float32(127.5) - 1
+
+    def pixels(indices: np.ndarray) -> np.ndarray:
+        return np.asarray(images.pixels[indices].astype(np.float32) / np.float32(127.5) - 1)
 
     @functools.cache  # the classifier is trained once, when it is first asked for
     def features() -> Any:
-        return classifier_features(pixels[data.train], images.labels[data.train], images.classes)
+        labels = images.labels[data.train]
+        return classifier_features(pixels(data.train), labels, images.classes)
 
     sample = jax.jit(
         lambda params, key, shape: sampled(model, params, key, shape=shape), static_argnums=2
     )
 
     def report(params: Params, batches: np.ndarray) -> float:
-        real = pixels[batches.reshape(-1)]
+        real = pixels(batches.reshape(-1))
         made = np.asarray(sample(params, jax.random.key(0), real.shape))
         return frechet_distance(features()(made), features()(real))
 

@@ -1,4 +1,4 @@
-"""Fine-tuning: an encoder that was trained as a masked language model learns a labelled task."""
+"""Fine-tuning: what was trained as a language model learns a labelled task."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ from proxy_tasks.losses import (
     cross_entropy,
     metric_of,
 )
-from proxy_tasks.masked_language import chosen_tokens, masked_loss
 from proxy_tasks.metrics import mean_over
 from proxy_tasks.models import TextEncoder, Transformer
 from proxy_tasks.scaling import check_heads, grow
-from proxy_tasks.settings import Count, Fraction, Positive, Scale, TaskSettings
+from proxy_tasks.settings import Count, Positive, Scale, TaskSettings
 from proxy_tasks.task import Params, Task
 from proxy_tasks.text import load_text
 from proxy_tasks.tokenizer import Tokenizer, make_tokenizer
 
-OTHERS = 2  # tokens besides the tokenizer's: one fills up short texts, the last masks
 RISE = 0.05  # fraction of the pretraining's steps in which its rate rises
 
 
@@ -41,8 +39,7 @@ class FineTuningSettings(TaskSettings):
     tokenizer: str = "char"  # char, byte or bpe:VOCABULARY
     text_limit: Count = 1_000_000  # characters to pretrain on
     context: Count = 64  # tokens of a window or a labelled text
-    masked: Fraction = 0.15  # of a window's tokens, in pretraining
-    pretraining_steps: Annotated[int, Field(ge=0, le=10**9)] = 600
+    pretraining_steps: Annotated[int, Field(ge=0, le=10**9)] = 500
     pretraining_rate: Positive = 0.01  # peak, of AdamW
     held_out: Annotated[float, Field(gt=0, lt=0.5)] = 0.25  # fraction of each validation split
     validation_examples: Count = 1024  # of each validation split, at most
@@ -62,10 +59,10 @@ class FineTuningSettings(TaskSettings):
 
 
 def fine_tuning(settings: FineTuningSettings) -> Task:
-    """Classify texts with a Transformer that was pretrained on other text.
+    """Classify texts with a Transformer that was pretrained on other text (Radford et al. 2018).
 
-    The pretraining, by AdamW, is a part of the initial weights: each seed has its own, the same for
-    every optimizer, and only what follows is the training that is scored.
+    The pretraining, on the next token and by AdamW, is a part of the initial weights: each seed has
+    its own, the same for every optimizer. Only what follows is the training that is scored.
     """
     labelled = load_labelled(settings.labelled, settings.context)
     on_topics = (settings.data, settings.labelled) == ("pydoc", "topics")
@@ -76,6 +73,10 @@ def fine_tuning(settings: FineTuningSettings) -> Task:
     )
     tokenizer = make_tokenizer(settings.tokenizer, text)
     tokens = tokenizer.encode(text)
+    if len(tokens) <= settings.context:
+        raise TaskError(
+            f"data: the text has {len(tokens)} tokens, a window needs {settings.context + 1}"
+        )
     data = _data(labelled, tokenizer, settings=settings, pretraining=tokens)
     layers, heads, context = settings.layers, settings.heads, settings.context
 
@@ -85,15 +86,17 @@ def fine_tuning(settings: FineTuningSettings) -> Task:
     width, steps = grow(
         settings.scale, settings.width, steps=settings.steps, cost=cost, multiple=heads
     )
-    vocabulary = tokenizer.vocabulary + OTHERS
-    encoder = Transformer(layers, width, heads, vocabulary, causal=False)
-    model = TextEncoder(layers, width, heads, vocabulary, labelled.classes)
-    before = round(settings.pretraining_steps * steps / settings.steps)
+    vocabulary = tokenizer.vocabulary + 1  # the last token fills up short texts
+    before = Transformer(layers, width, heads, vocabulary)
+    model = TextEncoder(layers, width, heads, vocabulary, labelled.classes, causal=True)
+    first_steps = round(settings.pretraining_steps * steps / settings.steps)
 
     def init(key: jax.Array) -> Params:
-        of_model, of_encoder = jax.random.split(key)
+        of_model, of_pretraining = jax.random.split(key)
         fresh: Any = model.init(of_model, np.zeros((1, context), np.int32))
-        learnt = _pretrained(encoder, tokens, settings=settings, steps=before, key=of_encoder)
+        learnt = _pretrained(
+            before, tokens, settings=settings, steps=first_steps, key=of_pretraining
+        )
         learnt = {name: value for name, value in learnt["params"].items() if name != "output"}
         return {"params": {**fresh["params"], **learnt}}
 
@@ -112,36 +115,33 @@ def fine_tuning(settings: FineTuningSettings) -> Task:
 
 
 def _pretrained(
-    encoder: Transformer,
+    model: Transformer,
     tokens: np.ndarray,
     *,
     settings: FineTuningSettings,
     steps: int,
     key: jax.Array,
 ) -> Any:
-    """The encoder's weights after so many steps of masked language modelling on the tokens [N]."""
-    context, count = settings.context, max(1, round(settings.masked * settings.context))
-    if len(tokens) < context:
-        raise TaskError(f"data: the text has {len(tokens)} tokens, a window needs {context}")
+    """The weights after so many steps of language modelling on the tokens [N]."""
+    context = settings.context
     rise = max(1, round(RISE * steps))
     schedule = optax.warmup_cosine_decay_schedule(
         0.0, settings.pretraining_rate, rise, max(steps, rise + 1)
     )
     optimizer = optax.adamw(schedule, weight_decay=0.01)
-    text, offsets = jnp.asarray(tokens, jnp.int32), np.arange(context)
+    text, offsets = jnp.asarray(tokens, jnp.int32), np.arange(context + 1)
+    loss = cross_entropy(model.apply)
 
     def step(index: jax.Array, carry: Any) -> Any:
         params, state = carry
-        of_starts, of_masks = jax.random.split(jax.random.fold_in(key, index))
-        shape = (settings.batch_size,)
-        starts = jax.random.randint(of_starts, shape, 0, len(tokens) - context + 1)
-        batch = text[starts[:, None] + offsets], starts
-        chosen = chosen_tokens(batch, count, of_masks)
-        gradient = jax.grad(lambda w: masked_loss(encoder, w, batch, chosen=chosen))(params)
+        key_of_step = jax.random.fold_in(key, index)
+        starts = jax.random.randint(key_of_step, (settings.batch_size,), 0, len(tokens) - context)
+        window = text[starts[:, None] + offsets]
+        gradient = jax.grad(loss)(params, (window[:, :-1], window[:, 1:]))
         updates, state = optimizer.update(gradient, state, params)
         return optax.apply_updates(params, updates), state
 
-    params = encoder.init(key, np.zeros((1, context), np.int32))
+    params = model.init(key, np.zeros((1, context), np.int32))
     return jax.lax.fori_loop(0, steps, step, (params, optimizer.init(params)))[0]
 
 

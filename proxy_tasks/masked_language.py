@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -112,7 +112,8 @@ def masked_loss(
     tokens, _ = batch
     row = jnp.arange(len(tokens))[:, None]
     masked = tokens.at[row, chosen].set(model.vocabulary - 1)
-    logits = model.apply(params, masked)[row, chosen]  # type: ignore[index]
+    every: Any = model.apply(params, masked)
+    logits = every[row, chosen]
     logits -= jax.lax.stop_gradient(logits.max(-1, keepdims=True))
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, tokens[row, chosen])
     return jnp.mean(losses)

@@ -139,13 +139,17 @@ class Transformer(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Mean-pooled Transformer: tokens [B, L] -> [B, W], or [B, outputs]."""
+    """Mean-pooled Transformer: tokens [B, L] -> [B, W], or [B, outputs].
+
+    Its weights have the names of Transformer's, but for the output.
+    """
 
     layers: int
     width: int
     heads: int
     vocabulary: int
     outputs: int = 0  # 0: as many as the width
+    causal: bool = False
 
     @nn.compact
     def __call__(self, tokens: jax.Array) -> jax.Array:
@@ -153,7 +157,7 @@ class TextEncoder(nn.Module):
         x = nn.Embed(self.vocabulary, self.width, name="embedding")(tokens)
         x = (x + _positions(self, length, self.width)).reshape(-1, self.width)
         for layer in range(self.layers):
-            x = Block(length, self.heads, causal=False, name=f"block_{layer}")(x)
+            x = Block(length, self.heads, causal=self.causal, name=f"block_{layer}")(x)
         x = nn.LayerNorm(name="norm")(x).reshape(batch, length, self.width).mean(axis=1)
         return nn.Dense(self.outputs or self.width, name="output")(x)
 

@@ -81,6 +81,10 @@ class Task:
         state = {name: params[name] for name in self.state}
         return {name: params[name] for name in params if name not in state}, state
 
+    def join(self, weights: Params, state: ModelState) -> Params:
+        """What `split` took apart."""
+        return {**weights, **state} if self.state else weights
+
     def step_loss(
         self, weights: Params, batch: Batch, *, state: ModelState, key: jax.Array | None
     ) -> tuple[jax.Array, ModelState]:
@@ -91,8 +95,7 @@ class Task:
         if self.training_loss is None:
             return self.loss(weights, batch), {}
         assert key is not None
-        params = {**weights, **state} if state else weights
-        return self.training_loss(params, batch, key)
+        return self.training_loss(self.join(weights, state), batch, key)
 
     def metrics(self, params: Params, split: str) -> dict[str, float]:
         """The loss and the task's reports, such as the accuracy, on a split.
@@ -156,9 +159,9 @@ class Task:
     def flops(self) -> float:
         """Floating-point operations of the training's gradients: XLA's count for a step x steps."""
 
-        def gradient(weights: Params, state: ModelState, arrays: Any, indices: Any) -> Any:
+        def gradient(weights: Params, state: ModelState, drawn: tuple[Any, Any]) -> Any:
             key = None if self.training_loss is None else jax.random.key(0)
-            batch = self.data.take(arrays, indices)
+            batch = self.data.take(*drawn)
             of_weights = functools.partial(self.step_loss, batch=batch, state=state, key=key)
             return jax.value_and_grad(of_weights, has_aux=True)(weights)
 
@@ -166,6 +169,6 @@ class Task:
             weights, state = self.split(jax.eval_shape(self.init, jax.random.key(0)))
             arrays = jax.tree.map(jax.typeof, self.data.arrays)
             indices = jax.typeof(np.zeros(self.batch_size, np.int32))
-            lowered = jax.jit(gradient).lower(weights, state, arrays, indices)
+            lowered = jax.jit(gradient).lower(weights, state, (arrays, indices))
             cost: Any = lowered.cost_analysis()
         return float(cost["flops"]) * self.steps

@@ -168,11 +168,10 @@ class TrainingLoop:
             lr=task.schedule(state.step),
             value=loss, grad=gradient, value_fn=loss_at, obj_fn=loss_at,
         )  # fmt: skip
-        weights = optax.apply_updates(weights, updates)
         limit = jnp.where(state.step == 0, inputs.explosion * (jnp.abs(loss) + TINY), state.limit)
         return StepState(
             step=state.step + 1,
-            weights={**weights, **new_state} if task.state else weights,
+            weights=task.join(optax.apply_updates(weights, updates), new_state),
             optimizer=optimizer_state,
             limit=limit,
             diverged=jnp.logical_not((loss <= limit) & jnp.isfinite(loss)),

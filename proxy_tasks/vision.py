@@ -140,15 +140,17 @@ def vision_mixer(settings: VisionMixerSettings) -> Task:
 def vision_resnet(settings: VisionResNetSettings) -> Task:
     """ResNet with batch normalization: trained on the batch's means, validated on running ones."""
     images, classes = _patches(settings, settings.image_size)
-    side, channels = settings.image_size, images.arrays[0].shape[-1] // settings.image_size**2
-    pixels = [(-(-side // 2**stage)) ** 2 for stage in range(3)]
+    side = settings.image_size
+    channels = int(images.arrays[0].shape[-1]) // side**2
 
     def cost(width: int) -> float:  # multiplications per image
-        inside = sum(
-            pixels[stage] * (18 * settings.blocks - (stage > 0) * 4) * (width << stage) ** 2
-            for stage in range(3)
-        )
-        return 9 * pixels[0] * channels * width + inside + 4 * width * classes
+        total = 9.0 * side * side * channels * width + 4 * width * classes
+        for stage in range(3):
+            pixels, filters = -(-side // 2**stage), width << stage
+            # Blocks of two convolutions; a later stage's first has half of the inputs, and a skip.
+            per_pixel = (18 * settings.blocks - 4 * (stage > 0)) * filters * filters
+            total += pixels * pixels * per_pixel
+        return total
 
     width, steps = grow(settings.scale, settings.width, steps=settings.steps, cost=cost)
     model = ResNet(settings.blocks, width, classes)

@@ -10,9 +10,10 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -23,7 +24,11 @@ if __name__ == "__main__":
 
 import search.api
 import search.conclude
+import search.evaluation.evaluator  # JAX, too, before a process is forked
+import search.evaluation.shipment
+import search.evaluation.source
 from search.console import leave
+from search.evaluation.inspection import inspect_here
 from search.evaluation.jobs import Job, Purpose
 from search.evolution.driver import Driver
 from search.run import main
@@ -102,7 +107,8 @@ def phase_of_progress(_: Progress, name: str, *__: object) -> str:
     return next((phase for front, phase in PHASES.items() if name.startswith(front)), "tuning")
 
 
-if __name__ == "__main__":
+def announced(argv: Sequence[str], stopping: Stopping) -> NoReturn:
+    """Runs the search with these arguments; the rest is in the environment."""
     phases = Phases(int(os.environ["CHAOS_PHASES"]))
     phases.before(Driver, "run", lambda *_: "search")
     phases.before(search.api, "rescored", lambda *_: "re-scoring")
@@ -111,6 +117,22 @@ if __name__ == "__main__":
     phases.during(search.conclude, "_write", "writing")
     phases.during(Store, "commit", "commit")
     log_what_is_asked(Path(os.environ["CHAOS_ASKED"]))
-    code = main(sys.argv[1:], stopping=STOPPING)
-    STOPPING.end()
+    code = main(argv, stopping=stopping)
+    stopping.end()
     leave(code)
+
+
+def forked(argv: Sequence[str], phases: Connection, output: str, own: dict[str, str]) -> None:
+    """The same in a process that was forked after all imports: tasks are inspected in it, too."""
+    os.environ.update(own | {"CHAOS_PHASES": str(os.dup(phases.fileno()))})
+    phases.close()
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for descriptor in (1, 2):
+        os.dup2(file, descriptor)
+    for module in (search.evaluation.source, search.evaluation.shipment):
+        vars(module)["inspect_tasks"] = inspect_here
+    announced(argv, Stopping())
+
+
+if __name__ == "__main__":
+    announced(sys.argv[1:], STOPPING)

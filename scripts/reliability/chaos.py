@@ -79,6 +79,7 @@ class Options:
     children: int = 300
     every_s: float = 4.0  # between two kills of workers, about
     minutes: float = 1e9
+    preloaded: bool = False  # processes are forked after all imports
 
 
 class Chaos:
@@ -130,7 +131,7 @@ class Chaos:
             if run_dir == first and (first / "certificate.md").exists():
                 continue
             shutil.rmtree(run_dir, ignore_errors=True)
-            run = Run(run_dir, self._config)
+            run = Run(run_dir, self._config, preloaded=self.options.preloaded)
             if run.wait():
                 raise SystemExit(f"error: the undisturbed search failed:\n{run.output}")
         self.state.usual = {phase: round(s, 4) for phase, s in run.seconds().items()}
@@ -150,7 +151,7 @@ class Chaos:
             done = [fault for fault in self.state.faults if fault["search"] == number]
             draws = random.Random(f"{self.options.seed} {number} {len(done)}")
             phase = self._next_phase(done)
-            run = Run(run_dir, self._config)
+            run = Run(run_dir, self._config, preloaded=self.options.preloaded)
             if phase is not None and self._kill_driver(run, number, phase=phase, draws=draws):
                 continue
             self._kill_workers(run, number, draws)
@@ -175,7 +176,8 @@ class Chaos:
             run.wait_for("search")
             run.sleep(draws.uniform(0, 0.9) * self.state.usual["search"])
             run.forget()
-        run.wait_for(phase)
+        if not run.wait_for(phase):
+            run.wait()  # its pipe is closed, so it is about to end
         run.sleep(draws.uniform(0, 0.9) * self.state.usual.get(phase, 0.0))
         before = run.at_start if phase in SHORT else held(run.run_dir)
         if not run.is_running:

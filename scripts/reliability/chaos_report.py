@@ -37,6 +37,8 @@ def command(options: Options) -> str:
     if options.address != "in_process":
         words += ["--address", options.address, "--workers", str(options.count)]
         words += ["--worker-kills", str(options.worker_kills)]
+    if options.preloaded:
+        words.append("--preloaded")
     if options.phases != PHASES:
         words += ["--phases", ",".join(options.phases)]
     return shlex.join([*words, "--seed", str(options.seed), "--children", str(options.children)])

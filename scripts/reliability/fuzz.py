@@ -42,9 +42,13 @@ class Kind:
     slowest_ms: float = 0.0  # of processor time
     seconds: float = 0.0
 
+    @property
+    def share_done(self) -> float:
+        return self.done / self.wanted if self.wanted else 1.0
+
 
 class Fuzz:
-    """Goes through the inputs that are left."""
+    """Goes through the inputs that are left, all kinds in step."""
 
     def __init__(self, out: Path, inputs: int, *, kinds: Sequence[str], seed: int):
         out.mkdir(parents=True, exist_ok=True)
@@ -86,15 +90,15 @@ class Fuzz:
             for i in range(WARM):
                 self._one(name, tries[name], i)
         guard = Guard(self._out)
-        for name, kind in self.kinds.items():
-            due = 0.0
-            while kind.done < kind.wanted:
-                if time.monotonic() > due:
-                    self._keep()
-                    due = time.monotonic() + KEEP_S
-                    if time.monotonic() > end:
-                        return False
-                self._one(name, tries[name], kind.done, guard=guard)
+        due = 0.0
+        while not self._is_done:
+            if time.monotonic() > due:
+                self._keep()
+                due = time.monotonic() + KEEP_S
+                if time.monotonic() > end:
+                    return False
+            name = min(self.kinds, key=lambda each: self.kinds[each].share_done)
+            self._one(name, tries[name], self.kinds[name].done, guard=guard)
         self._keep()
         return True
 

@@ -6,14 +6,14 @@ import json
 import os
 import queue
 import secrets
-import subprocess
-import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 
+from reliability.starting import forked, started
 from reliability.stores import held
 
 MARK = "CHAOS_SEARCH"  # variable of the environment by which all its processes are known
@@ -23,8 +23,11 @@ WAIT_S = 600.0  # longest wait for a phase, or an end
 class Run:
     """One process of a search, from its start to its end."""
 
-    def __init__(self, run_dir: Path, config: Path, *, options: Sequence[str] = ()):
-        """Starts a search, or goes on with the one that is there."""
+    def __init__(self, run_dir: Path, config: Path, *, preloaded: bool = False):
+        """Starts a search, or goes on with the one that is there.
+
+        preloaded: in a process that is forked from one that has imported everything.
+        """
         self.run_dir, self.at_start = run_dir, held(run_dir)
         self.mark = f"{MARK}={secrets.token_hex(8)}"
         self.phase, self.phases = "start", [("start", 0.0)]
@@ -33,25 +36,18 @@ class Run:
         self._output = run_dir.with_name(f"{run_dir.name}-output.txt")
         self._asked.unlink(missing_ok=True)
         resume = ["--resume"] if (run_dir / "search.db").exists() else []
-        command = [sys.executable, "-m", "reliability.announced_search", "--config", str(config)]
-        reading, writing = os.pipe()
-        root = Path(__file__).resolve().parents[2]
-        own = {"CHAOS_PHASES": str(writing), "CHAOS_ASKED": str(self._asked)}
-        own |= dict([self.mark.split("=")]) | {"PYTHONPATH": f"{root}{os.pathsep}{root}/scripts"}
-        with self._output.open("w") as output:
-            self.begun = time.monotonic()
-            self._process = subprocess.Popen(
-                [*command, "--run-dir", str(run_dir), "--view", "plain", *resume, *options],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                pass_fds=[writing],
-                env=os.environ | own,
-            )
-        os.close(writing)
+        words = ["--config", str(config), "--run-dir", str(run_dir), "--view", "plain", *resume]
+        own = dict([self.mark.split("=")]) | {"CHAOS_ASKED": str(self._asked)}
+        reading, writing = Pipe(duplex=False)
+        self.begun = time.monotonic()
+        start = forked if preloaded else started
+        self._process = start(words, writing, output=self._output, own=own)
+        writing.close()
         threading.Thread(target=self._read, args=(reading,), daemon=True).start()
 
-    def _read(self, reading: int) -> None:
-        with os.fdopen(reading) as lines:
+    def _read(self, reading: Connection) -> None:
+        with os.fdopen(os.dup(reading.fileno())) as lines:
+            reading.close()
             for line in lines:
                 self.phase = line.strip()
                 self.phases.append((self.phase, self.elapsed_s))

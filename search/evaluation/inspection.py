@@ -107,8 +107,8 @@ def _read(file: Path, keys: Sequence[str]) -> DataSets:
 def inspect_here(
     names: Sequence[str],
     settings: SettingsByTask,
-    *,
     tasks_file: str | None = None,
+    *,
     tasks: Sequence[TaskFunction] = (),
     keep: bool = False,
 ) -> Inspection:

@@ -6,8 +6,6 @@ import contextlib
 import os
 from pathlib import Path
 
-from filelock import FileLock, Timeout  # with Ray, and JAX's own for this folder
-
 _LOCK, _LOCK_S = ".lockfile", 10.0
 _ENTRY, _LAST_USE = "-cache", "-atime"
 
@@ -23,6 +21,10 @@ def mend() -> None:
     if not name or os.environ.get("JAX_COMPILATION_CACHE_MAX_SIZE", "-1") == "-1":
         return
     folder = Path(name).expanduser()
+    if not folder.is_dir():
+        return
+    from filelock import FileLock, Timeout  # installed with Ray; JAX uses it for this folder
+
     with contextlib.suppress(OSError, Timeout), FileLock(folder / _LOCK, timeout=_LOCK_S):
         for entry in folder.glob(f"*{_ENTRY}"):
             if not entry.with_name(entry.name.removesuffix(_ENTRY) + _LAST_USE).exists():

@@ -9,22 +9,19 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import secrets
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from search.config.settings import WorkerSettings
 from search.evaluation.jobs import AUTO, Factory, Job, Result
-from search.evaluation.threads import SINGLE_THREADED, with_our_flags
 from search.workers.batches import AHEAD, Batch, Batches
 from search.workers.in_process import InProcess
 from search.workers.pool import Pool
-from search.workers.process import Worker, expanded
+from search.workers.process import Worker
 from search.workers.ray_cluster import (
     ClusterLost,
     WorkerError,
@@ -36,26 +33,12 @@ from search.workers.ray_cluster import (
     shut_down,
     summarize_error,
 )
+from search.workers.ray_environment import environment_of, import_ray
 
-DETERMINISTIC = "--xla_gpu_deterministic_ops=true"  # else a GPU adds up in any order
 GRACE_S = 4.0  # what a worker gets beyond its limit before the driver kills it
 AGAIN_S = 900.0  # how long a search whose workers are all lost waits for resources
 GROW_S = 15.0  # between two looks for machines that have joined
 START_FAILURES = 3  # failed starts in a row that end the search
-
-_COMPILED = {  # one worker's compilations spare the others theirs, and the next run's
-    "JAX_COMPILATION_CACHE_DIR": "~/.cache/update-rule-search/xla",  # each machine's own home
-    "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30),
-}
-_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # keeps all of Ray's listeners there
-_RAY_ENVIRONMENT = {
-    "RAY_task_events_report_interval_ms": "0",  # else the GCS grows with every call
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # Ray's own 15 starves workers beside any other busy process, until they are over their limits.
-    "RAY_worker_niceness": "0",
-}
 
 
 def make_pool(factory: Factory, settings: WorkerSettings) -> Pool:
@@ -101,7 +84,7 @@ class RayWorkers:
         self._slots: list[WorkerSlot] = []
         self._checked = self._grown = time.monotonic()
         self._lost = False
-        self._ray = _import_ray(settings)
+        self._ray = import_ray(settings)
         self._started = connect(self._ray, settings)
         self._gcs = self._ray.get_runtime_context().gcs_address
         try:
@@ -207,7 +190,7 @@ class RayWorkers:
 
     def _start_worker(self, slot: WorkerSlot) -> None:
         pinned = slot.index if self._fills_the_machine else None
-        environment = _environment(self.settings)
+        environment = environment_of(self.settings)
         slot.actor = self._actor_class.remote(environment, pinned, self.settings.memory_gb)
         slot.made = slot.actor.__ray_ready__.remote()
         slot.ready = slot.actor.start.remote(self._factory)
@@ -361,51 +344,6 @@ def _together(settings: WorkerSettings) -> int:
     if settings.batch != "auto":
         return settings.batch
     return AUTO if settings.gpus else 1
-
-
-def _environment(settings: WorkerSettings) -> dict[str, str]:
-    platform = {} if settings.gpus else {"JAX_PLATFORMS": "cpu"}
-    given = os.environ.get("XLA_FLAGS", "")
-    if settings.gpus and DETERMINISTIC.partition("=")[0] not in given:
-        given = f"{given} {DETERMINISTIC}".strip()
-    flags = {"XLA_FLAGS": with_our_flags(given)}
-    compiled = {name: os.environ.get(name, value) for name, value in _COMPILED.items()}
-    return {**SINGLE_THREADED, **flags, **platform, **compiled}
-
-
-def _import_ray(settings: WorkerSettings) -> Any:
-    """Ray's modules; what it reads from the environment is set before."""
-    environment = expanded(_environment(settings)) | _RAY_ENVIRONMENT
-    if settings.address == "local":
-        environment |= _LOOPBACK
-    if settings.address != "local" and _has_token():
-        # With an explicit address Ray itself would not look for it, and be refused for 20 s.
-        environment |= {"RAY_AUTH_MODE": "token"}
-    elif settings.address == "local" and not _is_authentication_set():
-        # Else Ray writes a token to the home folder, if it can, which clusters then refuse.
-        environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    for name, value in environment.items():
-        os.environ.setdefault(name, value)
-    try:
-        import ray
-        import ray.exceptions
-    except ModuleNotFoundError as error:
-        raise WorkerError(
-            f"workers.address '{settings.address}' needs the package {error.name}, which is not "
-            "installed: install it, or give in_process"
-        ) from None
-
-    return ray
-
-
-def _is_authentication_set() -> bool:
-    return any(name.startswith("RAY_AUTH_") for name in os.environ)
-
-
-def _has_token() -> bool:
-    """Whether there is a token for clusters, in one of the places where Ray looks."""
-    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    return given or Path("~/.ray/auth_token").expanduser().is_file()
 
 
 def _over(limit_s: float, timeout_s: float) -> str:

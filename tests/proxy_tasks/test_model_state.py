@@ -129,6 +129,15 @@ def test_metrics_of_another_split(task):
         task.metrics({}, "serach_validation")
 
 
+def test_a_user_s_task_with_state_is_taken():
+    @register
+    def noisy(steps: int = 3) -> Task:
+        return noisy_mean(steps)
+
+    assert make_task("noisy", steps=7).steps == 7
+    del TASKS["noisy"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from programs import Program
+from search.api import _rounds
 from search.config.settings import Config
 from search.evaluation.jobs import Factory
 from search.evolution.counters import Statistics
 from search.evolution.driver import Driver
-from search.evolution.evolution import Repeats
 from search.stopping import Stopped
 from search.storage.queries import history_digest
 from search.storage.store import Reader, Store
@@ -41,26 +41,16 @@ def evolve(
 ) -> str | None:
     """Runs the rounds of a search, or continues them; the digest, or None when it was stopped.
 
-    factory: of what evaluates a job; starts: the warm starts, of each round; stop_after:
-    individuals in the store at which it stops.
+    factory: of what evaluates a job; starts: the warm starts; stop_after: individuals in the store at
+    which it stops.
     """
     with Store(run_dir, config.store) as store:
         statistics = Statistics.of(store, config.evolution)
         stopping = lambda: stop_after is not None and statistics.individuals >= stop_after
         pool = InProcess(factory, config.workers)
         driver = Driver(config, store, pool=pool, statistics=statistics, stopping=stopping)
-        born = 0
         try:
-            for number in range(config.evolution.rounds):
-                repeats = Repeats(
-                    config.evolution,
-                    config.seed,
-                    round_number=number,
-                    starts=starts,
-                    first_number=born,
-                )
-                driver.run(repeats)
-                born = repeats.told
+            _rounds(driver, starts)
         except Stopped:
             return None
         store.commit()

@@ -8,7 +8,6 @@ import threading
 
 import pytest
 import toys
-from small_trainings import SMALL
 
 from programs import Program, ProgramError, load
 from proxy_tasks.errors import TaskError
@@ -31,6 +30,7 @@ CONFIG = {
     "funnel": None,
 }
 TOY = Function(toys.factory())
+QUICK = {"vision_mlp": {"steps": 5, "hidden": 4}}
 
 
 @pytest.fixture(scope="module")
@@ -129,20 +129,20 @@ def test_whoever_is_asked_stops_it_and_it_goes_on_to_the_same_end(tmp_path, resu
 
 def test_evaluate_and_tune():
     shown = []
-    found = api.evaluate("library:lion", ["vision_mlp"], seeds=2, settings=SMALL, show=shown.append)
+    found = api.evaluate("library:lion", ["vision_mlp"], seeds=2, settings=QUICK, show=shown.append)
     assert found == shown and [e.seed for e in found] == [0, 1]
     assert {e.outcome for e in found} == {Outcome.COMPLETED}
-    optax = api.evaluate("optax:sgd(learning_rate=0.1)", ["vision_mlp"], seeds=1, settings=SMALL)
+    optax = api.evaluate("optax:sgd(learning_rate=0.1)", ["vision_mlp"], seeds=1, settings=QUICK)
     assert optax[0].outcome is Outcome.COMPLETED
     tuned = api.tune(
-        "library:lion", ["vision_mlp"], tuning=TuningSettings(draws=6, seeds=1), settings=SMALL
+        "library:lion", ["vision_mlp"], tuning=TuningSettings(draws=6, seeds=1), settings=QUICK
     )
     assert tuned.draws == 6 and tuned.fitness >= found[0].fitness
 
 
 def test_funnel_and_simplify(tmp_path):
     alone = WorkerSettings(address="in_process")
-    setup = Setup(("vision_mlp",), task_settings=SMALL, workers=alone)
+    setup = Setup(("vision_mlp",), task_settings=QUICK, workers=alone)
     quick = TuningSettings(draws=1)
     stage = StageSettings(name="A", seeds=5, beat=False, keep=1, tuning=quick)
     settings = FunnelSettings(head_start=quick, stages=(stage,), finals={"seeds": 5})
@@ -154,7 +154,7 @@ def test_funnel_and_simplify(tmp_path):
         "library:program4",
         ["vision_mlp"],
         ablation=AblationSettings(seeds=2, confirm_seeds=2, tolerance=9.0, retuning=quick),
-        settings=SMALL,
+        settings=QUICK,
     )
     assert len(short.program) < len(load("library:program4"))
 

@@ -34,7 +34,7 @@ def test_it_ends_with_a_driver_that_is_killed(tmp_path):
     assert not psutil.wait_procs([looking], timeout=30)[1]
 
 
-@pytest.mark.parametrize("question", ["", json.dumps([1, ["hangs"], {}, "tasks.py"])])
+@pytest.mark.parametrize("question", ["", json.dumps([1, ["hangs"], {}, "tasks.py", ""])])
 def test_it_looks_at_nothing_when_the_driver_was_killed_before_it_began(tmp_path, question):
     """Before or after it got the question: nothing then says that its parent has ended."""
     (tmp_path / "tasks.py").write_text(HANGS)

@@ -173,6 +173,7 @@ def run(path, factory=None, stop_after=None, seed=0, hurdles=None, key="function
         evolution=evolution,
         evaluation={"tasks": ("toy",), "hurdles": {"audit_share": 0.3} | (hurdles or {})},
         cache={"key": key},
+        rescore={"programs": 0},
         workers=WorkerSettings(batch_s=0.001),
         store={"commit_s": 0},
     )

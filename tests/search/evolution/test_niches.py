@@ -156,6 +156,7 @@ def run(path, changes, stop_after=None) -> str | None:
         evaluation={"tasks": ("toy",), "hurdles": {"audit_share": 0.3}}
         | changes.get("evaluation", {}),
         cache=changes.get("cache", {}),
+        rescore={"programs": 0},
         workers=WorkerSettings(batch_s=0.001),
         store={"commit_s": 0},
     )

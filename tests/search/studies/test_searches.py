@@ -19,12 +19,17 @@ from search.studies.folder import Folder
 from search.studies.searches import Done, changed, left_s, run_all, share_done
 
 CONFIG = loads(b"""
-evolution: {children: 400, population: 20, repeats: 1, rounds: 1, window: 8, tournament: 3}
-evaluation: {tasks: [vision_mlp], seeds: 2}
+evolution:
+  {children: 400, population: 20, repeats: 1, rounds: 1, window: 8, tournament: 3,
+   niches: {shares: [1, 3, 6], hurdle_members: 5}, price: {statement: 0.001}, orientation: both}
+evaluation:
+  {tasks: [vision_mlp], seeds: 2, race: 0.5, rates: [1.0, 0.5], rates_when: changed,
+   hurdles: {at: [0.5]}}
+cache: {key: canonical}
 rescore: {programs: 2, seeds: 2}
 workers: {address: in_process}
 """)
-TOY = Function(toys.factory())
+TOY = Function(toys.stepper_factory)
 
 
 class Pieces(Clock):
@@ -69,7 +74,7 @@ def test_a_start_is_tuned_once_for_all_searches_of_a_seed(tmp_path, monkeypatch)
     def run(name):
         def evaluate(job):
             asked[name] += job.purpose is Purpose.TRAINING
-            return toys.evaluate(job)
+            return toys.stepper(job)
 
         folder, source = Folder(tmp_path / name, {}), Function(lambda: evaluate)
         run_all(few, folder, source=source, clock=Clock(None), say=lambda _: None)

@@ -48,7 +48,9 @@ class Ray:
                 remote=lambda *given: kept.append(given) or Reference(-len(kept))
             )
 
-        actor = SimpleNamespace(start=call(self.started), run=call(self.calls))
+        actor = SimpleNamespace(
+            start=call(self.started), run=call(self.calls), __ray_ready__=call([])
+        )
         return lambda worker: SimpleNamespace(remote=lambda *_: actor)
 
     def wait(self, calls, num_returns, timeout):
@@ -64,7 +66,7 @@ class Ray:
 @pytest.fixture
 def ray(monkeypatch):
     ray = Ray(workers=20)
-    monkeypatch.setattr(ray_pool, "_import_ray", lambda _: ray)
+    monkeypatch.setattr(ray_pool, "import_ray", lambda _: ray)
     monkeypatch.setattr(ray_pool, "connect", lambda *_: False)
     monkeypatch.setattr(ray_pool, "check_reachable", lambda _: None)
     return ray

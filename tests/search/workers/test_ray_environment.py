@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from search.config.settings import WorkerSettings
-from search.workers import ray_pool
+from search.workers import ray_environment
 from search.workers.process import expanded
 
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
@@ -18,7 +18,7 @@ def told(monkeypatch, tmp_path):
 
     def environment(address: str, **given: str) -> dict[str, str]:
         monkeypatch.setattr(os, "environ", {"HOME": str(tmp_path), **given})
-        ray_pool._import_ray(WorkerSettings(address=address))
+        ray_environment.import_ray(WorkerSettings(address=address))
         return dict(os.environ)
 
     return environment
@@ -50,8 +50,9 @@ def test_a_local_ray_has_a_token_of_its_own(told, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_worker_keeps_what_it_compiles_in_its_own_machines_home():
-    sent = ray_pool._environment(WorkerSettings())
+def test_a_worker_keeps_what_it_compiles_in_its_own_machines_home(monkeypatch):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    sent = ray_environment.environment_of(WorkerSettings())
     assert sent["JAX_COMPILATION_CACHE_DIR"].startswith("~/")
     kept = expanded(sent)["JAX_COMPILATION_CACHE_DIR"]
     assert Path(kept).is_absolute() and "~" not in kept
