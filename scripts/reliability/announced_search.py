@@ -27,8 +27,9 @@ import search.conclude
 import search.evaluation.evaluator  # JAX, too, before a process is forked
 import search.evaluation.source
 from search.console import leave
-from search.evaluation.inspection import inspect_here
+from search.evaluation.inspection import Inspection, inspect_here
 from search.evaluation.jobs import Job, Purpose
+from search.evaluation.request import SettingsByTask
 from search.evolution.driver import Driver
 from search.run import main
 from search.selection.ledger import Progress
@@ -128,9 +129,11 @@ def forked(argv: Sequence[str], phases: Connection, output: str, own: dict[str, 
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for descriptor in (1, 2):
         os.dup2(file, descriptor)
-    search.evaluation.source.inspect_tasks = lambda names, settings, tasks_file=None: inspect_here(
-        names, settings, tasks_file=tasks_file
-    )
+
+    def here(names: Sequence[str], settings: SettingsByTask, tasks_file: str | None) -> Inspection:
+        return inspect_here(names, settings, tasks_file=tasks_file)
+
+    setattr(search.evaluation.source, "inspect_tasks", here)  # noqa: B010 (as above)
     announced(argv, Stopping())
 
 

@@ -46,7 +46,7 @@ def import_evaluations(store: Store, config: Config) -> list[str]:
 def _scores(
     other: Reader, run: str, *, store: Store, config: Config
 ) -> Iterator[tuple[bytes, Score]]:
-    settings = json.loads(other.meta("history") or "{}")
+    settings = other.meta_object("history")
     theirs, ours = settings.get("evaluation", {}), config.history_settings()["evaluation"]
     differences = [name for name in _SAME if theirs.get(name) != ours[name]]
     if theirs.get("hurdles", {}).get("at") != ours["hurdles"]["at"]:

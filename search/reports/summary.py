@@ -87,7 +87,7 @@ def audits(store: Reader) -> Iterator[str]:
     fitness = completed_fitness(store)
     if not audited or not fitness:
         return
-    settings = json.loads(store.meta("history") or "{}")
+    settings = store.meta_object("history")
     evaluation = EvaluationSettings.model_validate_json(json.dumps(settings["evaluation"]))
     reached = {number: score_of(of_one, evaluation).fitness for number, of_one in audited.items()}
     judged = outcomes_of(store, Purpose.AUDIT)

@@ -74,7 +74,7 @@ def outcome_of(name: str) -> Outcome:
 def _array(text: str) -> list[Any]:
     try:
         array = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         array = None
     if not isinstance(array, list):
         raise StoreError(f"a stored array is '{text[:40]}'")

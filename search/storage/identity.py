@@ -74,7 +74,7 @@ def check_identity(
     check_functions(store)
     keys: tuple[MetaKey, ...] = ("history", "tasks")
     for key in keys:
-        before = json.loads(store.meta(key) or "{}")
+        before = store.meta_object(key)
         now = json.loads(described[key])
         differences = _differences(before, now)
         if key == "history" and differences and _has_more_children(before, now):
@@ -98,15 +98,17 @@ def check_identity(
 
 def _has_more_children(before: Any, now: Any) -> bool:
     """Whether all that differs is that `evolution.children` is larger."""
-    fewer: int = before.get("evolution", {}).get("children", 0)
-    evolution = now["evolution"]
+    evolution, earlier = now["evolution"], before.get("evolution")
+    fewer = earlier.get("children") if isinstance(earlier, dict) else None
+    if not isinstance(fewer, int):
+        return False
     same: bool = before == {**now, "evolution": {**evolution, "children": fewer}}
     return same and fewer < int(evolution["children"])
 
 
 def check_functions(store: Reader) -> None:
     """Raises StoreError unless the user-defined functions are those of the run."""
-    before = json.loads(store.meta("functions") or "{}")
+    before = store.meta_object("functions")
     now = user_functions.fingerprints()
     if before == now:
         return
@@ -126,7 +128,7 @@ def check_functions(store: Reader) -> None:
 
 def changed_versions(store: Reader) -> list[str]:
     """Warnings: what a run was scored with that is not what runs now."""
-    before = json.loads(store.meta("versions") or "{}")
+    before = store.meta_object("versions")
     changed = _differences(before, versions())
     return [f"fitness may differ in its last bits: {change}" for change in changed]
 

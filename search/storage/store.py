@@ -6,6 +6,7 @@ committed together; what is committed survives a kill at any moment. The tables 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -96,6 +97,16 @@ class Reader:
     def meta(self, key: MetaKey) -> str | None:
         rows = self.rows(f"SELECT value FROM {META.name} WHERE key = ?", (key,))
         return rows[0][0] if rows else None
+
+    def meta_object(self, key: MetaKey) -> dict[str, Any]:
+        """What is kept as a JSON object; empty: nothing is. Raises StoreError: it is none."""
+        try:
+            value = json.loads(self.meta(key) or "{}")
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise StoreError(f"{self.path}: '{key}' in its table '{META.name}' is no JSON object")
+        return value
 
     def close(self) -> None:
         self._resources.close()
