@@ -90,7 +90,10 @@ def main(
             started=stopping.defer,
         )
     except Stopped as stopped:
-        _tell_stopped(options, run_dir)
+        try:
+            _tell_stopped(options, run_dir)
+        except OSError as error:  # nobody reads it any more
+            report(error)
         return _ended(128 + stopped.args[0])
     except ERRORS as error:
         resume = _resume(options, run_dir)()

@@ -59,6 +59,26 @@ def test_output_that_is_full_is_told_on_the_other(command):
     resumed(command)
 
 
+def test_a_stop_whose_output_nobody_reads_is_still_a_stop(command, monkeypatch, capsys):
+    """As where Ctrl-C also ends what the output is piped into."""
+    import toys
+
+    from search import run
+    from search.evaluation.source import Function
+
+    def broken(view: str, what: str, text: str) -> None:
+        if what == "stopped":
+            raise BrokenPipeError(32, "Broken pipe")
+
+    class Stop(run.Stopping):
+        def __call__(self) -> int:
+            return 15
+
+    monkeypatch.setattr(run, "say", broken)
+    assert run.main(command[2:], Function(toys.factory()), Stop(signals=())) == 143
+    assert capsys.readouterr().err == "error: standard output: Broken pipe.\n"
+
+
 def test_both_outputs_closed_end_it_quietly(command):
     done = subprocess.run(
         " ".join(command) + " 2>&1 | head -c 1 > /dev/null; echo ${PIPESTATUS[0]}",

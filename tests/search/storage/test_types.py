@@ -4,16 +4,28 @@ column hold anything, and what reads a row would end in a traceback."""
 import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import small_run
+import toys
 
+from search import api
+from search.evaluation.source import Function
+from search.run import main
 from search.storage.checksums import checksum
 from search.storage.database import FILE
 from search.storage.errors import StoreError
-from search.storage.schema import CHECKSUMS, EVENTS, TABLES
+from search.storage.schema import CHECKSUMS, EVENTS, META, TABLES
 from search.storage.store import Reader
 
+SMALL = {
+    "evolution": {"children": 5, "population": 3, "repeats": 1, "rounds": 1},
+    "evaluation": {"tasks": ["toy"]},
+    "rescore": {"programs": 0},
+    "workers": {"address": "in_process"},
+    "funnel": None,
+}
 OTHERS = {int: (b"\0", "text", 0.5), float: (b"\0", "text"), str: (b"\0",), bytes: ("text", 1)}
 CELLS = [
     (table, name, value)
@@ -61,3 +73,18 @@ def test_what_was_written_passes(run_dir, tmp_path):
         connection.execute(f"UPDATE {EVENTS.name} SET at = 5")  # REAL: SQLite makes 5.0 of it
         seal(connection, EVENTS)
     Reader(copy).close()
+
+
+@pytest.mark.parametrize("key", ["history", "tasks", "functions", "versions"])
+@pytest.mark.parametrize("value", ["[1]", "5", "nope", "[" * 5000, '{"evolution": 5}'])
+def test_what_is_kept_as_json_may_be_anything(tmp_path, capsys, key, value):
+    """One line, or a resume: never a traceback."""
+    source, path = Function(toys.factory()), str(tmp_path / "run")
+    api.search(SMALL, path, source=source)
+    with closing(sqlite3.connect(Path(path) / FILE)) as connection:
+        connection.execute(f"UPDATE {META.name} SET value = ? WHERE key = ?", (value, key))
+        seal(connection, META)
+    code = main(["--resume", path], source)
+    assert code in (0, 2)
+    said = capsys.readouterr().err
+    assert code == 0 or (said.startswith("error: ") and said.count("\n") == 1)
