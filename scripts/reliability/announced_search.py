@@ -122,7 +122,7 @@ def announced(argv: Sequence[str], stopping: Stopping) -> NoReturn:
     leave(code)
 
 
-def forked(argv: Sequence[str], phases: Connection, output: str, own: dict[str, str]) -> None:
+def forked(argv: Sequence[str], phases: Connection, *, output: str, own: dict[str, str]) -> None:
     """The same in a process that was forked after all imports: tasks are inspected in it, too."""
     os.environ.update(own | {"CHAOS_PHASES": str(os.dup(phases.fileno()))})
     phases.close()

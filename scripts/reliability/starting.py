@@ -80,7 +80,8 @@ def forked(
     """Saves the seconds of imports, and those of the process that looks at the tasks."""
     from reliability import announced_search
 
-    arguments = (words, phases, str(output), own)
-    process = _server().Process(target=announced_search.forked, args=arguments)
+    named = {"output": str(output), "own": own}
+    target = announced_search.forked
+    process = _server().Process(target=target, args=(words, phases), kwargs=named)
     process.start()
     return Forked(process)
