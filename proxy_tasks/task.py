@@ -159,16 +159,17 @@ class Task:
     def flops(self) -> float:
         """Floating-point operations of the training's gradients: XLA's count for a step x steps."""
 
-        def gradient(weights: Params, state: ModelState, drawn: tuple[Any, Any]) -> Any:
+        def gradient(params: Params, arrays: Any, indices: Any) -> Any:
+            weights, state = self.split(params)
             key = None if self.training_loss is None else jax.random.key(0)
-            batch = self.data.take(*drawn)
+            batch = self.data.take(arrays, indices)
             of_weights = functools.partial(self.step_loss, batch=batch, state=state, key=key)
             return jax.value_and_grad(of_weights, has_aux=True)(weights)
 
         with fixed_numerics():
-            weights, state = self.split(jax.eval_shape(self.init, jax.random.key(0)))
+            params = jax.eval_shape(self.init, jax.random.key(0))
             arrays = jax.tree.map(jax.typeof, self.data.arrays)
             indices = jax.typeof(np.zeros(self.batch_size, np.int32))
-            lowered = jax.jit(gradient).lower(weights, state, (arrays, indices))
+            lowered = jax.jit(gradient).lower(params, arrays, indices)
             cost: Any = lowered.cost_analysis()
         return float(cost["flops"]) * self.steps
