@@ -98,6 +98,8 @@ def _check(task: Task) -> None:
     arrays = jax.tree.map(jax.typeof, task.data.arrays)
     indices = jax.typeof(np.zeros(task.batch_size, np.int32))
     batch = jax.eval_shape(task.data.take, arrays, indices)
+    for name, function in (("loss", task.loss), ("metric", task.fitness)):
+        _check_number(name, jax.eval_shape(function, weights, batch))
     trained, state = task.split(weights)
     key = jax.eval_shape(jax.random.key, 0)
     step = lambda weights, batch, state, key: task.step_loss(weights, batch, state=state, key=key)
@@ -105,14 +107,13 @@ def _check(task: Task) -> None:
     if jax.tree.map(jax.typeof, after) != jax.tree.map(jax.typeof, state):
         expected, got = short_repr(state, 120), short_repr(after, 120)
         raise TaskError(f"training_loss: expected a state as init gives it, {expected}; got {got}")
-    for name, value in (
-        ("loss", jax.eval_shape(task.loss, weights, batch)),
-        ("metric", jax.eval_shape(task.fitness, weights, batch)),
-        ("training_loss", of_step),
-    ):
-        if getattr(value, "shape", None) != () or not jnp.issubdtype(value.dtype, jnp.floating):
-            got = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", value)
-            raise TaskError(f"{name}: expected one number, got {got}")
+    _check_number("training_loss", of_step)
+
+
+def _check_number(name: str, value: Any) -> None:
+    if getattr(value, "shape", None) != () or not jnp.issubdtype(value.dtype, jnp.floating):
+        got = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", value)
+        raise TaskError(f"{name}: expected one number, got {got}")
 
 
 def _of_state(task: Task, path: Any) -> bool:
