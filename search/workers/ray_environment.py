@@ -43,7 +43,7 @@ def environment_of(settings: WorkerSettings) -> dict[str, str]:
 def import_ray(settings: WorkerSettings) -> Any:
     """Ray's modules; what it reads from the environment is set before."""
     environment = expanded(environment_of(settings)) | _RAY_ENVIRONMENT
-    if settings.address == "local":
+    if _is_on_loopback(settings.address):
         environment |= _LOOPBACK
     if settings.address != "local" and _has_token():
         # With an explicit address Ray itself would not look for it, and be refused for 20 s.
@@ -63,6 +63,12 @@ def import_ray(settings: WorkerSettings) -> Any:
         ) from None
 
     return ray
+
+
+def _is_on_loopback(address: str) -> bool:
+    """Else Ray would look for a loopback address under this machine's own."""
+    host = address.rpartition(":")[0]
+    return address == "local" or host in ("localhost", "[::1]") or host.startswith("127.")
 
 
 def _is_authentication_set() -> bool:

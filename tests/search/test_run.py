@@ -284,6 +284,7 @@ def test_a_signal_ends_the_wait_for_a_ray_that_does_not_answer(config, tmp_path,
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"workers.address=127.0.0.1:{silent.getsockname()[1]}"
         process = start(config, tmp_path / "run", "--set", address)
+        silent.settimeout(60)
         connection, _ = silent.accept()  # the knock
         connection.close()
         connection, _ = silent.accept()  # Ray

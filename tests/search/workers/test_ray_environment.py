@@ -26,7 +26,8 @@ def told(monkeypatch, tmp_path):
 
 def test_ray_is_kept_on_loopback_on_one_machine_alone(told):
     """On a cluster the driver's address would be one that no other machine can reach."""
-    assert told("local")[LOOPBACK] == "0"
+    assert told("local")[LOOPBACK] == told("127.0.0.1:6379")[LOOPBACK] == "0"
+    assert told("localhost:6379")[LOOPBACK] == "0"
     assert LOOPBACK not in told("head:6379") and LOOPBACK not in told("auto")
 
 
