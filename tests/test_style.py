@@ -27,7 +27,7 @@ SCRIPTS = [p for p in sorted((ROOT / "scripts").iterdir()) if p.is_file() and _i
 CODE = [
     p for package in (*PRODUCT, *OF_SCRIPTS) for p in sorted((ROOT / package).rglob("*.py"))
 ] + SCRIPTS
-CODE = [path for path in CODE if path.parent.name != "library"]  # programs of the language
+CODE = [path for path in CODE if path.parent.name not in ("library", "discovered")]  # programs
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 

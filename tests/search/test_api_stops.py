@@ -80,6 +80,7 @@ def test_interrupted_anywhere_it_goes_on_to_the_same_history(tmp_path, whole, al
 
 
 def test_ctrl_c_is_keyboard_interrupt_and_leaves_the_handlers_alone(tmp_path, whole):
+    found = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     asked = []
 
@@ -93,6 +94,7 @@ def test_ctrl_c_is_keyboard_interrupt_and_leaves_the_handlers_alone(tmp_path, wh
     api.search(None, tmp_path / "run", source=TOY, resume=True)
     assert digest(tmp_path / "run") == whole
     assert {number: signal.getsignal(number) for number in before} == before
+    signal.signal(signal.SIGINT, found)
 
 
 def test_another_thread_stops_one_in_a_thread(tmp_path, whole):

@@ -27,7 +27,8 @@ NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) f
 
 def test_every_domain_has_tiny_settings():
     older = {"vision_mlp", "vision_vit", "language_mlp", "language_transformer"}
-    assert {*TINY} | older >= {*TASKS}
+    built_in = {name for name, spec in TASKS.items() if not spec.defined_in}  # by other tests
+    assert {*TINY} | older >= built_in
 
 
 @pytest.mark.parametrize("name", NAMES)
