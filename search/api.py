@@ -57,7 +57,7 @@ from search.selection.results import FunnelResult, NamedProgram
 from search.selection.tuning import TuningResult
 from search.selection.tuning import tune as tune_programs
 from search.selection.warm_starts import warm_starts
-from search.shortening.final import shorter
+from search.shortening.between_stages import Shortener
 from search.shortening.shorten import ShorteningResult, Step, shorten
 from search.stopping import at_once
 from search.storage import identity
@@ -340,7 +340,7 @@ def funnel(
                     setup=setup,
                     settings=settings,
                     searched=not named,
-                    shorten=shorter(
+                    shorten=Shortener(
                         objective,
                         ablation=ablation or AblationSettings(),
                         tuning=tuning or FINAL_TUNING,

@@ -25,7 +25,8 @@ from search.selection.finalists import Finalist
 from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
 from search.selection.ledger import Progress
 from search.selection.objective import Objective
-from search.shortening.final import Check, Conclusion, Delivered, finish, shorter, winners
+from search.shortening.between_stages import Shortener
+from search.shortening.final import Check, Conclusion, Delivered, finish, winners
 from search.stopping import at_once
 from search.storage.files import write_file
 from search.storage.store import Store
@@ -63,11 +64,11 @@ def conclude(
         at_once(stopping),
     ):
         objective, begin = Objective(ledger, setup.tasks, setup.weights), ledger.progress.begin
-        make_shorter = shorter(
+        shortener = Shortener(
             objective, ablation=config.ablation, tuning=config.tuning, begin=begin
         )
         funnel = run_funnel(
-            candidates, ledger, setup=setup, settings=config.funnel, shorten=make_shorter
+            candidates, ledger, setup=setup, settings=config.funnel, shorten=shortener
         )
         write_report(store.run_dir, funnel)
         delivered = []
@@ -87,7 +88,7 @@ def conclude(
                 begin=begin,
             )
             delivered.append(Delivered(winner, final))
-    done = Conclusion(funnel, tuple(delivered), config.funnel.baselines)
+    done = Conclusion(funnel, tuple(delivered), config.funnel.baselines, shortener.steps)
     with at_once(stopping):
         _write(store.run_dir, done)
     return done

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from programs import load
+from programs.hyperparameters import weight_decay
 from search.reports.measurements import interval, states
 from search.reports.tables import markdown_table
 from search.reports.validation import validation_markdown
@@ -65,16 +66,13 @@ def _rule(one: Delivered) -> str:
     if nearest is None:
         return "Its updates are not finite on random gradients, or weight decay alone."
     decays = ", ".join(f"{decay:.3g}" for decay in nearest.decays)
-    averages = f" with decays {decays}" if decays else ""
-    if nearest.is_same:
-        return (
-            f"Beside weight decay its updates are {nearest.name}{averages}, times a rate (it "
-            f"explains {nearest.share:.1%} of them on random gradients)."
-        )
-    return (
-        f"It is no known rule; the nearest is {nearest.name}{averages}, which explains "
-        f"{nearest.share:.1%} of its updates on random gradients."
-    )
+    rule = nearest.name + (f" with decays {decays}" if decays else "")
+    share = f"explains {nearest.share:.1%} of its updates on random gradients"
+    share += ", those along the weights aside"
+    if not nearest.is_same:
+        return f"It is no known rule; the nearest is {rule}, which {share}."
+    decay = " and weight decay" if weight_decay(one.final.program) else ""
+    return f"It is {rule}, times a rate{decay}; that {share}."
 
 
 def _memory(done: Conclusion, one: Delivered) -> str:

@@ -16,6 +16,8 @@ from search.shortening.ablation import Ablation, Change
 from search.shortening.judge import TaskComparison, Verdict
 from search.shortening.shorten import ShorteningResult, Step
 
+_TITLE = "# From the evolved program to the final one"
+
 
 def certificate(done: ShorteningResult) -> str:
     """The whole way as a page to read."""
@@ -23,6 +25,15 @@ def certificate(done: ShorteningResult) -> str:
     if done.original is not None:
         lines += ["With the constants tuned on the tasks:", "", *code_block(done.again.program)]
     return "\n".join([*lines, _deeper(as_markdown(done.exact)), *_after_exact_passes(done)])
+
+
+def between_stages(done: ShorteningResult | Simplification) -> str:
+    """How a candidate was made shorter before a later stage of the funnel, which tuned it again."""
+    if isinstance(done, Simplification):
+        text = exact_certificate(done, "It does not train on all seeds of the ablation.", None)
+    else:
+        text = certificate(done)
+    return text.replace(_TITLE, "# Before a later stage of the funnel", 1)
 
 
 def exact_certificate(exact: Simplification, why: str, tried: ShorteningResult | None) -> str:
@@ -36,7 +47,7 @@ def exact_certificate(exact: Simplification, why: str, tried: ShorteningResult |
 def _head(before: Program, after: Program, remark: str) -> list[str]:
     states = f"{len(before.states)} to {len(after.states)} states"
     return [
-        "# From the evolved program to the final one",
+        _TITLE,
         "",
         f"{len(before)} to {len(after)} statements, {states}. {remark}",
         "",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from programs.describe import NO_SCHEDULE
 from programs.hyperparameters import reads_schedule
-from search.reports.certificate import certificate, exact_certificate
+from search.reports.certificate import between_stages, certificate, exact_certificate
 from search.reports.funnel import REPORT, outcome, table
 from search.reports.measurements import confidence, states
 from search.reports.validation import validation_markdown, validation_table
@@ -122,4 +122,5 @@ def page(done: Conclusion, one: Delivered) -> str:
     else:
         steps = exact_certificate(final.exact, remark, final.shortened)
     validation = "\n".join(validation_markdown(final.validation))
-    return f"{steps}\n{validation}\n\n{heading(one.winner)} {remark}\n"
+    earlier = [between_stages(step) for step in done.earlier.get(one.winner.name, ())]
+    return "\n".join([*earlier, steps, validation, "", f"{heading(one.winner)} {remark}", ""])

@@ -125,7 +125,7 @@ def run_funnel(
     setup: Setup,
     settings: FunnelSettings,
     searched: bool = True,
-    shorten: Shorten = lambda program, _: program,
+    shorten: Shorten = lambda candidate, _: candidate.program,
 ) -> FunnelResult:
     """Runs or continues a funnel; stages and trainings are kept in the ledger's store.
 

@@ -30,8 +30,8 @@ from search.selection.results import (
 )
 from search.selection.tuning import TuningResult, most_trainings, tune
 
-Shorten = Callable[[Program, float | None], Program]
-"""Makes a program shorter; the number is what it was shown to be above the margin, if anything."""
+Shorten = Callable[[NamedProgram, float | None], Program]
+"""Makes a candidate shorter; the number: what it was shown to be above the margin, if anything."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,7 @@ class Entrants:
         return Entrants(
             self.baselines,
             tuple(
-                NamedProgram(one.name, shorten(one.program, shown.get(one.name)))
-                for one in self.candidates
+                NamedProgram(one.name, shorten(one, shown.get(one.name))) for one in self.candidates
             ),
         )
 
@@ -88,7 +87,7 @@ def run_stages(
     settings: FunnelSettings,
     seed: int = 0,
     searched: bool = True,
-    shorten: Shorten = lambda program, _: program,
+    shorten: Shorten = lambda candidate, _: candidate.program,
     begin: Callable[[str, Expected], None] = lambda *_: None,
     done: Callable[[StageResult], None] = lambda _: None,
 ) -> FunnelResult:

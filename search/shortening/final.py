@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -19,11 +19,10 @@ from search.selection.families import is_variant
 from search.selection.finalists import Finalist
 from search.selection.objective import Objective
 from search.selection.results import FunnelResult, NamedProgram, StageEntry, states_of
-from search.selection.stages import Shorten
 from search.selection.update_form import UpdateForm, update_form
 from search.selection.validation import Validation, validate
 from search.shortening.judge import Untrainable
-from search.shortening.shorten import ShorteningResult, shorten
+from search.shortening.shorten import ShorteningResult, keeping_half, shorten
 
 
 @dataclass(frozen=True)
@@ -45,35 +44,6 @@ class Winner:
     def states(self) -> int:
         """How many states it needs."""
         return states_of(self.program)
-
-
-def keeping_half(ablation: AblationSettings, shown: float | None) -> AblationSettings:
-    """The settings with a tolerance that leaves at least half of a gain."""
-    if not shown or shown <= 0:
-        return ablation
-    most = min(shown / 2, ablation.tolerance_most or shown)
-    return ablation.model_copy(update={"tolerance_most": most})
-
-
-def shorter(
-    objective: Objective,
-    *,
-    ablation: AblationSettings,
-    tuning: TuningSettings,
-    begin: Callable[[str], None] = lambda _: None,
-) -> Shorten:
-    """What makes a funnel's candidates shorter between its stages; those that do not train on the
-    ablation's tasks get the exact passes alone."""
-
-    def shorten_one(program: Program, shown: float | None) -> Program:
-        settings = keeping_half(ablation, shown)
-        try:
-            done = shorten(program, objective, ablation=settings, tuning=tuning, begin=begin)
-        except Untrainable:
-            return simplify(program).program
-        return done.program
-
-    return shorten_one
 
 
 def winners(
@@ -173,6 +143,8 @@ class Conclusion:
     funnel: FunnelResult
     delivered: tuple[Delivered, ...]  # one, or one for each number of states, see `winners`
     baselines: tuple[str, ...]  # names of those that the funnel compared with
+    earlier: Mapping[str, Sequence[ShorteningResult | Simplification]] = field(default_factory=dict)
+    """How candidates were made shorter between the funnel's stages, by name."""
 
     @property
     def winner(self) -> Winner:

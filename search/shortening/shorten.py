@@ -113,6 +113,14 @@ def shorten(
     )
 
 
+def keeping_half(ablation: AblationSettings, shown: float | None) -> AblationSettings:
+    """The settings with a tolerance that leaves at least half of a gain."""
+    if not shown or shown <= 0:
+        return ablation
+    most = min(shown / 2, ablation.tolerance_most or shown)
+    return ablation.model_copy(update={"tolerance_most": most})
+
+
 def _with_first_constants(done: Ablation, final: Program) -> Program | None:
     """The final program with the constants that came in; None where they are not known."""
     if done.original is None:

@@ -112,9 +112,22 @@ def test_the_files_are_written_and_can_be_used(concluded):
     )
     assert "| finals | individual 0 (of 1) |" in (run_dir / "funnel.md").read_text()
     card = (run_dir / CARD).read_text()
-    assert "its updates are the sign of momentum with decays " in card
+    assert "- It is the sign of momentum with decays " in card
+    assert ", times a rate and weight decay; that explains 100.0% of its updates on random" in card
     assert "Memory: 1 state, 4 bytes for each weight in float32, beside 2 states of library" in card
     assert "| finals | vision_mlp@10 | 8 |" in card and "## Where it does not help" in card
+
+
+def test_a_certificate_begins_with_what_was_done_between_the_stages(concluded):
+    [stage] = CONFIG.funnel.stages
+    stages = (stage, stage.model_copy(update={"name": "C", "shorten": True}))
+    shortening = CONFIG.funnel.model_copy(update={"stages": stages})
+    said, run_dir = concluded(config=CONFIG.model_copy(update={"funnel": shortening}))
+    assert f"{len(load(str(run_dir / FINAL)))} -> 7 statements." in said
+    before, after = (run_dir / CERTIFICATE).read_text().split("# From the evolved program to the")
+    assert before.startswith("# Before a later stage of the funnel\n")
+    assert "g = clip(g, lr)" in before and "## Ablation, by measurement" in before
+    assert "g = clip(g, lr)" not in after and has(EVOLVED, "clip")
 
 
 def test_what_was_found_can_be_kept_in_the_library(concluded, tmp_path, monkeypatch, capsys):
@@ -127,7 +140,7 @@ def test_what_was_found_can_be_kept_in_the_library(concluded, tmp_path, monkeypa
     kept = load(str(tmp_path / "discovered" / "found.py"))
     assert kept == load(str(run_dir / FINAL))
     text = (tmp_path / "discovered" / "found.py").read_text()
-    assert text.startswith("# Found: the sign of momentum. Source: a search with configs/x.yaml")
+    assert text.startswith("# Found: the sign of momentum, which explains 100.0% of it. Source: a")
     card = (tmp_path / "discovered" / "found.md").read_text()
     assert "Made by a search with configs/x.yaml, seed 0, 2 individuals" in card
     assert (tmp_path / "discovered" / "found_certificate.md").exists()

@@ -274,7 +274,8 @@ def test_a_stage_may_make_its_candidates_shorter_first(asked):
 
     shown = []
 
-    def shorten(program: Program, gain: float | None) -> Program:
+    def shorten(candidate: NamedProgram, gain: float | None) -> Program:
+        assert candidate.name == "ornate"
         shown.append(gain)
         return LION
 
