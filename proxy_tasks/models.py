@@ -129,11 +129,7 @@ class Transformer(nn.Module):
     @nn.compact
     def __call__(self, tokens: jax.Array) -> jax.Array:
         batch, length = tokens.shape
-        x = nn.Embed(self.vocabulary, self.width, name="embedding")(tokens)
-        x = (x + _positions(self, length, self.width)).reshape(-1, self.width)
-        for layer in range(self.layers):
-            x = Block(length, self.heads, causal=self.causal, name=f"block_{layer}")(x)
-        x = nn.LayerNorm(name="norm")(x)
+        x = _blocks(self, tokens)
         logits = nn.Dense(self.vocabulary, use_bias=False, name="output")(x)
         return logits.reshape(batch, length, self.vocabulary)
 
@@ -153,13 +149,18 @@ class TextEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, tokens: jax.Array) -> jax.Array:
-        batch, length = tokens.shape
-        x = nn.Embed(self.vocabulary, self.width, name="embedding")(tokens)
-        x = (x + _positions(self, length, self.width)).reshape(-1, self.width)
-        for layer in range(self.layers):
-            x = Block(length, self.heads, causal=self.causal, name=f"block_{layer}")(x)
-        x = nn.LayerNorm(name="norm")(x).reshape(batch, length, self.width).mean(axis=1)
+        x = _blocks(self, tokens).reshape(*tokens.shape, self.width).mean(axis=1)
         return nn.Dense(self.outputs or self.width, name="output")(x)
+
+
+def _blocks(model: Transformer | TextEncoder, tokens: jax.Array) -> jax.Array:
+    """Embedding, positions and blocks of a model that is being called: [B, L] -> [B L, W]."""
+    x = nn.Embed(model.vocabulary, model.width, name="embedding")(tokens)
+    x = (x + _positions(model, tokens.shape[1], model.width)).reshape(-1, model.width)
+    for layer in range(model.layers):
+        x = Block(tokens.shape[1], model.heads, causal=model.causal, name=f"block_{layer}")(x)
+    normalized: jax.Array = nn.LayerNorm(name="norm")(x)
+    return normalized
 
 
 def _positions(model: nn.Module, length: int, width: int) -> jax.Array:
