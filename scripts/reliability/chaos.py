@@ -15,24 +15,8 @@ from typing import Any
 from reliability.processes import still_there, workers
 from reliability.run import Run
 from reliability.stores import compared, held
+from tests.search.whole_runs import all_phases
 
-CONFIG = """\
-evolution: {children: CHILDREN, population: 40, repeats: 1, rounds: 1, window: 64}
-evaluation:
-  tasks: [vision_mlp]
-  settings: {vision_mlp: {steps: 40, hidden: 8}}
-rescore: {programs: 4, seeds: 4}
-funnel:
-  families: 3
-  head_start: {draws: 6, keep: 2, seeds: 2}
-  stages:
-    - {name: A, scale: 1, seeds: 5, keep: 2, beat: false, tuning: {draws: 1}}
-    - {name: B, scale: 2, seeds: 5, keep: 2, tuning: {draws: 4, keep: 2, seeds: 2}}
-  finals: {seeds: 6}
-tuning: {draws: 16, keep: 2, seeds: 2}
-ablation: {seeds: 4, confirm_seeds: 4, retuning: {draws: 4, keep: 2, seeds: 2}}
-workers: {address: ADDRESS, count: COUNT, timeout_s: 120}
-"""
 PHASES = ("start", "search", "commit", "re-scoring", "families", "funnel", "tuning", "ablation",
           "validation", "writing")  # fmt: skip
 SHORT = ("commit", "writing")  # over before a store could be read
@@ -91,10 +75,7 @@ class Chaos:
         self.state = State.of(self.file)
         self._end = time.monotonic() + 60 * options.minutes
         self._config = options.out / "chaos.yaml"
-        values = {"CHILDREN": options.children, "ADDRESS": options.address, "COUNT": options.count}
-        text = CONFIG
-        for name, value in values.items():
-            text = text.replace(name, str(value))
+        text = all_phases(options.children, 40, address=options.address, workers=options.count)
         self._config.write_text(text)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import time
@@ -88,7 +89,8 @@ class Fuzz:
         tries = self._tries()
         for name in self.kinds:
             for i in range(WARM):
-                self._one(name, tries[name], i)
+                with contextlib.suppress(Exception):  # counted when its turn comes
+                    tries[name](self._rng(name, i))
         guard = Guard(self._out)
         due = 0.0
         while not self._is_done:
@@ -98,18 +100,16 @@ class Fuzz:
                 if time.monotonic() > end:
                     return False
             name = min(self.kinds, key=lambda each: self.kinds[each].share_done)
-            self._one(name, tries[name], self.kinds[name].done, guard=guard)
+            self._one(name, tries[name], guard)
         self._keep()
         return True
 
-    def _one(self, name: str, attempt: Try, number: int, *, guard: Guard | None = None) -> None:
-        rng = random.Random(f"{self._seed} {name} {number}")
-        if guard is None:
-            try:
-                attempt(rng)
-            except Exception:
-                return
-            return
+    def _rng(self, name: str, number: int) -> random.Random:
+        return random.Random(f"{self._seed} {name} {number}")
+
+    def _one(self, name: str, attempt: Try, guard: Guard) -> None:
+        number = self.kinds[name].done
+        rng = self._rng(name, number)
         kind, before = self.kinds[name], len(guard.seen)
         begin, begun = time.process_time(), time.monotonic()
         try:
@@ -118,7 +118,7 @@ class Fuzz:
         except Hang as error:
             kind.hangs += 1
             self._note(name, number, str(error))
-        except Exception:
+        except Exception:  # any is what is looked for
             kind.tracebacks += 1
             self._note(name, number, traceback.format_exc()[-1_500:])
         kind.slowest_ms = max(kind.slowest_ms, 1e3 * (time.process_time() - begin))

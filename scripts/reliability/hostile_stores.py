@@ -21,15 +21,8 @@ from search.storage.queries import history_digest
 from search.storage.schema import CHECKSUMS, TABLES
 from search.storage.store import Reader
 from tests.search import small_run, toys
+from tests.search.whole_runs import AUDITED
 
-CONFIG = """\
-evolution: {children: 120, population: 20, repeats: 2, rounds: 1, window: 20}
-evaluation: {tasks: toy, hurdles: {audit_share: 0.2}}
-rescore: {programs: 2, seeds: 2}
-workers: {address: in_process}
-store: {commit_s: 0}
-funnel: null
-"""
 NUMBERS = (0, 1, -1, 2**31, 2**63 - 1, -(2**63), 0.0, -1.5, float("inf"), float("-inf"), 1e308)
 
 
@@ -60,7 +53,7 @@ class Stores:
         self.folder, self.config = folder, folder / "toy.yaml"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        self.config.write_text(CONFIG)
+        self.config.write_text(AUDITED)
         small_run.make(folder / "small")
         self._search(folder / "finished")
         self._killed()

@@ -23,27 +23,11 @@ from typing import NamedTuple
 
 import psutil
 import pytest
+from whole_runs import all_phases
 
 ROOT = Path(__file__).parents[2]
 MARK = "TEST_OF_SIGNALS"  # variable of the environment by which all processes of a run are known
 CLEAN_S, GONE_S = 10.0, 15.0  # what is promised
-CONFIG = """\
-evolution: {children: 1500, population: 50, repeats: 1, rounds: 1, window: 64}
-evaluation:
-  tasks: [vision_mlp]
-  settings: {vision_mlp: {steps: 40, hidden: 8}}
-rescore: {programs: 4, seeds: 4}
-funnel:
-  families: 3
-  head_start: {draws: 6, keep: 2, seeds: 2}
-  stages:
-    - {name: A, scale: 1, seeds: 5, keep: 2, beat: false, tuning: {draws: 1}}
-    - {name: B, scale: 2, seeds: 5, keep: 2, tuning: {draws: 4, keep: 2, seeds: 2}}
-  finals: {seeds: 6}
-tuning: {draws: 16, keep: 2, seeds: 2}
-ablation: {seeds: 4, confirm_seeds: 4, retuning: {draws: 4, keep: 2, seeds: 2}}
-workers: {count: 2, timeout_s: 120}
-"""
 PHASES = {  # name -> what the output shows as it begins, and the share of the moments
     "start": ("", 10),  # imports, a look at the tasks, Ray's start
     "search": (" individuals after ", 6),
@@ -167,7 +151,7 @@ class Reference(NamedTuple):
 def reference(folder: Path) -> Reference:
     """Runs it in two parts: the search, and what follows it."""
     config, run_dir = folder / "small.yaml", folder / "searched"
-    config.write_text(CONFIG)
+    config.write_text(all_phases(1500, 50))
     begun: list[float] = [time.monotonic()]
     search = Run(run_dir, "--config", str(config), "--set", "funnel=null")
     begun += [search.wait_for(words) for words, _ in [*PHASES.values()][1:3]]

@@ -14,20 +14,13 @@ from typing import NamedTuple
 
 import toys
 from in_process import digest
+from whole_runs import AUDITED
 
 from search.evaluation.source import Function
 from search.inspect import main as inspect
 from search.run import main as run
 from search.storage.database import FILE
 
-CONFIG = """\
-evolution: {children: 120, population: 20, repeats: 2, rounds: 1, window: 20}
-evaluation: {tasks: toy, hurdles: {audit_share: 0.2}}
-rescore: {programs: 2, seeds: 2}
-workers: {address: in_process}
-store: {commit_s: 0}
-funnel: null
-"""
 PAGE = 4096
 KILLED_AT = 150  # the job at which the second search is copied
 
@@ -48,7 +41,7 @@ class Searches(NamedTuple):
     @classmethod
     def made(cls, folder: Path) -> Searches:
         its = cls(folder / "toy.yaml", folder / "finished", folder / "killed")
-        its.config.write_text(CONFIG)
+        its.config.write_text(AUDITED)
         assert _quiet(lambda: searched(its.config, its.finished))[0] == 0
 
         def spy(job):
