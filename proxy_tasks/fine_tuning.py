@@ -36,7 +36,7 @@ class FineTuningSettings(TaskSettings):
 
     data: str = "pydoc"  # text to pretrain on: pydoc, text:FILE or hf:NAME_OR_PATH
     labelled: str = "topics"  # topics, tsv:FILE or hf:NAME_OR_PATH
-    tokenizer: str = "char"  # char, byte or bpe:VOCABULARY
+    tokenizer: str = "bpe:512"  # char, byte or bpe:VOCABULARY; words are what topics differ by
     text_limit: Count = 1_000_000  # characters to pretrain on
     context: Count = 64  # tokens of a window or a labelled text
     pretraining_steps: Annotated[int, Field(ge=0, le=10**9)] = 500

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from proxy_tasks.console import OneLineParser
 from search import api
 from search.config.settings import Config
-from search.console import ERRORS, count, positive, report
+from search.console import ERRORS, Parser, count, positive, report
 from search.evaluation.source import Fitness, ProxyTasks
 from search.evaluation.threads import single_threaded
 from search.stopping import Stopped, Stopping
@@ -30,17 +29,12 @@ MORE = 3  # exit code: the hours are over
 GO_ON = "The same command goes on."
 
 
-class StudyParser(OneLineParser):
+class StudyParser(Parser):
     """The parser of a study's command; options cannot be abbreviated."""
 
     def __init__(self, command: str, description: str):
-        super().__init__(
-            prog=f"scripts/{command}",
-            description=description,
-            epilog=EXIT_CODES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
+        super().__init__(command, description, EXIT_CODES)
+        self.prog = f"scripts/{command}"
         out = Path("runs") / command
         self.add_argument("--out", type=Path, default=out, help=f"folder of the study ({out})")
         self.add_argument("--hours", type=_hours, help="of this piece; 0: show what there is")
@@ -51,12 +45,6 @@ class StudyParser(OneLineParser):
             "--config", default=default, required=default is None, help="a YAML file of a search"
         )
         self.add_overrides()
-
-    def add_overrides(self) -> None:
-        self.add_argument(
-            "--set", action="append", default=[], metavar="a.b=VALUE",
-            help="a key of the config, such as workers.address=in_process",
-        )  # fmt: skip
 
     def add_count(self, name: str, default: int, text: str) -> None:
         self.add_argument(name, type=count, default=default, help=f"{text} ({default})")

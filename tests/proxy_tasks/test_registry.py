@@ -44,13 +44,10 @@ def test_a_task_starts_at_chance_and_learns(name):
 
 
 RATES = {"contrastive": 0.003, "fine_tuning": 0.003}  # of others 0.01
-FAR = pytest.mark.xfail(reason="0.81 times: the pretraining is too short to help")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=FAR) if n == "fine_tuning" else n for n in TASKS]
-)
+@pytest.mark.parametrize("name", TASKS)
 def test_adamw_ends_well_below_predictions_that_ignore_the_inputs(name):
     task, rate = make_task(name), RATES.get(name, 0.01)
     optimizer = optax.adamw(lambda step: rate * task.schedule(step), weight_decay=0.01)
