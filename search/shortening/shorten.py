@@ -21,9 +21,10 @@ class Origin(Enum):
     """Where a shortened program's constants are from."""
 
     UNTUNED = "Its constants were not tuned."
-    ORIGINAL = "It has its original constants, not the ones tuned on the tasks."
+    ORIGINAL = "It keeps the constants that it came with, not the ones tuned for the ablation."
     TUNED = (
-        "It has the constants tuned on the tasks; they cannot be traced back to its original ones."
+        "It has the constants tuned for the ablation; they cannot be traced back to those that it "
+        "came with."
     )
 
 
@@ -40,7 +41,7 @@ class ShorteningResult:
 
     @property
     def program(self) -> Program:
-        """The result, with its original constants where that is possible."""
+        """The result, with the constants it came with where that is possible."""
         return self.again.program if self.original is None else self.original
 
     @property

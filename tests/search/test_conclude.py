@@ -103,7 +103,7 @@ def test_the_files_are_written_and_can_be_used(concluded):
         assert "made from individual 0 (of 1), which the funnel confirmed." in text
         assert "vision_mlp@10" in text and "minus library:adamw" in text
         assert "not worse than the winner by more than the tolerance" in text
-        assert "It has its original constants" in text
+        assert "It keeps the constants that it came with" in text
         assert "It equals library:lion except for its constants." in text
         assert "Its update, by behaviour: a sign:" in text
     assert (
@@ -140,7 +140,7 @@ def test_what_was_found_can_be_kept_in_the_library(concluded, tmp_path, monkeypa
     kept = load(str(tmp_path / "discovered" / "found.py"))
     assert kept == load(str(run_dir / FINAL))
     text = (tmp_path / "discovered" / "found.py").read_text()
-    assert text.startswith("# Found: the sign of momentum, which explains 100.0% of it. Source: a")
+    assert text.startswith("# Found: the sign of momentum, times a rate and weight decay (100.0% ")
     card = (tmp_path / "discovered" / "found.md").read_text()
     assert "Made by a search with configs/x.yaml, seed 0, 2 individuals" in card
     assert (tmp_path / "discovered" / "found_certificate.md").exists()
@@ -215,7 +215,7 @@ def test_the_output_states_which_constants_are_delivered(concluded, monkeypatch)
     monkeypatch.setattr(simplifying, "_with_first_constants", lambda *_: None)
     said, run_dir = concluded()
     for text in (said, (run_dir / CERTIFICATE).read_text()):
-        assert "It has the constants tuned on the tasks" in text
+        assert "It has the constants tuned for the ablation" in text
 
 
 def test_stopped_anywhere_and_resumed_nothing_is_trained_twice(concluded):
