@@ -1,6 +1,6 @@
 """The constants of a program by the names that a user of optimizers knows, and where they stand.
 
-    rate      a factor of the schedule value: lr * c
+    rate      a factor of the schedule value, or of what a program makes of it: lr * c, cbrt(lr) * c
     decay     a factor of the weights: w * c
     momentum  a factor of a state: m * c
     beta      the coefficient of an interpolation: interp(x, y, c)
@@ -46,12 +46,16 @@ def hyperparameters(program: Program) -> tuple[Hyperparameter, ...]:
 
 
 def _unassigned(program: Program) -> list[Mapping[str, str]]:
-    """For each statement the inputs that still hold what they came with, and what that is."""
+    """For each statement the inputs that still hold what they came with, and what that is; beside
+    them variables that are functions of the schedule value alone, before any factor."""
     roles = {"w": "decay", "g": "", "lr": "rate"} | dict.fromkeys(program.states, "momentum")
     before: list[Mapping[str, str]] = []
     for statement in program:
         before.append(dict(roles))
+        of = [roles.get(a) for a in statement.arguments if isinstance(a, str)]
         roles.pop(statement.target, None)
+        if len(statement.arguments) == 1 and of == ["rate"]:
+            roles[statement.target] = "rate"
     return before
 
 

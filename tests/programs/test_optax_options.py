@@ -83,6 +83,25 @@ def test_constants_are_optax_lions():
         as_optax("library:lion", constants={"beta3": 0.9})
 
 
+@pytest.mark.parametrize(
+    "statements, names",
+    [
+        ("lr = cbrt(lr); lr = lr * 0.01; update = g * lr", ["rate"]),
+        ("s = sqrt(lr); s = sin(s); s = 0.5 * s; update = g * s", ["rate"]),
+        ("lr = lr * 0.1; lr = lr * 0.2; update = g * lr", ["rate", "c2"]),
+        ("s = g * lr; s = sqrt(s); update = s * 0.5", ["c1"]),  # not of the schedule alone
+        ("lr = cbrt(g); update = lr * 0.5", ["c1"]),
+    ],
+)
+def test_a_factor_of_what_a_program_makes_of_the_schedule_is_its_rate(statements, names):
+    from programs import parse
+    from programs.hyperparameters import hyperparameters
+
+    lines = "".join(f"    {line.strip()}\n" for line in statements.split(";"))
+    program = parse(f"def train(w, g, lr):\n{lines}    return update\n")
+    assert [h.name for h in hyperparameters(program)] == names
+
+
 def test_state_dtype():
     with pytest.raises(ValueError, match="state_dtype: expected a floating-point dtype, got int32"):
         as_optax("library:lion", state_dtype=jnp.int32)
