@@ -52,6 +52,19 @@ class Objective:
         """The same tasks at `factor` times their compute."""
         return replace(self, tasks=tuple(scaled(task, factor) for task in self.tasks))
 
+    def weighed_by_noise(self, program: Program, seeds: Sequence[int]) -> Objective:
+        """The same with each task's weight divided by the standard deviation over seeds of a
+        program's fitness there, so that no task decides by the size of its loss alone. Unchanged
+        where there is one task, or where the program has no fitness or no deviation on one."""
+        if len(self.tasks) == 1:
+            return self
+        [table] = fitness_table(self.score, [program], tasks=self.tasks, seeds=seeds, split=SEARCH)
+        if not np.isfinite(table).all() or not (deviation := table.std(axis=-1, ddof=1)).all():
+            return self
+        weights = np.ones(len(self.tasks)) if self.weights is None else np.asarray(self.weights)
+        shares = weights / deviation
+        return replace(self, weights=tuple((shares / shares.mean()).tolist()))
+
     def of_stage(self, stage: StageSettings) -> Objective:
         """On a stage's tasks; with equal weights where they are not the search's."""
         objective = self if stage.tasks is None else replace(self, tasks=stage.tasks, weights=None)

@@ -30,6 +30,8 @@ from search.selection.results import (
 )
 from search.selection.tuning import TuningResult, most_trainings, tune
 
+NOISE_SEEDS = 8  # by which the tasks' weights are known to a quarter, with `weigh_by_noise`
+
 Shorten = Callable[[NamedProgram, float | None], Program]
 """Makes a candidate shorter; the number: what it was shown to be above the margin, if anything."""
 
@@ -118,8 +120,11 @@ def run_stages(
         here = objective.of_stage(stage)
         if stage.shorten:
             entrants = entrants.shortened(shorten, stages[-1:])
-        begin(f"stage {stage.name}", _of_stage(entrants, here, stage))
+        begin(f"stage {stage.name}", _of_stage(entrants, here, stage, settings))
         entrants = _tuned(entrants, here, stage=stage, number=number, seed=seed)
+        if settings.weigh_by_noise:
+            known = STAGE_TUNING.take(NOISE_SEEDS, block=number)
+            here = here.weighed_by_noise(entrants.baselines[0].program, known)
         rule = PromotionRule(
             stage.level,
             stage.beat,
@@ -133,8 +138,7 @@ def run_stages(
         entrants = Entrants(entrants.baselines, stages[-1].going_on)
         if not entrants.candidates:
             return FunnelResult(tuple(stages), names)
-    last = objective.of_stage(settings.stages[-1])
-    stages.append(_finals(entrants, last, settings=settings, begin=begin))
+    stages.append(_finals(entrants, here, settings=settings, begin=begin))
     done(stages[-1])
     return FunnelResult(tuple(stages), names)
 
@@ -212,6 +216,9 @@ def _of_head_start(
     return objective.expected(sum(each))
 
 
-def _of_stage(entrants: Entrants, objective: Objective, stage: StageSettings) -> Expected:
+def _of_stage(
+    entrants: Entrants, objective: Objective, stage: StageSettings, settings: FunnelSettings
+) -> Expected:
     each = most_trainings(stage.tuning) + stage.most_seeds
-    return objective.expected(len(entrants.programs) * each)
+    more = NOISE_SEEDS if settings.weigh_by_noise and len(objective.tasks) > 1 else 0
+    return objective.expected(len(entrants.programs) * each + more)

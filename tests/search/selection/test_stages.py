@@ -221,6 +221,22 @@ def test_a_better_structure_passes(searched):
         assert [entry.name for entry in done.confirmed] == ["lion"]
 
 
+@pytest.mark.parametrize("by_noise", [False, True])
+def test_a_task_with_a_large_loss_decides_only_if_tasks_are_not_weighed_by_noise(by_noise):
+    """What seeds do to the fitness on `large` is ten times as much as on `t`."""
+
+    small = Noisy(lambda r: 0.3 * is_lion(r.program) * (r.task[0] == "t"))
+
+    def score(requests):
+        return [small.one(r) * (10 if r.task.startswith("large") else 1) for r in requests]
+
+    rules = settings().model_copy(update={"weigh_by_noise": by_noise})
+    done = funnel_of([("lion", LION)], BASELINE, score, ["large", "t"], rules)
+    large, t = done.stages[1].weights or (1.0, 1.0)
+    assert t / large == pytest.approx(10, rel=0.5) if by_noise else t == large
+    assert (done.stages[-1].name == FINALS) == by_noise  # the gain on t is seen
+
+
 def test_one_must_beat_every_baseline():
     def worth(r: Request) -> float:
         return {len(LION): 0.5, len(ADAMW): 0.0}.get(len(r.program), 1.0)
