@@ -67,6 +67,15 @@ def _root(g: np.ndarray, decay: float) -> np.ndarray:
     return root
 
 
+def _damped_sign(g: np.ndarray, decay: float, old: float) -> np.ndarray:
+    """An average over the root of a mixture of its own square, a step old, and the gradient's: a
+    sign where they agree in size, less where the gradient is large. One state."""
+    averages = _averages(g, decay)
+    before = np.vstack([np.zeros_like(g[:1]), averages[:-1]])
+    damped: np.ndarray = averages / np.sqrt(old * before**2 + (1 - old) * g**2)
+    return damped
+
+
 # The simpler first: with a decay of 0 momentum is the gradient, and its sign the gradient's.
 RULES = {
     "the gradient": Rule(0, lambda g: g),
@@ -74,6 +83,7 @@ RULES = {
     "momentum": Rule(2, _momentum),
     "the sign of momentum": Rule(2, lambda g, update, state: np.sign(_momentum(g, update, state))),
     "RMSProp": Rule(1, lambda g, decay: g / _root(g, decay)),
+    "a damped sign of momentum": Rule(2, _damped_sign),
     "Adam": Rule(2, lambda g, first, second: _averages(g, first) / _root(g, second)),
 }
 

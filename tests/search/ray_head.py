@@ -48,12 +48,20 @@ class Head:
 
 
 @contextlib.contextmanager
-def started(*, authentication: bool, cpus: int = 1) -> Iterator[Head]:
-    """A head with Ray's token authentication, or without."""
+def started(*, authentication: bool, cpus: int = 1, joined: bool = False) -> Iterator[Head]:
+    """A head with Ray's token authentication, or without.
+
+    joined: whether other raylets join it, which Ray lets them do at this machine's own address
+    alone, not on loopback.
+    """
+    address = own_address() if joined else "127.0.0.1"
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # paths of sockets must be short
     ports = free_ports(len(PORTS))
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "PYTHONPATH"))}
-    environment |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_TMPDIR": str(folder)}
+    environment |= {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": str(int(joined)),
+        "RAY_TMPDIR": str(folder),
+    }
     if authentication:
         (folder / "token").write_text(secrets.token_hex(32))
         environment["RAY_AUTH_TOKEN_PATH"] = str(folder / "token")
@@ -61,11 +69,11 @@ def started(*, authentication: bool, cpus: int = 1) -> Iterator[Head]:
         environment["RAY_AUTH_MODE"] = "disabled"
     options = [f"--{name}={port}" for name, port in zip(PORTS, ports)]
     process = subprocess.Popen(
-        [RAY, "start", "--head", "--block", "--node-ip-address=127.0.0.1", "--disable-usage-stats",
+        [RAY, "start", "--head", "--block", f"--node-ip-address={address}", "--disable-usage-stats",
          f"--num-cpus={cpus}", "--include-dashboard=true", *options],
         env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    head = Head(f"127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}", environment)
+    head = Head(f"{address}:{ports[0]}", f"http://127.0.0.1:{ports[1]}", environment)
     try:
         _wait_for(ports[1], process)
         yield head
@@ -75,6 +83,14 @@ def started(*, authentication: bool, cpus: int = 1) -> Iterator[Head]:
             process.wait(60)
         process.kill()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def own_address() -> str:
+    """This machine's address, on the way to others; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, contextlib.suppress(OSError):
+        one.connect(("192.0.2.1", 9))
+        return one.getsockname()[0]
+    return socket.gethostbyname(socket.gethostname())
 
 
 def free_ports(count: int) -> list[int]:

@@ -20,6 +20,9 @@ SAME = {
     "rmsprop": "RMSProp",
     "adam": "Adam",
     "adamw": "Adam",
+    "discovered/sign_of_momentum": "the sign of momentum",
+    "discovered/damped_sign": "a damped sign of momentum",
+    "discovered/adamw_on_a_root_schedule": "Adam",
 }
 
 

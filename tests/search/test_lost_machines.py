@@ -1,0 +1,159 @@
+"""Machines of a cluster that are lost, frozen, or join in the middle of a search: real raylets.
+
+Figures: scripts/test -m slow -s tests/search/test_lost_machines.py
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import ray_head
+
+from search.storage.errors import StoreError
+from search.storage.queries import history_digest
+from search.storage.store import Reader
+
+pytestmark = pytest.mark.slow  # three minutes each
+
+TOY = [sys.executable, str(Path(__file__).parent / "toys.py")]
+CONFIG = """\
+evolution: {children: 700, population: 40, repeats: 2, rounds: 1, window: 40}
+evaluation: {tasks: toy}
+rescore: {programs: 2, seeds: 2}
+workers: {address: in_process, batch_s: 0.5}
+store: {commit_s: 0.2}
+funnel: null
+"""
+SLEEP_S = 0.7  # of an evaluation
+AGAIN_S = 60.0  # within which as many evaluations end in a second as before
+SHARE = 0.9
+
+
+class Machine:
+    """A raylet with a CPU, and its workers."""
+
+    def __init__(self, head: ray_head.Head):
+        """Waits until it has joined."""
+        mark = f"machine-{secrets.token_hex(4)}"
+        names = ["dashboard-agent-listen-port", "dashboard-agent-grpc-port",
+                 "runtime-env-agent-port", "metrics-export-port"]  # fmt: skip
+        ports = [f"--{n}={port}" for n, port in zip(names, ray_head.free_ports(len(names)))]
+        self._process = subprocess.Popen(
+            [ray_head.RAY, "start", "--block", f"--address={head.address}", "--num-cpus=1",
+             f'--resources={{"{mark}": 1}}',
+             "--disable-usage-stats",
+             "--min-worker-port=0", "--max-worker-port=0", *ports],
+            env=head.environment | {"RAY_AUTH_MODE": "token"},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            until(lambda: self._has_joined(head, mark), 60)
+        except BaseException:
+            self.end()
+            raise
+
+    def _has_joined(self, head: ray_head.Head, mark: str) -> bool:
+        assert self._process.poll() is None, "it ended"
+        answer = head.ray("list", "nodes", "--format", "json")
+        return answer.returncode == 0 and mark in answer.stdout
+
+    def signal(self, number: int) -> None:
+        """To all of its processes, the youngest first."""
+        parent = psutil.Process(self._process.pid)
+        for process in [*reversed(parent.children(recursive=True)), parent]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+    def end(self) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self.signal(signal.SIGKILL)
+        self._process.wait(30)
+
+
+def search(run_dir: Path, config: Path, *options: str, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [*TOY, "--config", str(config), "--run-dir", str(run_dir), "--view", "plain", *options],
+        cwd=ray_head.ROOT, env={**os.environ, **environment},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def evaluations(run_dir: Path) -> int:
+    with contextlib.suppress(StoreError), Reader(run_dir) as store:
+        return store.rows("SELECT count(*) FROM evaluations")[0][0]
+    return 0
+
+
+def rate(run_dir: Path, seconds: float) -> float:
+    """Evaluations that end in a second, from now on."""
+    before = evaluations(run_dir)
+    time.sleep(seconds)
+    return (evaluations(run_dir) - before) / seconds
+
+
+def until(condition, limit_s: float) -> float:
+    """The seconds that it took."""
+    begun = time.monotonic()
+    while not condition():
+        assert time.monotonic() < begun + limit_s, "it took too long"
+        time.sleep(0.2)
+    return time.monotonic() - begun
+
+
+@contextlib.contextmanager
+def machines(head: ray_head.Head, count: int) -> Iterator[list[Machine]]:
+    """A list of them, to which more may be added; all end."""
+    running: list[Machine] = []
+    try:
+        running += (Machine(head) for _ in range(count))
+        yield running
+    finally:
+        for machine in running:
+            machine.end()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["lost", "frozen"])
+def test_a_search_goes_on_without_a_machine_and_with_another(tmp_path, number):
+    config = tmp_path / "toy.yaml"
+    config.write_text(CONFIG)
+    alone = search(tmp_path / "alone", config)
+    assert alone.wait(120) == 0, alone.stdout.read()
+
+    run_dir = tmp_path / "run"
+    with (
+        ray_head.started(authentication=True, cpus=0, joined=True) as head,
+        machines(head, 3) as running,
+    ):
+        joined = ["--set", f"workers.address={head.address}", "--set", "workers.count=3"]
+        process = search(run_dir, config, *joined, TOY_SLEEP_S=str(SLEEP_S), **head.environment)
+        until(lambda: evaluations(run_dir) > 30, 120)
+        before = rate(run_dir, 15)
+        running[1].signal(number)
+        running.append(Machine(head))
+        begun = time.monotonic()
+        rates = []
+        while not rates or rates[-1] < SHARE * before:
+            rates.append(rate(run_dir, 5))
+            print(
+                f"{time.monotonic() - begun:3.0f} s: {rates[-1]:.2f}, before {before:.2f} a second"
+            )
+            assert time.monotonic() - begun < AGAIN_S
+        out, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, out
+    with Reader(tmp_path / "alone") as one, Reader(run_dir) as other:
+        assert history_digest(one) == history_digest(other)
+        [(paid, different)] = other.rows(
+            "SELECT count(*), count(DISTINCT individual) FROM evaluations WHERE purpose = 'search'"
+        )
+        assert paid == different
+        print(*other.rows("SELECT kind, text FROM events"), sep="\n")
