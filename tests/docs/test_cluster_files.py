@@ -71,7 +71,7 @@ FIELDS = {  # of the resources' definitions (KubeRay 1.5), those that this manif
     "workerGroupSpecs": {"groupName": str, "replicas": int, "minReplicas": int, "maxReplicas": int,
                          "rayStartParams": dict, "template": dict},
     "pod": {"containers": list, "volumes": list, "securityContext": dict, "terminationGracePeriodSeconds": int},
-    "container": {"name": str, "image": str, "ports": list, "resources": dict, "volumeMounts": list},
+    "container": {"name": str, "image": str, "env": list, "ports": list, "resources": dict, "volumeMounts": list},
 }  # fmt: skip
 
 

@@ -48,11 +48,13 @@ class Head:
 
 
 @contextlib.contextmanager
-def started(*, authentication: bool, cpus: int = 1, joined: bool = False) -> Iterator[Head]:
+def started(
+    *, authentication: bool, cpus: int = 1, joined: bool = False, **more: str
+) -> Iterator[Head]:
     """A head with Ray's token authentication, or without.
 
     joined: whether other raylets join it, which Ray lets them do at this machine's own address
-    alone, not on loopback.
+    alone, not on loopback. more: of its environment.
     """
     address = own_address() if joined else "127.0.0.1"
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # paths of sockets must be short
@@ -62,6 +64,7 @@ def started(*, authentication: bool, cpus: int = 1, joined: bool = False) -> Ite
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": str(int(joined)),
         "RAY_TMPDIR": str(folder),
     }
+    environment |= more
     if authentication:
         (folder / "token").write_text(secrets.token_hex(32))
         environment["RAY_AUTH_TOKEN_PATH"] = str(folder / "token")

@@ -37,6 +37,11 @@ funnel: null
 SLEEP_S = 0.7  # of an evaluation
 AGAIN_S = 60.0  # within which as many evaluations end in a second as before
 SHARE = 0.9
+HEALTH = {  # a machine that does not answer five times is lost, see docs/cluster.md
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "4000",
+    "RAY_health_check_failure_threshold": "5",
+}
 
 
 class Machine:
@@ -131,7 +136,7 @@ def test_a_search_goes_on_without_a_machine_and_with_another(tmp_path, number):
 
     run_dir = tmp_path / "run"
     with (
-        ray_head.started(authentication=True, cpus=0, joined=True) as head,
+        ray_head.started(authentication=True, cpus=0, joined=True, **HEALTH) as head,
         machines(head, 3) as running,
     ):
         joined = ["--set", f"workers.address={head.address}", "--set", "workers.count=3"]
