@@ -70,7 +70,8 @@ def _role(statement: Statement, argument: int, inputs: Mapping[str, str]) -> str
 
 def reads_schedule(program: Program) -> bool:
     """Whether any statement reads the schedule value `lr`."""
-    return any("lr" in s.arguments and "lr" in i for s, i in zip(program, _unassigned(program)))
+    inputs = _unassigned(program)
+    return any("lr" in s.arguments and i.get("lr") == "rate" for s, i in zip(program, inputs))
 
 
 def weight_decay(program: Program) -> tuple[int, ...]:
@@ -79,7 +80,8 @@ def weight_decay(program: Program) -> tuple[int, ...]:
     kinds: dict[str, Kind] = {"lr": Kind.SCALAR}
     decaying = []
     for i, (statement, kind) in enumerate(zip(program, analyse(program).kinds)):
-        if statement.function == "multiply" and "w" in statement.arguments and "w" in inputs[i]:
+        is_product = statement.function == "multiply" and "w" in statement.arguments
+        if is_product and inputs[i].get("w") == "decay":
             others = [a for a in statement.arguments if a != "w"]
             if others and _kind(others[0], kinds) is not Kind.TENSOR:
                 decaying.append(i)

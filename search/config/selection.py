@@ -146,9 +146,10 @@ class FunnelSettings(SettingsModel):
     `keep` count for each number of states, and each has a final program of its own. None: whatever
     a program needs, it must be better."""
     weigh_by_noise: bool = False
-    """With several tasks: in each stage a task's weight is divided by the deviation over seeds of
-    the first baseline's fitness there, so that none decides by the size of its loss alone. The
-    margin is then one of that weighted mean (the weights have mean 1)."""
+    """With several tasks: in each stage's comparison, and in the finals, a task's weight is divided
+    by the deviation over seeds of the first baseline's fitness there, so that none decides by the
+    size of its loss alone (where there is such a deviation on each task; constants are tuned by the
+    weights as they are). The margin is then one of that weighted mean (the weights have mean 1)."""
     families: int = Field(default=20, ge=1)
     """Candidates taken from the search: the best of so many different families."""
     pool: int = Field(default=20_000, ge=1)

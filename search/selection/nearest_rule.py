@@ -69,14 +69,15 @@ def _root(g: np.ndarray, decay: float) -> np.ndarray:
 
 def _damped_sign(g: np.ndarray, decay: float, old: float) -> np.ndarray:
     """An average over the root of a mixture of its own square, a step old, and the gradient's: a
-    sign where they agree in size, less where the gradient is large. One state."""
+    sign where gradient and old average are equal, near 0 where they cancel. One state."""
     averages = _averages(g, decay)
     before = np.vstack([np.zeros_like(g[:1]), averages[:-1]])
     damped: np.ndarray = averages / np.sqrt(old * before**2 + (1 - old) * g**2)
     return damped
 
 
-# The simpler first: with a decay of 0 momentum is the gradient, and its sign the gradient's.
+# The rules that are known, and one that searches of this project found. The simpler first: with
+# a decay of 0 momentum is the gradient, and its sign the gradient's.
 RULES = {
     "the gradient": Rule(0, lambda g: g),
     "the sign of the gradient": Rule(0, np.sign),

@@ -120,7 +120,7 @@ def run_stages(
         here = objective.of_stage(stage)
         if stage.shorten:
             entrants = entrants.shortened(shorten, stages[-1:])
-        begin(f"stage {stage.name}", _of_stage(entrants, here, stage, settings))
+        begin(f"stage {stage.name}", _of_stage(entrants, here, stage=stage, settings=settings))
         entrants = _tuned(entrants, here, stage=stage, number=number, seed=seed)
         if settings.weigh_by_noise:
             known = STAGE_TUNING.take(NOISE_SEEDS, block=number)
@@ -217,7 +217,7 @@ def _of_head_start(
 
 
 def _of_stage(
-    entrants: Entrants, objective: Objective, stage: StageSettings, settings: FunnelSettings
+    entrants: Entrants, objective: Objective, *, stage: StageSettings, settings: FunnelSettings
 ) -> Expected:
     each = most_trainings(stage.tuning) + stage.most_seeds
     more = NOISE_SEEDS if settings.weigh_by_noise and len(objective.tasks) > 1 else 0

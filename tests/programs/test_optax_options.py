@@ -102,6 +102,14 @@ def test_a_factor_of_what_a_program_makes_of_the_schedule_is_its_rate(statements
     assert [h.name for h in hyperparameters(program)] == names
 
 
+def test_what_takes_the_weights_name_is_not_decay():
+    from programs import parse
+    from programs.hyperparameters import weight_decay
+
+    lines = "w = sqrt(lr)\n    w = w * 0.1\n    update = g * w"
+    assert weight_decay(parse(f"def train(w, g, lr):\n    {lines}\n    return update\n")) == ()
+
+
 def test_state_dtype():
     with pytest.raises(ValueError, match="state_dtype: expected a floating-point dtype, got int32"):
         as_optax("library:lion", state_dtype=jnp.int32)

@@ -1,4 +1,4 @@
-"""A Ray head of a test's own, on loopback, beside any other Ray."""
+"""A Ray head of a test's own, beside any other Ray: on loopback, or where others join it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def started(
     """
     address = own_address() if joined else "127.0.0.1"
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # paths of sockets must be short
-    ports = free_ports(len(PORTS))
+    ports = free_ports(len(PORTS), address)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "PYTHONPATH"))}
     environment |= {
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": str(int(joined)),
@@ -96,11 +96,11 @@ def own_address() -> str:
     return socket.gethostbyname(socket.gethostname())
 
 
-def free_ports(count: int) -> list[int]:
+def free_ports(count: int, address: str = "127.0.0.1") -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
-            one.bind(("127.0.0.1", 0))
+            one.bind((address, 0))
         return [one.getsockname()[1] for one in sockets]
 
 
