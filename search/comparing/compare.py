@@ -29,7 +29,7 @@ from search.config.comparison import ComparisonConfig
 from search.config.load import dumps
 from search.config.strict_yaml import KeyPath
 from search.evaluation.inspection import Inspection, inspect_tasks
-from search.evaluation.request import TaskFunction
+from search.evaluation.request import TaskFunction, base_name
 from search.selection.ledger import Progress
 from search.stopping import at_once
 from search.storage.files import write_file
@@ -94,8 +94,9 @@ class Checks:
     def mistakes(self, config: ComparisonConfig) -> Iterator[tuple[KeyPath, str]]:
         """By key path; it looks at the tasks in another process."""
         yield from mistakes_of(config)
+        known = set(map(base_name, config.tasks))
         for name in config.settings:
-            if name not in config.tasks:
+            if base_name(name) not in known:
                 yield ("settings", name), "is not one of tasks"
         looked: dict[tuple[int | None, float | None], Inspection] = {}
         for condition in conditions_of(config):
@@ -118,8 +119,10 @@ def _path(config: ComparisonConfig, condition: Condition, key: str) -> KeyPath:
         return ("batch_sizes",)
     if key == "warmup" and condition.warmup is not None:
         return ("warmups",)
-    if key and key in config.settings.get(condition.task, {}):
-        return "settings", condition.task, key
+    of_task = (name for name in config.settings if base_name(name) == base_name(condition.task))
+    for name in sorted(of_task, key=lambda name: name != condition.task)[:1]:
+        if key in config.settings[name]:
+            return "settings", name, key
     return "tasks", config.tasks.index(condition.task)
 
 

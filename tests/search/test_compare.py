@@ -91,6 +91,7 @@ def test_the_files_are_written_and_the_same_again_trains_nothing(tmp_path, capsy
         ({"tasks": ["plain"]}, "tasks[0]: task 'plain': no task 'plain'"),
         ({"settings": {"plane": {"step": 3}}}, "settings.plane.step: "),
         ({"settings": {"plain": {"steps": 3}}}, "settings.plain: is not one of tasks"),
+        ({"tasks": ["plane@2"], "settings": {"plane": {"step": 3}}}, "settings.plane.step: "),
         ({"batch_sizes": [0]}, "batch_sizes[0]: expected a whole number >= 1"),
         ({"tuning": {"runs": 2}}, "tuning.runs: expected a whole number >= 3"),
         ({"tuning": {"draws": 2, "keep": 3}}, "keep (3) is more than the 2 draws"),
