@@ -26,7 +26,7 @@ from search.reports.comparison.rows import (
     profile_rows,
     runs,
 )
-from search.reports.comparison.sentences import findings, warnings
+from search.reports.comparison.sentences import shown_and_not, warnings
 from search.reports.page.chart import Series, chart
 from search.reports.page.document import Section, document
 from search.reports.page.html import Html, code, join, table, tag
@@ -36,10 +36,13 @@ MADE_BY = "python -m search.compare"
 
 def page(result: ComparisonResult) -> str:
     """The page as text."""
+    shown, not_shown = shown_and_not(result)
     sections = [
-        Section("findings", "What it says", _sentences(findings(result), "No comparison.")),
-        Section("warnings", "Warnings", _sentences(warnings(result), "None.")),
-    ]
+        Section("findings", "What it says", join([
+            _sentences(shown, "No comparison."), _folded("No difference shown", not_shown),
+        ])),
+        Section("warnings", "Warnings", _folded("Warnings", warnings(result))),
+    ]  # fmt: skip
     for i, condition in enumerate(result.conditions, start=1):
         sections.append(Section(f"c{i}", condition.label, _condition(result, condition, f"c{i}")))
     if tasks := batch_tasks(result):
@@ -63,6 +66,13 @@ def _sentences(lines: Sequence[str], nothing: str) -> Html:
     if not lines:
         return tag("p", nothing)
     return tag("ul", *(tag("li", line) for line in lines))
+
+
+def _folded(name: str, lines: Sequence[str]) -> Html:
+    """Sentences that are opened on demand, with their number."""
+    if not lines:
+        return tag("p", f"{name}: none.")
+    return tag("details", tag("summary", f"{name}: {len(lines)}"), _sentences(lines, ""))
 
 
 def _condition(result: ComparisonResult, condition: ConditionResult, key: str) -> Html:

@@ -23,6 +23,19 @@ def findings(result: ComparisonResult) -> list[str]:
     return [*lines, *_of_trends(result), *_of_measures(result)]
 
 
+def shown_and_not(result: ComparisonResult) -> tuple[list[str], list[str]]:
+    """The same in two parts: what is shown, with the design first; and the comparisons without a
+    difference, or without an answer."""
+    verdicts = Verdict.NO_DIFFERENCE, Verdict.FAILED
+    rest = [
+        _of_difference(result, condition, d)
+        for condition in result.conditions
+        for d in result.differences
+        if d.condition == condition.label and d.verdict in verdicts
+    ]
+    return [line for line in findings(result) if line not in rest], rest
+
+
 def _design(result: ComparisonResult) -> str:
     tuning, test = result.config.tuning, result.config.test
     return (

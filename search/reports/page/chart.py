@@ -147,7 +147,7 @@ def _grid(across: Axis, up: Axis, *, x: str, y: str) -> Html:
 
 
 def _drawn(one: Series, index: int, *, across: Axis, up: Axis) -> Html:
-    look = f"c{index % COLORS} d{index % COLORS}"
+    look = _look(index)
     known = [(i, x, y) for i, (x, y) in enumerate(one.points) if y is not None]
     at = [(f"{across.at(x):.1f}", f"{up.at(y):.1f}") for _, x, y in known]
     parts = []
@@ -164,10 +164,15 @@ def _drawn(one: Series, index: int, *, across: Axis, up: Axis) -> Html:
     return join(parts)
 
 
+def _look(index: int) -> str:
+    """Classes of a colour and a pattern of dashes, a pair of its own for each of 36 lines."""
+    return f"c{index % COLORS} d{(index + index // COLORS) % COLORS}"
+
+
 def _legend(series: Sequence[Series]) -> Html:
     entries = []
     for i, one in enumerate(series):
-        look = f"c{i % COLORS} d{i % COLORS}"
+        look = _look(i)
         mark = (
             tag("circle", cx=14, cy=6, r=4, class_=f"dot {look}")
             if one.dots and not one.links

@@ -13,7 +13,7 @@ from search.reports.comparison.figures import figures
 from search.reports.comparison.files import csv_text, data
 from search.reports.comparison.page import page
 from search.reports.comparison.rows import cells, facts, head
-from search.reports.comparison.sentences import findings, warnings
+from search.reports.comparison.sentences import findings, shown_and_not, warnings
 from search.reports.comparison.terminal import show
 from tests.search.comparing.toy import Toy, config, fitness
 
@@ -69,6 +69,13 @@ def test_every_comparison_has_a_sentence_that_says_what_is_not_shown(result):
                    line.startswith(f"{d.condition}: {d.optimizer}:") for line in lines) == 1  # fmt: skip
     assert any("is not shown to differ from A<b>" in line for line in lines)
     assert any("per doubling of the batch" in line for line in lines)
+
+
+def test_what_is_shown_and_what_is_not_are_all_that_is_said(result):
+    shown, rest = shown_and_not(result)
+    assert sorted([*shown, *rest]) == sorted(findings(result))
+    assert not any("not shown" in line or "no comparison" in line for line in shown)
+    assert all("not shown" in line or "no comparison" in line for line in rest) and rest
 
 
 def test_a_small_difference_is_called_small():

@@ -261,3 +261,11 @@ def test_mistakes_are_one_line(words, message, capsys, tmp_path, monkeypatch):
     code = exit_code(main, words)
     err = capsys.readouterr().err
     assert code == 2 and message in err and err.count("\n") == 1
+
+
+def test_no_two_of_36_lines_look_alike():
+    lines = [Series(str(i), ((0.0, 0.0), (1.0, float(i)))) for i in range(36)]
+    looks = re.findall(
+        r'class="line (c\d d\d)"', str(chart("many", "Many", lines, x="x", y="y", says="All."))
+    )
+    assert len(looks) == 72 and len(set(looks)) == 36  # drawn, and in the legend
