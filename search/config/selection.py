@@ -145,6 +145,10 @@ class FunnelSettings(SettingsModel):
     search. Candidates then compete with those of as many states alone: `families` and a stage's
     `keep` count for each number of states, and each has a final program of its own. None: whatever
     a program needs, it must be better."""
+    least_gain: float = Field(default=0.0, ge=0)
+    """The smallest difference that matters, in units of fitness, to be stated before the search: a
+    program is better than a baseline only if it is so by more. With enough seeds differences far
+    below any use are significant."""
     weigh_by_noise: bool = False
     """With several tasks: in each stage's comparison, and in the finals, a task's weight is divided
     by the deviation over seeds of the first baseline's fitness there, so that none decides by the

@@ -31,12 +31,13 @@ class PromotionRule:
     keep: int  # at most so many
     family_wise: bool = False  # whether `level` holds for all candidates together (Holm)
     memory_margin: float | None = None  # see FunnelSettings; `keep` is then for each of them
+    least_gain: float = 0.0  # see FunnelSettings
     looks: int = 1
 
     def margin(self, candidate: Program, baseline: Program) -> float:
         """The mean difference that a candidate must exceed."""
         if self.memory_margin is None or states_of(candidate) >= states_of(baseline):
-            return 0.0
+            return self.least_gain
         return -self.memory_margin
 
     def passes(self, entry: StageEntry) -> bool:
@@ -125,7 +126,7 @@ class _Contest:
             pairs = zip(self.fitness[one.name], self.fitness[base.name])
             for task, (ours, theirs) in zip(self.objective.tasks, pairs):
                 bound = compare(ours, theirs[: len(ours)], level=level, margin=margin)
-                if bound.high < margin:
+                if bound.high < min(margin, 0.0):  # no task must gain, none may lose
                     return replace(entry, against=bound, baseline=base.name, worse_on=task)
         return entry
 

@@ -125,13 +125,7 @@ def run_stages(
         if settings.weigh_by_noise:
             known = STAGE_TUNING.take(NOISE_SEEDS, block=number)
             here = here.weighed_by_noise(entrants.baselines[0].program, known)
-        rule = PromotionRule(
-            stage.level,
-            stage.beat,
-            stage.keep,
-            memory_margin=settings.memory_margin,
-            looks=stage.looks,
-        )
+        rule = _rule(stage, settings)
         seeds = STAGE.take(stage.most_seeds, block=number)
         stages.append(entrants.compared(here, name=stage.name, seeds=seeds, rule=rule))
         done(stages[-1])
@@ -141,6 +135,18 @@ def run_stages(
     stages.append(_finals(entrants, here, settings=settings, begin=begin))
     done(stages[-1])
     return FunnelResult(tuple(stages), names)
+
+
+def _rule(stage: StageSettings, settings: FunnelSettings) -> PromotionRule:
+    """Which of a stage's candidates go on."""
+    return PromotionRule(
+        stage.level,
+        stage.beat,
+        stage.keep,
+        memory_margin=settings.memory_margin,
+        least_gain=settings.least_gain,
+        looks=stage.looks,
+    )
 
 
 def _head_start(
@@ -195,6 +201,7 @@ def _finals(
         len(entrants.candidates),
         family_wise=True,
         memory_margin=settings.memory_margin,
+        least_gain=settings.least_gain,
         looks=finals.looks,
     )
     begin(FINALS, objective.expected(len(entrants.programs) * finals.most_seeds))

@@ -87,6 +87,21 @@ def test_a_gain_on_one_task_does_not_pay_for_a_loss_on_another():
     assert "(base on bad)" in told and "no: clearly worse on bad" in told
 
 
+@pytest.mark.parametrize("least, passes", [(0.0, True), (4.0, True), (12.0, False)])
+def test_a_gain_must_be_as_large_as_what_matters(least, passes):
+    _, done = contest(1, lambda r: 9.0 * is_lion(r.program), looks=1, seeds=8, least_gain=least)
+    [entry] = done.entries
+    assert entry.promoted == passes and entry.against.margin == least
+
+
+def test_the_mean_over_tasks_must_gain_so_much_and_not_each_of_them():
+    def worth(request: Request) -> float:
+        return 9.0 * is_lion(request.program) * (request.task == "good")
+
+    _, both = contest(1, worth, looks=1, seeds=8, tasks=("good", "same"), least_gain=2.0)
+    assert both.promoted
+
+
 def test_fewer_states_may_cost_the_margin_on_each_task():
     def worth(request: Request) -> float:
         return 0.0 if not is_lion(request.program) else {"good": 9.0, "bad": -4.0}[request.task]
