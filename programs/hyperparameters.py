@@ -33,7 +33,7 @@ class Hyperparameter:
 def hyperparameters(program: Program) -> tuple[Hyperparameter, ...]:
     """The constants in the order of the text, each under a name of its own."""
     constants = []
-    for i, (statement, inputs) in enumerate(zip(program, _unassigned(program))):
+    for i, (statement, inputs) in enumerate(zip(program, _roles_before(program))):
         for j, value in enumerate(statement.arguments):
             if not isinstance(value, str):
                 constants.append((_role(statement, j, inputs), value, i, j))
@@ -45,9 +45,9 @@ def hyperparameters(program: Program) -> tuple[Hyperparameter, ...]:
     return tuple(named)
 
 
-def _unassigned(program: Program) -> list[Mapping[str, str]]:
-    """For each statement the inputs that still hold what they came with, and what that is; beside
-    them variables that are functions of the schedule value alone, before any factor."""
+def _roles_before(program: Program) -> list[Mapping[str, str]]:
+    """For each statement the roles of variables: of the inputs that still hold what they came with,
+    and of functions of the schedule value alone, before any factor."""
     roles = {"w": "decay", "g": "", "lr": "rate"} | dict.fromkeys(program.states, "momentum")
     before: list[Mapping[str, str]] = []
     for statement in program:
@@ -70,13 +70,13 @@ def _role(statement: Statement, argument: int, inputs: Mapping[str, str]) -> str
 
 def reads_schedule(program: Program) -> bool:
     """Whether any statement reads the schedule value `lr`."""
-    inputs = _unassigned(program)
+    inputs = _roles_before(program)
     return any("lr" in s.arguments and i.get("lr") == "rate" for s, i in zip(program, inputs))
 
 
 def weight_decay(program: Program) -> tuple[int, ...]:
     """The statements that multiply the weights by a scalar, or by one number per array."""
-    inputs = _unassigned(program)
+    inputs = _roles_before(program)
     kinds: dict[str, Kind] = {"lr": Kind.SCALAR}
     decaying = []
     for i, (statement, kind) in enumerate(zip(program, analyse(program).kinds)):

@@ -29,7 +29,7 @@ RUN_DIR="${RUN_DIR:-$HOME/update-rule-search/$(basename "$CONFIG" .yaml)}"
 # Machines of other users may reach the ports, so a token is asked for; it is this job's own.
 export RAY_AUTH_MODE=token
 export RAY_AUTH_TOKEN="$("$PYTHON" -c 'import secrets; print(secrets.token_hex(32))')"
-# A machine that does not answer for some 25 s is lost; by default it takes Ray 65 s.
+# A machine that does not answer for some 25 s is lost; by default it takes Ray about a minute.
 export RAY_health_check_period_ms=1000 RAY_health_check_timeout_ms=4000
 export RAY_TMPDIR="${RAY_TMPDIR:-/tmp/ray-$SLURM_JOB_ID}"  # sockets need a local disk, a short path
 

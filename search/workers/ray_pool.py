@@ -89,7 +89,7 @@ class RayWorkers:
         self._gcs = self._ray.get_runtime_context().gcs_address
         try:
             self.count = self._worker_count()
-        except BaseException:
+        except BaseException:  # Ctrl-C, too: a Ray that was started here is ended
             self.close()
             raise
         self._actor_class = self._ray.remote(

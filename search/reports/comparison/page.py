@@ -39,7 +39,7 @@ def page(result: ComparisonResult) -> str:
     shown, not_shown = shown_and_not(result)
     sections = [
         Section("findings", "What it says", join([
-            _sentences(shown, "No comparison."), _folded("No difference shown", not_shown),
+            _sentences(shown), _folded("No difference shown, or no comparison", not_shown),
         ])),
         Section("warnings", "Warnings", _folded("Warnings", warnings(result))),
     ]  # fmt: skip
@@ -62,9 +62,7 @@ def page(result: ComparisonResult) -> str:
     return document(result.config.title, sections, made_by=MADE_BY)
 
 
-def _sentences(lines: Sequence[str], nothing: str) -> Html:
-    if not lines:
-        return tag("p", nothing)
+def _sentences(lines: Sequence[str]) -> Html:
     return tag("ul", *(tag("li", line) for line in lines))
 
 
@@ -72,7 +70,7 @@ def _folded(name: str, lines: Sequence[str]) -> Html:
     """Sentences that are opened on demand, with their number."""
     if not lines:
         return tag("p", f"{name}: none.")
-    return tag("details", tag("summary", f"{name}: {len(lines)}"), _sentences(lines, ""))
+    return tag("details", tag("summary", f"{name}: {len(lines)}"), _sentences(lines))
 
 
 def _condition(result: ComparisonResult, condition: ConditionResult, key: str) -> Html:
