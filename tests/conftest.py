@@ -49,11 +49,12 @@ def signal_handlers():
     """Whatever runs in this process leaves Ctrl-C as it was, for its caller and the next test."""
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     before = [signal.getsignal(number) for number in numbers]
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     yield
     after = [signal.getsignal(number) for number in numbers]
     for number, handler in zip(numbers, before):
         signal.signal(number, handler)
-    assert after == before
+    assert (after, signal.pthread_sigmask(signal.SIG_SETMASK, blocked)) == (before, blocked)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -22,13 +22,11 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
 
 
 def exit_code(monkeypatch, *arguments: str) -> int:
-    """Of a command in this process, where its imports are paid once; its signal handlers, which it
-    sets for a process of its own, are taken back."""
+    """Of a command in this process, where its imports are paid once. It leaves signals that are
+    ignored alone; others it would catch, or block, for the whole process."""
     monkeypatch.setattr(sys, "argv", ["update-rule-search", *arguments])
-    before = {
-        number: signal.getsignal(number)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
+    signals = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in signals}
     try:
         main()
     except SystemExit as ended:
