@@ -242,6 +242,10 @@ def funnel_seeds(settings: FunnelSettings, section: KeyPath = ()) -> list[Asked]
         Asked((*section, "head_start", "seeds"), settings.head_start.seeds, seeds.HEAD_START),
         Asked((*section, "finals", "seeds"), settings.finals.most_seeds, seeds.FINALS),
     ]
+    if settings.finals.tunings > 1:
+        each = settings.head_start.seeds + sum(stage.tuning.seeds for stage in settings.stages)
+        path, last = (*section, "finals", "tunings"), settings.finals.most_pairs - 1
+        asked.append(Asked(path, each, seeds.FINALS_TUNING, last))
     for number, stage in enumerate(settings.stages):
         path = *section, "stages", number
         asked.append(Asked((*path, "seeds"), stage.most_seeds, seeds.STAGE, number))

@@ -118,16 +118,32 @@ class StageSettings(SettingsModel):
 class FinalsSettings(SettingsModel):
     """The final comparison: finalists on seeds that chose nothing, on the last stage's tasks."""
 
-    seeds: int = Field(default=10, ge=2)
+    tunings: int = Field(default=8, ge=1)
+    """So often all tunings of the funnel, its head start included, are repeated for each finalist
+    and each baseline, with other draws and seeds. Compared are these repetitions, each by its mean
+    over seeds of its own: the luck of one tuning is as large as what is looked for, and no number
+    of seeds tells it. 1: nothing is tuned again, and seeds are compared."""
+    seeds: int = Field(default=4, ge=1)
+    """Fresh seeds of each tuning."""
     level: Level = 0.05
     """Chance that any finalist is confirmed if none of them is better than the baselines (Holm)."""
     looks: Looks = 1
     """As of a stage."""
 
     @property
+    def unit(self) -> str:
+        """What is compared in pairs."""
+        return "tunings" if self.tunings > 1 else "seeds"
+
+    @property
+    def most_pairs(self) -> int:
+        """Values of each program that are compared, in all looks."""
+        return self.looks * (self.tunings if self.tunings > 1 else self.seeds)
+
+    @property
     def most_seeds(self) -> int:
-        """Of all looks."""
-        return self.seeds * self.looks
+        """Of all tunings and looks."""
+        return self.looks * self.tunings * self.seeds
 
 
 class FunnelSettings(SettingsModel):
@@ -180,11 +196,11 @@ class FunnelSettings(SettingsModel):
             )
         finals = self.finals
         least = fewest_seeds(finals.level / finals.looks, min(s.keep for s in self.stages))
-        if finals.most_seeds < least:
+        if finals.most_pairs < least:
             raise constraint_error(
-                f"finals: with {finals.most_seeds} seeds nothing can be shown at level "
+                f"finals: with {finals.most_pairs} {finals.unit} nothing can be shown at level "
                 f"{finals.level:g}{in_looks(finals.looks)}; expected at least {least}",
-                *("finals.seeds", "finals.level", "finals.looks", "stages"),
+                *(f"finals.{finals.unit}", "finals.level", "finals.looks", "stages"),
             )
         return self
 

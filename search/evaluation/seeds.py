@@ -103,9 +103,17 @@ COMPARISON = SeedRange(
 HEAT_MAP = SeedRange(
     "heat map", 2_000_000, 500, "fitness over two constants around those that a run has chosen"
 )
+FINALS_TUNING = SeedRange(
+    "tuning in the finals",
+    3_000_000,
+    100_000,
+    "constants in each of the finals' tunings",
+    blocks=1_000,
+    apart=100_000,
+)
 
 RANGES = (
     SEARCH, RESCORING, ABLATION, CONFIRMATION, ABLATION_TUNING, SHRINKING, HEAD_START, START_TUNING,
     META_VALIDATION, STUDIES, STAGE_TUNING, STAGE, FINALS, VALIDATION, COMPARISON_TUNING,
-    COMPARISON, HEAT_MAP,
+    COMPARISON, HEAT_MAP, FINALS_TUNING,
 )  # fmt: skip

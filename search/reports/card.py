@@ -45,7 +45,7 @@ _WHAT_WAS_COMPARED = (
     "The program before it was made shorter, tuned for each stage as the baselines were, on fresh "
     "seeds and the meta-validation split."
 )
-_HEAD = ("stage", "tasks", "seeds", "minus strongest baseline", "margin", "p", "promoted")
+_HEAD = ("stage", "tasks", "compared on", "minus strongest baseline", "margin", "p", "promoted")
 
 
 def _row(stage: StageResult, entry: StageEntry) -> tuple[str, ...]:
@@ -53,8 +53,8 @@ def _row(stage: StageResult, entry: StageEntry) -> tuple[str, ...]:
     return (
         stage.name,
         ", ".join(stage.tasks),
-        str(len(entry.fitness)),
-        f"{interval(entry.against)} {entry.rival}",
+        f"{len(entry.fitness)} {stage.unit}",
+        f"{interval(entry.against, stage.unit)} {entry.rival}",
         f"{entry.against.margin:g}",
         f"{entry.p:.2g}",
         "yes" if entry.promoted else "no",
@@ -88,7 +88,7 @@ def _limits(compared: list[tuple[StageResult, StageEntry]]) -> Iterator[str]:
     for stage, entry in compared:
         against, where = entry.against, f"On {', '.join(stage.tasks)} (stage {stage.name})"
         if against is None or not math.isfinite(against.mean):
-            yield f"{where} it has no fitness on some seed."
+            yield f"{where} it has no fitness on some of the {stage.unit}."
         elif against.high < 0:
             yield f"{where} it is worse than {entry.rival}: {interval(against)}."
         elif against.low <= 0:

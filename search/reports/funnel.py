@@ -33,7 +33,7 @@ def markdown(stages: Sequence[StageResult]) -> list[str]:
             if entry.against is None:
                 rows.append((*row, "baseline", "", ""))
             else:
-                difference = f"{interval(entry.against)} ({entry.rival})"
+                difference = f"{interval(entry.against, stage.unit)} ({entry.rival})"
                 rows.append((*row, difference, f"{entry.p:.2g}", promotion(stage, entry)))
     return markdown_table(rows)
 
@@ -43,7 +43,7 @@ def promotion(stage: StageResult, entry: StageEntry) -> str:
     if entry.promoted:
         return "yes" if stage.beat else "yes: among the best, not tested"
     if not math.isfinite(entry.mean):
-        return "no: no fitness on some seed"
+        return f"no: no fitness on some of the {stage.unit}"
     if stage.beat and entry.worse_on:
         return f"no: clearly worse on {entry.worse_on}"
     if stage.beat and entry.p > stage.level:
@@ -64,7 +64,7 @@ def _stage_row(stage: StageResult) -> tuple[str, ...]:
         f"{len(stage.promoted)}{'' if stage.beat else ' (best, not tested)'}",
         best.name,
         mean_fitness(best.fitness),
-        f"{interval(best.against)} {best.rival}",
+        f"{interval(best.against, stage.unit)} {best.rival}",
         f"{best.p:.2g}",
     )
 
@@ -97,7 +97,10 @@ def outcome(done: FunnelResult) -> list[str]:
     ]
     if done.confirmed:
         last = done.stages[-1]
-        level = f"on fresh seeds, at a family-wise level of {last.level:g}"
+        where = "on fresh seeds"
+        if last.unit == "tunings":
+            where = f"over {len(last.entries[0].fitness)} tunings of each, {where}"
+        level = f"{where}, at a family-wise level of {last.level:g}"
         better = [e.name for e in done.confirmed if not _is_as_good(e)]
         as_good = [_as_good(e, last) for e in done.confirmed if _is_as_good(e)]
         if better:

@@ -13,13 +13,13 @@ def mean_fitness(fitness: Sequence[float]) -> str:
     return f"{fmean(fitness):.5g}" if all(map(math.isfinite, fitness)) else "none"
 
 
-def interval(comparison: Comparison) -> str:
-    """The mean difference and its interval."""
+def interval(comparison: Comparison, unit: str = "seeds") -> str:
+    """The mean difference and its interval; unit: what was compared in pairs."""
     c = comparison
     if c.failed:
-        return f"no fitness on {c.failed} of {c.pairs} seeds"
+        return f"no fitness on {c.failed} of {c.pairs} {unit}"
     if c.pairs < 2:
-        return f"only {c.pairs} seeds to compare on"
+        return f"only {c.pairs} {unit} to compare on"
     return f"{c.mean:+.4g} [{c.low:+.4g}, {c.high:+.4g}]"
 
 

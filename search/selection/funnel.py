@@ -173,6 +173,7 @@ def rows_of(number: int, stage: StageResult) -> Iterator[StageRow | StageEntryRo
         level=stage.level,
         beat=int(stage.beat),
         weights=json.dumps(stage.weights),
+        unit=stage.unit,
     )
     for place, entry in enumerate((*stage.entries, *stage.baselines)):
         against = entry.against

@@ -1,17 +1,19 @@
 """A stage's comparison on fresh seeds, more of them while it is undecided.
 
-A stage may look several times: after its seeds, and again after as many further ones, for the
-programs that have neither passed nor become hopeless. A p-value is the smallest of the looks times
-their number, so a stage's level holds however many looks there were (Bonferroni; Pocock's bounds,
-which spend a little less, need the correlation of the looks).
+Programs are compared in pairs of values: one for each seed, or one for each of several tunings (in
+the finals). A stage may look several times: after its pairs, and again after as many further ones,
+for the programs that have neither passed nor become hopeless. A p-value is the smallest of the
+looks times their number, so a stage's level holds however many looks there were (Bonferroni;
+Pocock's bounds, which spend a little less, need the correlation of the looks).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +22,13 @@ from search.evaluation.request import META
 from search.selection.comparison import compare, holm, worst_case
 from search.selection.objective import Objective, fitness_table, mean_over_tasks
 from search.selection.results import NamedProgram, StageEntry, StageResult, states_of
+
+
+class Pair(NamedTuple):
+    """What one value of each program is of."""
+
+    seeds: Sequence[int]  # it is the mean over them
+    tuned: Callable[[Sequence[NamedProgram]], list[Program]] | None = None  # None: as they are
 
 
 @dataclass(frozen=True)
@@ -66,20 +75,13 @@ class _Contest:
         none = np.empty((len(self.objective.tasks), 0))
         self.fitness = {
             one.name: none for one in (*self.baselines, *self.candidates)
-        }  # [K, S] on tasks and seeds
+        }  # [K, P] on tasks and pairs
         self.entries: dict[str, StageEntry] = {}
 
-    def look(self, seeds: Sequence[int], candidates: Sequence[NamedProgram]) -> None:
-        """Trains the baselines and these candidates with further seeds, and compares them."""
+    def look(self, pairs: Sequence[Pair], candidates: Sequence[NamedProgram]) -> None:
+        """Trains the baselines and these candidates for further pairs, and compares them."""
         named = [*self.baselines, *candidates]
-        table = fitness_table(
-            self.objective.score,
-            [one.program for one in named],
-            tasks=self.objective.tasks,
-            seeds=seeds,
-            split=META,
-        )
-        for one, further in zip(named, table, strict=True):
+        for one, further in zip(named, self._further(pairs, named), strict=True):
             self.fitness[one.name] = np.hstack([self.fitness[one.name], further])
         for one in candidates:
             entry = self._against_all(one)
@@ -103,18 +105,37 @@ class _Contest:
         ]
 
     def of_baselines(self) -> list[StageEntry]:
-        return [StageEntry(*one, self._by_seed(one.name), None) for one in self.baselines]
+        return [StageEntry(*one, self._by_pair(one.name), None) for one in self.baselines]
 
-    def _by_seed(self, name: str) -> tuple[float, ...]:
+    def _further(self, pairs: Sequence[Pair], named: Sequence[NamedProgram]) -> np.ndarray:
+        """[N, K, P]; the trainings of pairs that need no tuning are asked for together."""
+        programs = [one.program for one in named]
+        if all(pair.tuned is None for pair in pairs):
+            table = self._table(programs, [seed for pair in pairs for seed in pair.seeds])
+            parts = table.reshape(*table.shape[:2], len(pairs), -1)  # [N, K, P, S]
+            means: np.ndarray = parts.mean(axis=-1)
+            return means
+        tables = [
+            self._table(programs if pair.tuned is None else pair.tuned(named), pair.seeds)
+            for pair in pairs
+        ]
+        return np.stack([table.mean(axis=-1) for table in tables], axis=-1)
+
+    def _table(self, programs: Sequence[Program], seeds: Sequence[int]) -> np.ndarray:
+        """[N, K, S] fitness on the meta-validation split."""
+        tasks = self.objective.tasks
+        return fitness_table(self.objective.score, programs, tasks=tasks, seeds=seeds, split=META)
+
+    def _by_pair(self, name: str) -> tuple[float, ...]:
         return tuple(mean_over_tasks(self.fitness[name], self.objective.weights).tolist())
 
     def _against_all(self, one: NamedProgram) -> StageEntry:
         """A candidate's entry, with the baseline that it comes out worst against: on the mean over
         tasks, or on one task on which it is clearly worse."""
-        fitness, level = self._by_seed(one.name), self.rule.level / self.rule.looks
+        fitness, level = self._by_pair(one.name), self.rule.level / self.rule.looks
         margins = [self.rule.margin(one.program, base.program) for base in self.baselines]
         bounds = [
-            compare(fitness, self._by_seed(base.name)[: len(fitness)], level=level, margin=margin)
+            compare(fitness, self._by_pair(base.name)[: len(fitness)], level=level, margin=margin)
             for base, margin in zip(self.baselines, margins)
         ]
         worst = worst_case(bounds)
@@ -137,17 +158,17 @@ def compared(
     objective: Objective,
     *,
     name: str,
-    seeds: Sequence[int],
+    pairs: Sequence[Pair],
     rule: PromotionRule,
 ) -> StageResult:
     """Compares each candidate with every baseline. A stage's trainings are asked for together.
 
-    seeds: those of all looks, which get equal parts of them.
+    pairs: those of all looks, which get equal parts of them.
     """
     contest = _Contest(objective, rule, baselines, candidates)
-    each, undecided = len(seeds) // rule.looks, list(candidates)
+    each, undecided = len(pairs) // rule.looks, list(candidates)
     for number in range(rule.looks):
-        contest.look(seeds[number * each : (number + 1) * each], undecided)
+        contest.look(pairs[number * each : (number + 1) * each], undecided)
         undecided = contest.undecided()
         if not rule.beat or not undecided:
             break
@@ -162,6 +183,7 @@ def compared(
         entries=tuple(sorted(entries, key=lambda e: not e.promoted)),
         baselines=tuple(sorted(contest.of_baselines(), key=lambda e: -e.mean)),
         weights=objective.weights,
+        unit="seeds" if pairs[0].tuned is None else "tunings",
     )
 
 
@@ -170,7 +192,7 @@ def _may_pass(entry: StageEntry) -> bool:
     return against is not None and not against.failed and against.high > against.margin
 
 
-def _first_mean(entry: StageEntry, seeds: int) -> float:
-    """The mean over the seeds that all programs of a stage have."""
-    first = entry.fitness[:seeds]
+def _first_mean(entry: StageEntry, pairs: int) -> float:
+    """The mean over the pairs that all programs of a stage have."""
+    first = entry.fitness[:pairs]
     return fmean(first) if all(map(math.isfinite, entry.fitness)) else -math.inf

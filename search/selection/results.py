@@ -19,8 +19,8 @@ class StageEntry:
     """One program in one stage."""
 
     name: str
-    program: Program  # with the constants that this stage's tuning gave it
-    fitness: tuple[float, ...]  # [seeds] on fresh seeds, mean over tasks
+    program: Program  # with the constants that this stage's tuning gave it, or the stage before
+    fitness: tuple[float, ...]  # [pairs] on fresh seeds, mean over tasks
     against: Comparison | None  # with the strongest baseline; None for a baseline
     baseline: str = ""  # that baseline's name
     p: float = 1.0  # of `against`, times the stage's looks; in the finals adjusted for all of them
@@ -53,6 +53,7 @@ class StageResult:
     entries: tuple[StageEntry, ...]
     baselines: tuple[StageEntry, ...]
     weights: tuple[float, ...] | None = None  # of the tasks; None: all equal
+    unit: str = "seeds"  # what is compared in pairs: these, or "tunings"
 
     @property
     def promoted(self) -> tuple[StageEntry, ...]:

@@ -5,22 +5,25 @@ confirmed for these alone, the baselines are tuned broadly before the first stag
 that equals a baseline except for its constants is a starting point of that tuning, not a candidate.
 
 Each stage draws its own seeds, and scores on the meta-validation split, which neither the search
-nor the tuning sees; the last stage's survivors are scored once more, on seeds by which nothing was
-chosen, and Holm's correction holds the chance that any finalist is a false one. The same examples
-validate all stages, so the level holds over seeds, given those examples.
+nor the tuning sees. The last stage's survivors are compared once more, on seeds by which nothing
+was chosen, with all tunings repeated several times: no interval over seeds holds the luck of one
+tuning. Holm's correction holds the chance that any finalist is a false one. The same examples
+validate all stages, so the level holds over tunings and seeds, given those examples and the
+constants that the search gave a candidate.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from programs import Program
-from search.config.selection import FunnelSettings, StageSettings
+from search.config.selection import FinalsSettings, FunnelSettings, StageSettings
 from search.evaluation.seeds import FINALS as FINAL_SEEDS
 from search.evaluation.seeds import HEAD_START, STAGE, STAGE_TUNING
 from search.selection.families import is_variant
-from search.selection.looks import PromotionRule, compared
+from search.selection.looks import Pair, PromotionRule, compared
 from search.selection.objective import Expected, Objective
 from search.selection.results import (
     FINALS,
@@ -28,6 +31,7 @@ from search.selection.results import (
     NamedProgram,
     StageResult,
 )
+from search.selection.retuning import Step, Tunings
 from search.selection.tuning import TuningResult, most_trainings, tune
 
 NOISE_SEEDS = 8  # by which the tasks' weights are known to a quarter, with `weigh_by_noise`
@@ -73,11 +77,11 @@ class Entrants:
         )
 
     def compared(
-        self, objective: Objective, *, name: str, seeds: Sequence[int], rule: PromotionRule
+        self, objective: Objective, *, name: str, pairs: Sequence[Pair], rule: PromotionRule
     ) -> StageResult:
         """The candidates against the baselines, see `looks.compared`."""
         return compared(
-            self.baselines, self.candidates, objective, name=name, seeds=seeds, rule=rule
+            self.baselines, self.candidates, objective, name=name, pairs=pairs, rule=rule
         )
 
 
@@ -110,31 +114,49 @@ def run_stages(
     if not entrants.candidates:
         return FunnelResult((), names)
     others = [[variant.program for variant in of_one] for of_one in variants]
+    tunings = _tunings_of(entrants, others=others, searched=searched)
     most = _of_head_start(entrants, objective, others=others, settings=settings, searched=searched)
     begin("head start", most)
     entrants = _head_start(
         entrants, objective, others=others, settings=settings, seed=seed, searched=searched
     )
+    tunings.steps.append(Step(objective.scaled(1), settings.head_start))
     stages: list[StageResult] = []
     for number, stage in enumerate(settings.stages):
         here = objective.of_stage(stage)
         if stage.shorten:
             entrants = entrants.shortened(shorten, stages[-1:])
+        if stage.shorten or (searched and not number):
+            tunings.enter_all(entrants.candidates)
         begin(f"stage {stage.name}", _of_stage(entrants, here, stage=stage, settings=settings))
         entrants = _tuned(entrants, here, stage=stage, number=number, seed=seed)
+        tunings.steps.append(Step(here, stage.tuning))
         if settings.weigh_by_noise:
             known = STAGE_TUNING.take(NOISE_SEEDS, block=number)
             here = here.weighed_by_noise(entrants.baselines[0].program, known)
         rule = _rule(stage, settings)
-        seeds = STAGE.take(stage.most_seeds, block=number)
-        stages.append(entrants.compared(here, name=stage.name, seeds=seeds, rule=rule))
+        pairs = [Pair([seed]) for seed in STAGE.take(stage.most_seeds, block=number)]
+        stages.append(entrants.compared(here, name=stage.name, pairs=pairs, rule=rule))
         done(stages[-1])
         entrants = Entrants(entrants.baselines, stages[-1].going_on)
         if not entrants.candidates:
             return FunnelResult(tuple(stages), names)
-    stages.append(_finals(entrants, here, settings=settings, begin=begin))
+    finals = _finals(entrants, here, settings=settings, tunings=tunings, seed=seed, begin=begin)
+    stages.append(finals)
     done(stages[-1])
     return FunnelResult(tuple(stages), names)
+
+
+def _tunings_of(
+    entrants: Entrants, *, others: Sequence[Sequence[Program]], searched: bool
+) -> Tunings:
+    """Before the head start, to which the baselines come and candidates that were not searched."""
+    tunings = Tunings()
+    for baseline, further in zip(entrants.baselines, others):
+        tunings.enter(baseline, *further)
+    if not searched:
+        tunings.enter_all(entrants.candidates)
+    return tunings
 
 
 def _rule(stage: StageSettings, settings: FunnelSettings) -> PromotionRule:
@@ -191,6 +213,8 @@ def _finals(
     objective: Objective,
     *,
     settings: FunnelSettings,
+    tunings: Tunings,
+    seed: int,
     begin: Callable[[str, Expected], None],
 ) -> StageResult:
     """The final comparison, on seeds that chose nothing."""
@@ -204,9 +228,29 @@ def _finals(
         least_gain=settings.least_gain,
         looks=finals.looks,
     )
-    begin(FINALS, objective.expected(len(entrants.programs) * finals.most_seeds))
+    named = (*entrants.baselines, *entrants.candidates)
+    most = objective.expected(len(named) * finals.most_seeds)
+    if finals.tunings > 1:
+        each = tunings.expected(named)
+        most = Expected(
+            most.trainings + finals.most_pairs * each.trainings,
+            most.compute + finals.most_pairs * each.compute,
+        )
+    begin(FINALS, most)
+    pairs = _final_pairs(finals, tunings, seed=seed + 1 + len(settings.stages))
+    return entrants.compared(objective, name=FINALS, pairs=pairs, rule=rule)
+
+
+def _final_pairs(finals: FinalsSettings, tunings: Tunings, *, seed: int) -> list[Pair]:
+    """Tunings with draws and seeds of their own, or seeds alone."""
     seeds = FINAL_SEEDS.take(finals.most_seeds)
-    return entrants.compared(objective, name=FINALS, seeds=seeds, rule=rule)
+    if finals.tunings == 1:
+        return [Pair([one]) for one in seeds]
+    blocks = [seeds[i : i + finals.seeds] for i in range(0, len(seeds), finals.seeds)]
+    return [
+        Pair(block, functools.partial(tunings.again, number=number, seed=seed))
+        for number, block in enumerate(blocks)
+    ]
 
 
 def _of_head_start(

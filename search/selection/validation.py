@@ -80,7 +80,7 @@ def validate(
 ) -> Validation:
     """Scores programs, the winner first, and baselines on fresh seeds; margins: [baselines]."""
     named = [*programs, *baselines]
-    seeds = VALIDATION.take(finals.seeds)
+    seeds = VALIDATION.take(finals.tunings * finals.seeds)
     table = objective.by_seed([program for _, program in named], seeds, split=META).tolist()
     return Validation(
         tasks=objective.tasks,

@@ -50,9 +50,10 @@ def check_header(path: Path) -> None:
         return
     if application == APPLICATION_ID or _is_older(path, page):
         known = application == APPLICATION_ID
-        age, format_ = ("a newer", version) if known and version > VERSION else ("an older", 1)
+        age = "a newer" if known and version > VERSION else "an older"
+        theirs = version if known else 1
         raise StoreError(
-            f"{path}: written by {age} version of this program (format {format_}; this version "
+            f"{path}: written by {age} version of this program (format {theirs}; this version "
             f"reads format {VERSION}): continue or inspect it {_ADVICE}"
         )
     raise StoreError(f"{path}: not the file of a search; nothing was changed")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args, get_type_hints
 
-VERSION = 2  # PRAGMA user_version; version 1 kept trainings and the funnel as JSON in `meta`
+VERSION = 3  # PRAGMA user_version; version 2 had no `unit` in `stages`, 1 kept them in `meta`
 APPLICATION_ID = int.from_bytes(b"UpRS", "big")  # PRAGMA application_id: a file of this program
 
 MetaKey = Literal[
@@ -112,6 +112,7 @@ class StageRow(NamedTuple):
     level: float  # one-sided significance level of its comparisons
     beat: int  # 1: only what beats every baseline is promoted
     weights: str  # of the tasks, JSON; null: all equal
+    unit: str  # what is compared in pairs: `seeds`, or `tunings` with their means over seeds
 
 
 class StageEntryRow(NamedTuple):
@@ -121,10 +122,10 @@ class StageEntryRow(NamedTuple):
     place: int  # 0, 1, ...: candidates before baselines, the best first
     name: str
     program: str  # text, with the constants of this stage's tuning
-    fitness: str  # [seeds], mean over tasks, JSON; null: not finite
+    fitness: str  # [pairs], mean over tasks, JSON; null: not finite
     promoted: int  # 1: it went on to the next stage
     baseline: str | None  # that it compares worst with; NULL, with all that follows: is a baseline
-    difference: float | None  # mean fitness minus that baseline's, over paired seeds
+    difference: float | None  # mean fitness minus that baseline's, over the pairs
     low: float | None  # its confidence interval
     high: float | None
     margin: float | None  # that the difference must exceed; below 0: not much worse is enough

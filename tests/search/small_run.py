@@ -134,7 +134,7 @@ def _add_evaluations(store: Store, number: int, fitness: float | None) -> None:
 def _add_funnel(store: Store) -> None:
     for stage, tasks in enumerate(("vision_mlp", "vision_mlp@10")):
         name, beat = "AB"[stage], stage
-        store.add(StageRow(stage, name, json.dumps([tasks]), 0.05, beat, "null"))
+        store.add(StageRow(stage, name, json.dumps([tasks]), 0.05, beat, "null", "seeds"))
         rows = [("individual 3 (of 2)", str(steps()[3][2]), "library:adamw"),
                 ("library:adamw", str(load("library:adamw")), None)]  # fmt: skip
         for place, (name, text, against) in enumerate(rows):

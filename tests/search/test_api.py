@@ -145,7 +145,7 @@ def test_funnel_and_simplify(tmp_path):
     setup = Setup(("vision_mlp",), task_settings=QUICK, workers=alone)
     quick = TuningSettings(draws=1)
     stage = StageSettings(name="A", seeds=5, beat=False, keep=1, tuning=quick)
-    settings = FunnelSettings(head_start=quick, stages=(stage,), finals={"seeds": 5})
+    settings = FunnelSettings(head_start=quick, stages=(stage,), finals={"tunings": 1, "seeds": 5})
     funnel = api.funnel(["library:lion"], run_dir=tmp_path, setup=setup, settings=settings)
     assert [stage.name for stage in funnel.stages] == ["A", "finals"]
     with pytest.raises(StoreError, match="no search here"):

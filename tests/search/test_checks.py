@@ -25,7 +25,7 @@ MINIMAL = b"evaluation: {tasks: [vision_mlp]}\n"
         ("funnel.head_start.seeds=1001", "head start: 1001 seeds"),
         ("funnel.stages.B.seeds=5001", "stage: 5001 seeds"),
         ("funnel.stages.B.tuning.seeds=5001", "tuning in a stage: 5001 seeds"),
-        ("funnel.finals.seeds=50001", "finals: 50001 seeds"),
+        ("funnel.finals.seeds=50001", "finals: 400008 seeds"),
     ],
 )
 def test_more_seeds_than_a_purpose_has_are_refused_in_one_line(setting, said):

@@ -43,7 +43,7 @@ CONCLUDING = Config(
     funnel=FunnelSettings(
         head_start=TUNING,
         stages=(StageSettings(name="A", scale=1, tuning=TUNING),),
-        finals=FinalsSettings(seeds=7),
+        finals=FinalsSettings(tunings=1, seeds=7),
     ),
     ablation=AblationSettings(seeds=4, confirm_seeds=4),
     tuning=TUNING,

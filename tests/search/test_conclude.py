@@ -41,7 +41,7 @@ CONFIG = Config(
     funnel=FunnelSettings(
         head_start=TUNING,
         stages=(StageSettings(name="B", scale=10, tuning=TUNING),),
-        finals=FinalsSettings(seeds=8),
+        finals=FinalsSettings(tunings=1, seeds=8),
     ),
     ablation=AblationSettings(seeds=8, confirm_seeds=12),
     tuning=TUNING,
@@ -115,7 +115,7 @@ def test_the_files_are_written_and_can_be_used(concluded):
     assert "- It is the sign of momentum with decays " in card
     assert ", times a rate and weight decay; that explains 100.0% of its updates on random" in card
     assert "Memory: 1 state, 4 bytes for each weight in float32, beside 2 states of library" in card
-    assert "| finals | vision_mlp@10 | 8 |" in card and "## Where it does not help" in card
+    assert "| finals | vision_mlp@10 | 8 seeds |" in card and "## Where it does not help" in card
 
 
 def test_a_certificate_begins_with_what_was_done_between_the_stages(concluded):

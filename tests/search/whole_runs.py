@@ -12,7 +12,7 @@ funnel:
   stages:
     - {{name: A, scale: 1, seeds: 5, keep: 2, beat: false, tuning: {{draws: 1}}}}
     - {{name: B, scale: 2, seeds: 5, keep: 2, tuning: {{draws: 4, keep: 2, seeds: 2}}}}
-  finals: {{seeds: 6}}
+  finals: {{tunings: 6, seeds: 1}}
 tuning: {{draws: 16, keep: 2, seeds: 2}}
 ablation: {{seeds: 4, confirm_seeds: 4, retuning: {{draws: 4, keep: 2, seeds: 2}}}}
 workers: {{address: {address}, count: {workers}, timeout_s: 120}}

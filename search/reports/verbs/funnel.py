@@ -25,20 +25,21 @@ def funnel(store: Reader, _: Asked = Asked()) -> list[dict[str, Any]]:  # noqa: 
             "tasks": _values(stage.tasks),
             "level": stage.level,
             "must_beat_baselines": bool(stage.beat),
-            "programs": [_entry(entry) for entry in stage_entries(store, stage.stage)],
+            "programs": [_entry(entry, stage.unit) for entry in stage_entries(store, stage.stage)],
         }
         for stage in stages(store)
     ]
 
 
-def _entry(row: StageEntryRow) -> dict[str, Any]:
+def _entry(row: StageEntryRow, unit: str) -> dict[str, Any]:
     fitness = _values(row.fitness)
     complete = fitness and all(isinstance(value, float) for value in fitness)
     return {
         "name": row.name,
         "baseline": row.baseline is None,
         "fitness": sum(fitness) / len(fitness) if complete else None,
-        "seeds": len(fitness),
+        "pairs": len(fitness),
+        "unit": unit,
         "against": row.baseline,
         "difference": row.difference,
         "interval": [row.low, row.high],
@@ -63,12 +64,12 @@ def funnel_lines(answer: list[dict[str, Any]]) -> Iterator[str]:
         yield ""
 
 
-FUNNEL_HEAD = ("program", "fitness", "seeds", "minus strongest baseline", "p", "promoted")
+FUNNEL_HEAD = ("program", "fitness", "compared on", "minus strongest baseline", "p", "promoted")
 
 
 def entry_row(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """A program in a stage as cells under FUNNEL_HEAD."""
-    row = entry["name"], fitness_text(entry["fitness"]), str(entry["seeds"])
+    row = entry["name"], fitness_text(entry["fitness"]), f"{entry['pairs']} {entry['unit']}"
     if entry["baseline"]:
         return (*row, "", "", "baseline")
     low, high = entry["interval"]

@@ -121,8 +121,8 @@ def test_every_mistake_in_one_go():
             "modify a weight above 0, too",
         ),
         (
-            MINIMAL + b"funnel: {finals: {seeds: 2}}",
-            "t:2:26: funnel.finals.seeds: finals: with 2 seeds nothing can be shown at level 0.05; "
+            MINIMAL + b"funnel: {finals: {tunings: 1, seeds: 2}}",
+            "t:2:38: funnel.finals.seeds: finals: with 2 seeds nothing can be shown at level 0.05; "
             "expected at least 6",
         ),
         (

@@ -39,7 +39,7 @@ def test_the_report_states_why_a_program_promotion_or_does_not():
     }
     assert ("A", "yes: among the best, not tested") in reasons
     assert ("A", "no: not among the best 5") in reasons
-    assert ("A", "no: no fitness on some seed") in reasons
+    assert ("A", "no: no fitness on some of the seeds") in reasons
     assert ("B", "yes") in reasons and ("B", "no: p is above 0.05") in reasons
     assert (FINALS, "yes") in reasons
     # Not one that goes on by its p where no p was asked for.

@@ -1,6 +1,7 @@
 """The funnel with planted fitness: null candidates, luck, overfitting, improvements."""
 
 import math
+import random
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,8 @@ from programs import Program, Statement, load
 from search.config.load import load as load_config
 from search.config.selection import FinalsSettings, FunnelSettings, StageSettings, TuningSettings
 from search.evaluation.request import META, SEARCH, Request, scale_of, scaled
+from search.evaluation.seeds import FINALS as FINAL_SEEDS
+from search.evaluation.seeds import FINALS_TUNING
 from search.reports.funnel import markdown, report, table
 from search.selection.funnel import rows_of
 from search.selection.objective import Expected, Objective
@@ -56,7 +59,7 @@ def settings(keep: int = 5, level: float = 0.05, tuning=NO_TUNING, **finals) -> 
             StageSettings(name="B", scale=10, keep=keep, level=level, tuning=tuning),
             StageSettings(name="C", scale=100, keep=3, level=level, tuning=tuning),
         ),
-        finals=FinalsSettings(**finals),
+        finals=FinalsSettings(**{"tunings": 1, "seeds": 10, **finals}),
     )
 
 
@@ -67,7 +70,7 @@ def test_of_1000_null_candidates_no_more_pass_a_stage_than_stated():
     rules = FunnelSettings(
         head_start=NO_TUNING,
         stages=(StageSettings(name="B", scale=10, keep=1, level=level, tuning=tuning),),
-        finals=FinalsSettings(seeds=5, level=level),
+        finals=FinalsSettings(tunings=1, seeds=5, level=level),
     )
     for i in range(count):
         candidate, baseline = [("null", numbered(2 * i))], [("base", numbered(2 * i + 1))]
@@ -87,7 +90,9 @@ def test_of_100_funnels_of_null_candidates_no_more_confirm_one_than_stated():
         StageSettings(name="B", scale=10, keep=3, level=0.4, tuning=NO_TUNING),
     )
     rules = FunnelSettings(
-        head_start=NO_TUNING, stages=stages, finals=FinalsSettings(seeds=7, level=level)
+        head_start=NO_TUNING,
+        stages=stages,
+        finals=FinalsSettings(tunings=1, seeds=7, level=level),
     )
     for i in range(funnels):
         candidates = [(f"n{j}", numbered(100 * i + j)) for j in range(30)]
@@ -96,6 +101,58 @@ def test_of_100_funnels_of_null_candidates_no_more_confirm_one_than_stated():
         confirmed += bool(done.confirmed)
     assert finals > 40
     assert confirmed <= stats.binom.ppf(1 - 1e-4, funnels, level)
+
+
+def rugged(request: Request) -> float:
+    """What constants are worth differs by chance, on each task, and stays so."""
+    return 0.1 * random.Random(f"{request.program}{request.task}").gauss(0, 1)
+
+
+@pytest.mark.parametrize("tunings, holds", [(1, False), (6, True)])
+def test_the_luck_of_a_tuning_confirms_nothing_where_there_are_several(tunings, holds):
+    """A seed decides little; which constants were drawn decides nearly all."""
+    level, funnels, confirmed = 0.05, 60, 0
+    few = TuningSettings(draws=4, rounds=1, keep=2, seeds=2)
+    finals = FinalsSettings(tunings=tunings, seeds=6 // tunings, level=level)
+    stage = StageSettings(name="B", scale=10, keep=1, level=0.45, tuning=few)
+    rules = FunnelSettings(head_start=few, stages=(stage,), finals=finals)
+    for i in range(funnels):
+        score = Noisy(rugged, luck=0.01)
+        base = [("base", numbered(i, ADAMW))]
+        done = funnel_of([("null", numbered(i, LION))], base, score, ["t"], rules, seed=i)
+        confirmed += bool(done.confirmed)
+    assert (confirmed <= stats.binom.ppf(1 - 1e-3, funnels, level)) == holds
+
+
+def test_the_finals_repeat_every_tuning_on_seeds_of_their_own():
+    asked: list[Request] = []
+    noisy = Noisy(lambda r: 0.5 * is_lion(r.program), luck=0.01)
+
+    def score(requests):
+        asked.extend(requests)
+        return noisy(requests)
+
+    few = TuningSettings(draws=3, keep=2, seeds=2)
+    rules = settings(tuning=few, tunings=6, seeds=2).model_copy(update={"head_start": few})
+    done = funnel_of([("lion", LION)], BASELINE, score, ["t"], rules)
+    [entry] = done.confirmed
+    assert done.stages[-1].unit == "tunings" and len(entry.fitness) == 6
+    tuning = [r for r in asked if r.seed >= FINALS_TUNING.first]
+    # Of each repetition's seeds the first two are the head start's; A, with 3, tunes nothing.
+    head_start = {s for i in range(6) for s in FINALS_TUNING.take(2, block=i)}
+    stages = {s for i in range(6) for s in FINALS_TUNING.take(4, skip=5, block=i)}
+    assert {r.seed for r in tuning if is_lion(r.program)} == stages
+    assert {r.seed for r in tuning if not is_lion(r.program)} == stages | head_start
+    assert {r.split for r in tuning} == {SEARCH}
+    scored = {
+        (r.seed, r.task): noisy.one(r)
+        for r in asked
+        if r.seed in FINAL_SEEDS.take(12) and is_lion(r.program)
+    }
+    assert [seed for seed, _ in scored] == [*FINAL_SEEDS.take(12)]
+    pairs = zip(*[iter(scored.values())] * 2)
+    assert entry.fitness == pytest.approx([sum(pair) / 2 for pair in pairs])
+    assert "Better than every baseline over 6 tunings of each, on fresh seeds" in report(done)
 
 
 def overfitted(bonus: float):
@@ -269,7 +326,9 @@ def test_settings_that_could_not_decide_anything_are_refused():
     with pytest.raises(ValueError, match="at least 5"):
         StageSettings(name="B", seeds=4)
     with pytest.raises(ValueError, match="finals: with 3 seeds"):
-        FunnelSettings(finals=FinalsSettings(seeds=3))
+        FunnelSettings(finals=FinalsSettings(tunings=1, seeds=3))
+    with pytest.raises(ValueError, match="finals: with 3 tunings"):
+        FunnelSettings(finals=FinalsSettings(tunings=3, seeds=40))
     with pytest.raises(ValueError, match="different names"):
         FunnelSettings(stages=(StageSettings(name="B"), StageSettings(name="B")))
 

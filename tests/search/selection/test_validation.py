@@ -27,7 +27,7 @@ def validated(worth, tolerance=0.1, final=SGD):
         [NamedProgram("winner", LION), NamedProgram("final program", final)],
         [NamedProgram("library:adamw", ADAMW)],
         objective=Objective(score, ("a@10", "b@10")),
-        finals=FinalsSettings(seeds=8),
+        finals=FinalsSettings(tunings=4, seeds=2),
         ablation=AblationSettings(tolerance=tolerance),
     )
     assert {r.split for r in asked} == {META} and min(r.seed for r in asked) == VALIDATION.first

@@ -57,7 +57,7 @@ def test_a_run_of_the_older_format_is_refused_by_name_with_what_to_do(tmp_path, 
         open_it(tmp_path)
     assert str(refused.value) == (
         f"{tmp_path / FILE}: written by an older version of this program (format 1; this version "
-        "reads format 2): continue or inspect it with that version, or start a new run directory"
+        "reads format 3): continue or inspect it with that version, or start a new run directory"
     )
 
 
@@ -75,12 +75,12 @@ def test_a_run_of_the_older_format_that_was_killed_is_refused_by_name(tmp_path):
 def test_a_run_of_a_newer_format_is_refused_by_name_with_what_to_do(tmp_path, open_it):
     filled(tmp_path)
     with sqlite3.connect(tmp_path / FILE) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("PRAGMA user_version = 4")
     with pytest.raises(StoreError) as refused:
         open_it(tmp_path)
     assert str(refused.value) == (
-        f"{tmp_path / FILE}: written by a newer version of this program (format 3; this version "
-        "reads format 2): continue or inspect it with that version, or start a new run directory"
+        f"{tmp_path / FILE}: written by a newer version of this program (format 4; this version "
+        "reads format 3): continue or inspect it with that version, or start a new run directory"
     )
 
 

@@ -25,7 +25,7 @@ funnel:
   head_start: {draws: 2, keep: 1, seeds: 1}
   families: 1
   stages: [{name: A, seeds: 6, keep: 1, beat: false, tuning: {draws: 1}}]
-  finals: {seeds: 6}
+  finals: {tunings: 1, seeds: 6}
 """
 TOY = Function(toys.stepper_factory)
 
