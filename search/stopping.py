@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,7 @@ from enum import Enum
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SAME_S = 1.0  # signals so near to the first are the same: `timeout` sends two
+AGAIN_S = 0.02  # after which Stopped is raised again, where Python has dropped it
 
 
 class Stopped(BaseException):
@@ -51,11 +53,13 @@ class Stopping:
         self.received: int | None = None
         self._received_at = 0.0
         self.stage = Stage.IMPORTING
-        self._is_running = False
+        self._is_running = self._was_dropped = False
         if threading.current_thread() is threading.main_thread():
-            for number in signals:
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    signal.signal(number, self._receive)
+            heard = [n for n in signals if signal.getsignal(n) is not signal.SIG_IGN]
+            for number in heard:
+                signal.signal(number, self._receive)
+            if heard:
+                self._others_hook, sys.unraisablehook = sys.unraisablehook, self._dropped
 
     def __call__(self) -> int | None:
         return self.received
@@ -95,13 +99,26 @@ class Stopping:
         if self.stage is Stage.IMPORTING:
             os.write(2, b"Stopped; nothing was run.\n")
             os._exit(128 + number)
-        if self.received is not None:
+        if self.received is not None and not self._was_dropped:
             if time.monotonic() - self._received_at > SAME_S:
                 raise SystemExit(128 + number)
             return
+        self._was_dropped = False
         self.received, self._received_at = number, time.monotonic()
         if self.stage is Stage.AT_ONCE:
             raise Stopped(number)
+
+    def _dropped(self, what: sys.UnraisableHookArgs) -> None:
+        """Python drops what is raised within a destructor or a callback of the garbage collector,
+        such as JAX's: the signal comes again."""
+        if not isinstance(what.exc_value, Stopped):
+            self._others_hook(what)
+            return
+        self._was_dropped = True
+        [number] = what.exc_value.args
+        again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
 
 
 Asked = Callable[[], int | None]

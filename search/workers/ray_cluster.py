@@ -4,6 +4,7 @@ search/workers/ray_pool.py alone)."""
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import logging
 import math
@@ -25,6 +26,7 @@ from search.workers import watchdog
 STARTING_S = 4.0  # what Ray's start gets to end by itself, once it is given up
 SHUTTING_DOWN_S = 8.0  # longest wait for Ray's end after a signal
 TICK_S = 0.02  # longest time without our handlers
+RAYS_THREADS = ("ray_listen_error_messages", "ray_print_logs")
 
 _LOCAL_HINT = "is the address right, and is there memory and /tmp space left?"
 _CLUSTER_HINT = (
@@ -51,6 +53,7 @@ def connect(ray: Any, settings: WorkerSettings) -> bool:
     """
     if ray.is_initialized():
         return False
+    _hide_ends_of_threads()
     address = settings.address
     options: dict[str, Any] = {
         "address": address,
@@ -73,6 +76,19 @@ def connect(ray: Any, settings: WorkerSettings) -> bool:
 
     _try(start, ray, address=address, attempts=3)
     return True
+
+
+@functools.cache
+def _hide_ends_of_threads() -> None:
+    """From now on threads of Ray's that lose their connection show no traceback: that Ray has ended
+    is either wanted, or told by whoever needs it (ClusterLost)."""
+    show = threading.excepthook
+
+    def hook(ended: threading.ExceptHookArgs) -> None:
+        if ended.thread is None or ended.thread.name not in RAYS_THREADS:
+            show(ended)
+
+    threading.excepthook = hook
 
 
 def is_job() -> bool:

@@ -48,6 +48,30 @@ except Stopped as stopped:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
+def test_what_python_drops_in_a_callback_of_the_garbage_collector_comes_again(number):
+    body = f"""
+import gc, os
+left = [None]
+def callback(phase, _):
+    if left and phase == 'start':
+        left.pop()
+        os.kill(os.getpid(), {int(number)})
+        time.sleep(0.2)  # here Stopped is raised
+stopping.prepare()
+gc.callbacks.append(callback)
+try:
+    print('ready', flush=True)
+    for _ in range(300):
+        gc.collect()
+        time.sleep(0.01)
+except Stopped as stopped:
+    print('closed', stopped.args, len(left))
+"""
+    process = _run(PROLOGUE + body)
+    assert process.communicate(timeout=60) == (f"ready\nclosed ({int(number)},) 0\n", "")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_while_it_runs_its_loop_asks(number):
     body = """
 stopping.defer()

@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -129,3 +130,17 @@ def test_a_start_that_waits_for_ever_is_given_up_with_all_that_it_started(raised
     before.kill()
     go_on.set()
     before.wait()
+
+
+@pytest.mark.parametrize("name, shown", [("ray_listen_error_messages", 0), ("mine", 1)])
+def test_the_end_of_a_thread_of_rays_shows_no_traceback(name, shown):
+    code = f"""
+import threading
+from search.workers import ray_cluster
+ray_cluster._hide_ends_of_threads()
+thread = threading.Thread(target=lambda: 1 / 0, name={name!r})
+thread.start()
+thread.join()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 0 and ended.stderr.count("Traceback") == shown
