@@ -1,4 +1,5 @@
-"""Machines of a cluster that are lost, frozen, or join in the middle of a search: real raylets.
+"""Machines of a cluster that are lost, frozen, cut off, or join in the middle of a search: real
+raylets. One is cut off where Linux lets this process make a network (root).
 
 Figures: scripts/test -m slow -s tests/search/test_lost_machines.py
 """
@@ -12,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -44,17 +45,60 @@ HEALTH = {  # a machine that does not answer five times is lost, see docs/cluste
 }
 
 
+class Network:
+    """A namespace with a cable to this machine."""
+
+    INSIDE, OUTSIDE = "10.77.31.2", "10.77.31.1"
+
+    def __init__(self) -> None:
+        """Raises OSError where it cannot be made."""
+        self.name = f"cut{os.getpid()}"
+        self._ends = f"{self.name}a", f"{self.name}b"
+        self._ip("netns", "add", self.name)
+        try:
+            here, there = self._ends
+            self._ip("link", "add", here, "type", "veth", "peer", "name", there)
+            self._ip("link", "set", there, "netns", self.name)
+            for end, address, where in (
+                (here, self.OUTSIDE, ()),
+                (there, self.INSIDE, ("-n", self.name)),
+            ):
+                self._ip(*where, "address", "add", f"{address}/24", "dev", end)
+                self._ip(*where, "link", "set", end, "up")
+            self._ip("-n", self.name, "link", "set", "lo", "up")
+            self._ip("-n", self.name, "route", "add", "default", "via", self.OUTSIDE)
+        except OSError:
+            self.end()
+            raise
+
+    def cut(self) -> None:
+        """From now on nothing comes through."""
+        self._ip("-n", self.name, "link", "set", self._ends[1], "down")
+
+    def end(self) -> None:
+        self._ip("netns", "delete", self.name)  # and the cable with it
+
+    @staticmethod
+    def _ip(*words: str) -> None:
+        done = subprocess.run(["ip", *words], capture_output=True, text=True)
+        if done.returncode:
+            raise OSError(f"ip {' '.join(words)}: {done.stderr.strip()}")
+
+
 class Machine:
     """A raylet with a CPU, and its workers."""
 
-    def __init__(self, head: ray_head.Head):
-        """Waits until it has joined."""
+    def __init__(self, head: ray_head.Head, network: Network | None = None):
+        """Waits until it has joined; network: that it is in, else this machine's."""
         mark = f"machine-{secrets.token_hex(4)}"
         names = ["dashboard-agent-listen-port", "dashboard-agent-grpc-port",
                  "runtime-env-agent-port", "metrics-export-port"]  # fmt: skip
         ports = [f"--{n}={port}" for n, port in zip(names, ray_head.free_ports(len(names)))]
+        inside = ["ip", "netns", "exec", network.name] if network else []
+        address = [f"--node-ip-address={network.INSIDE}"] if network else []
         self._process = subprocess.Popen(
-            [ray_head.RAY, "start", "--block", f"--address={head.address}", "--num-cpus=1",
+            [*inside, ray_head.RAY, "start", "--block", f"--address={head.address}", *address,
+             "--num-cpus=1",
              f'--resources={{"{mark}": 1}}',
              "--disable-usage-stats",
              "--min-worker-port=0", "--max-worker-port=0", *ports],
@@ -126,19 +170,36 @@ def until(condition, limit_s: float) -> float:
 
 
 @contextlib.contextmanager
-def machines(head: ray_head.Head, count: int) -> Iterator[list[Machine]]:
-    """A list of them, to which more may be added; all end."""
+def networks(count: int) -> Iterator[list[Network]]:
+    """Skips the test where there are none."""
+    try:
+        made = [Network() for _ in range(count)]
+    except OSError as error:
+        pytest.skip(f"no network of a test's own: {error}")
+    try:
+        yield made
+    finally:
+        for network in made:
+            network.end()
+
+
+@contextlib.contextmanager
+def machines(
+    head: ray_head.Head, count: int, inside: Sequence[Network] = ()
+) -> Iterator[list[Machine]]:
+    """A list of them, those in networks of their own first, to which more may be added; all end."""
     running: list[Machine] = []
     try:
-        running += (Machine(head) for _ in range(count))
+        running += (Machine(head, network) for network in inside)
+        running += (Machine(head) for _ in range(count - len(inside)))
         yield running
     finally:
         for machine in running:
             machine.end()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["lost", "frozen"])
-def test_a_search_goes_on_without_a_machine_and_with_another(tmp_path, number):
+@pytest.mark.parametrize("fault", ["lost", "frozen", "cut off"])
+def test_a_search_goes_on_without_a_machine_and_with_another(tmp_path, fault):
     config = tmp_path / "toy.yaml"
     config.write_text(CONFIG)
     with searching(tmp_path / "alone", config) as alone:
@@ -146,8 +207,9 @@ def test_a_search_goes_on_without_a_machine_and_with_another(tmp_path, number):
 
     run_dir = tmp_path / "run"
     with (
+        networks(int(fault == "cut off")) as inside,
         ray_head.started(authentication=True, cpus=0, joined=True, **HEALTH) as head,
-        machines(head, 3) as running,
+        machines(head, 3, inside) as running,
         searching(
             run_dir, config,
             *("--set", f"workers.address={head.address}", "--set", "workers.count=3"),
@@ -156,7 +218,10 @@ def test_a_search_goes_on_without_a_machine_and_with_another(tmp_path, number):
     ):  # fmt: skip
         until(lambda: evaluations(run_dir) > 30, LIMIT_S)
         before, begun = rate(run_dir, 15), time.monotonic()
-        running[1].signal(number)
+        if fault == "cut off":
+            inside[0].cut()
+        else:
+            running[0].signal(signal.SIGKILL if fault == "lost" else signal.SIGSTOP)
         running.append(Machine(head))
         now = 0.0
         while now < SHARE * before:
