@@ -56,3 +56,10 @@ def test_one_after_the_other_is_the_history_that_it_was():
     )
     assert alone == auto and "workers" not in alone
     assert two == {**alone, "workers": {"batch": 2}}
+
+
+@pytest.mark.slow
+def test_batches_on_workers_of_ray_give_the_same_history(tmp_path):
+    for address, count in (("in_process", 1), ("local", 1), ("local", 2)):
+        api.search(_config(7, address=address, count=count), tmp_path / f"{address}{count}")
+    assert len({digest(path) for path in tmp_path.iterdir()}) == 1
