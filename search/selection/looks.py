@@ -13,22 +13,30 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from programs import Program
 from search.evaluation.request import META
 from search.selection.comparison import compare, holm, worst_case
-from search.selection.objective import Objective, fitness_table, mean_over_tasks
+from search.selection.objective import Objective, fitness_rows, mean_over_tasks
 from search.selection.results import NamedProgram, StageEntry, StageResult, states_of
 
 
-class Pair(NamedTuple):
-    """What one value of each program is of."""
+class Pairs(NamedTuple):
+    """What the values of each program are of, in all looks."""
 
-    seeds: Sequence[int]  # it is the mean over them
-    tuned: Callable[[Sequence[NamedProgram]], list[Program]] | None = None  # None: as they are
+    seeds: Sequence[Sequence[int]]  # a value is the mean over a row of them, all of one length
+    tuned: Tuned | None = None  # before; None: programs are as they are
+
+    @property
+    def unit(self) -> str:
+        return "seeds" if self.tuned is None else "tunings"
+
+
+Tuned: TypeAlias = Callable[[Sequence[NamedProgram], Sequence[int]], list[list[Program]]]
+"""The programs with the constants that they have in each of these pairs, by number."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,7 @@ class _Contest:
 
     objective: Objective
     rule: PromotionRule
+    pairs: Pairs
     baselines: Sequence[NamedProgram]
     candidates: Sequence[NamedProgram]
 
@@ -78,10 +87,10 @@ class _Contest:
         }  # [K, P] on tasks and pairs
         self.entries: dict[str, StageEntry] = {}
 
-    def look(self, pairs: Sequence[Pair], candidates: Sequence[NamedProgram]) -> None:
+    def look(self, numbers: Sequence[int], candidates: Sequence[NamedProgram]) -> None:
         """Trains the baselines and these candidates for further pairs, and compares them."""
         named = [*self.baselines, *candidates]
-        for one, further in zip(named, self._further(pairs, named), strict=True):
+        for one, further in zip(named, self._further(numbers, named), strict=True):
             self.fitness[one.name] = np.hstack([self.fitness[one.name], further])
         for one in candidates:
             entry = self._against_all(one)
@@ -107,24 +116,20 @@ class _Contest:
     def of_baselines(self) -> list[StageEntry]:
         return [StageEntry(*one, self._by_pair(one.name), None) for one in self.baselines]
 
-    def _further(self, pairs: Sequence[Pair], named: Sequence[NamedProgram]) -> np.ndarray:
-        """[N, K, P]; the trainings of pairs that need no tuning are asked for together."""
-        programs = [one.program for one in named]
-        if all(pair.tuned is None for pair in pairs):
-            table = self._table(programs, [seed for pair in pairs for seed in pair.seeds])
-            parts = table.reshape(*table.shape[:2], len(pairs), -1)  # [N, K, P, S]
-            means: np.ndarray = parts.mean(axis=-1)
-            return means
-        tables = [
-            self._table(programs if pair.tuned is None else pair.tuned(named), pair.seeds)
-            for pair in pairs
+    def _further(self, numbers: Sequence[int], named: Sequence[NamedProgram]) -> np.ndarray:
+        """[N, K, P] on the meta-validation split; the trainings are asked for together."""
+        if self.pairs.tuned is None:
+            programs = [[one.program for one in named] for _ in numbers]
+        else:
+            programs = self.pairs.tuned(named, numbers)
+        rows = [
+            (program, self.pairs.seeds[number])
+            for number, few in zip(numbers, programs, strict=True)
+            for program in few
         ]
-        return np.stack([table.mean(axis=-1) for table in tables], axis=-1)
-
-    def _table(self, programs: Sequence[Program], seeds: Sequence[int]) -> np.ndarray:
-        """[N, K, S] fitness on the meta-validation split."""
         tasks = self.objective.tasks
-        return fitness_table(self.objective.score, programs, tasks=tasks, seeds=seeds, split=META)
+        table = fitness_rows(self.objective.score, rows, tasks=tasks, split=META).mean(axis=-1)
+        return np.moveaxis(table.reshape(len(numbers), len(named), len(tasks)), 0, -1)
 
     def _by_pair(self, name: str) -> tuple[float, ...]:
         return tuple(mean_over_tasks(self.fitness[name], self.objective.weights).tolist())
@@ -158,17 +163,17 @@ def compared(
     objective: Objective,
     *,
     name: str,
-    pairs: Sequence[Pair],
+    pairs: Pairs,
     rule: PromotionRule,
 ) -> StageResult:
     """Compares each candidate with every baseline. A stage's trainings are asked for together.
 
     pairs: those of all looks, which get equal parts of them.
     """
-    contest = _Contest(objective, rule, baselines, candidates)
-    each, undecided = len(pairs) // rule.looks, list(candidates)
+    contest = _Contest(objective, rule, pairs, baselines, candidates)
+    each, undecided = len(pairs.seeds) // rule.looks, list(candidates)
     for number in range(rule.looks):
-        contest.look(pairs[number * each : (number + 1) * each], undecided)
+        contest.look(range(number * each, (number + 1) * each), undecided)
         undecided = contest.undecided()
         if not rule.beat or not undecided:
             break
@@ -183,7 +188,7 @@ def compared(
         entries=tuple(sorted(entries, key=lambda e: not e.promoted)),
         baselines=tuple(sorted(contest.of_baselines(), key=lambda e: -e.mean)),
         weights=objective.weights,
-        unit="seeds" if pairs[0].tuned is None else "tunings",
+        unit=pairs.unit,
     )
 
 

@@ -41,7 +41,12 @@ class Objective:
     def means(self, programs: Sequence[Program], seeds: Sequence[int]) -> list[float]:
         """[N] mean over tasks and seeds on the search-validation split; -inf where any training
         has no fitness."""
-        return [sum(row) / len(row) for row in self.by_seed(programs, seeds).tolist()]
+        return self.own_means([(program, seeds) for program in programs])
+
+    def own_means(self, rows: Sequence[tuple[Program, Sequence[int]]]) -> list[float]:
+        """The same of programs with seeds of their own, as many for each."""
+        table = fitness_rows(self.score, rows, tasks=self.tasks, split=SEARCH)
+        return [sum(row) / len(row) for row in mean_over_tasks(table, self.weights).tolist()]
 
     def expected(self, count: int) -> Expected:
         """So many trainings on each task."""
@@ -80,9 +85,28 @@ def fitness_table(
     split: str,
 ) -> np.ndarray:
     """[N, K, S] fitness; all trainings are asked for at once."""
-    requests = [Request(p, task, seed, split) for p in programs for task in tasks for seed in seeds]
+    rows = [(program, seeds) for program in programs]
+    table = fitness_rows(score, rows, tasks=tasks, split=split)
+    return table.reshape(len(programs), len(tasks), len(seeds))
+
+
+def fitness_rows(
+    score: Scorer,
+    rows: Sequence[tuple[Program, Sequence[int]]],
+    *,
+    tasks: Sequence[str],
+    split: str,
+) -> np.ndarray:
+    """[N, K, S] fitness of programs with seeds of their own, as many for each; all trainings are
+    asked for at once."""
+    requests = [
+        Request(program, task, seed, split)
+        for program, seeds in rows
+        for task in tasks
+        for seed in seeds
+    ]
     fitness = np.asarray(score(requests), float)
-    return fitness.reshape(len(programs), len(tasks), len(seeds))
+    return fitness.reshape(len(rows), len(tasks), len(rows[0][1]) if rows else 0)
 
 
 def mean_over_tasks(table: np.ndarray, weights: Sequence[float] | None = None) -> np.ndarray:

@@ -49,28 +49,34 @@ class Tunings:
         for one in named:
             self.enter(one)
 
-    def again(self, named: Sequence[NamedProgram], *, number: int, seed: int) -> list[Program]:
-        """These programs, tuned anew from where they came in.
+    def again(
+        self, named: Sequence[NamedProgram], numbers: Sequence[int], *, seed: int
+    ) -> list[list[Program]]:
+        """These programs, tuned anew from where they came in, once for each number.
 
-        number: of the repetition; each has seeds and, with this `seed`, draws of its own.
+        numbers: of the repetitions; each has seeds and, with this `seed`, draws of its own. The
+        trainings of all are asked for together.
         """
-        programs = [self.origins[one.name].program for one in named]
+        all_named = [(number, one) for number in numbers for one in named]
+        programs = [self.origins[one.name].program for _, one in all_named]
         skip = 0
         for step, (objective, settings) in enumerate(self.steps):
-            tuned = [i for i, one in enumerate(named) if self.origins[one.name].first <= step]
-            seeds = FINALS_TUNING.take(settings.seeds, skip=skip, block=number)
+            tuned = [
+                i for i, (_, one) in enumerate(all_named) if self.origins[one.name].first <= step
+            ]
+            seeds = {n: FINALS_TUNING.take(settings.seeds, skip=skip, block=n) for n in numbers}
             results = tune(
                 [programs[i] for i in tuned],
                 objective,
                 settings=settings,
-                first_seed=seeds.start,
-                draw_seed=seed + number * len(self.steps) + step,
-                others=[self._others(named[i], step) for i in tuned],
+                first_seed=[seeds[all_named[i][0]].start for i in tuned],
+                draw_seed=[seed + all_named[i][0] * len(self.steps) + step for i in tuned],
+                others=[self._others(all_named[i][1], step) for i in tuned],
             )
             for i, result in zip(tuned, results, strict=True):
                 programs[i] = result.program
             skip += settings.seeds
-        return programs
+        return [programs[i : i + len(named)] for i in range(0, len(programs), len(named))]
 
     def expected(self, named: Sequence[NamedProgram]) -> Expected:
         """What one repetition takes at most."""

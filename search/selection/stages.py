@@ -23,7 +23,7 @@ from search.config.selection import FinalsSettings, FunnelSettings, StageSetting
 from search.evaluation.seeds import FINALS as FINAL_SEEDS
 from search.evaluation.seeds import HEAD_START, STAGE, STAGE_TUNING
 from search.selection.families import is_variant
-from search.selection.looks import Pair, PromotionRule, compared
+from search.selection.looks import Pairs, PromotionRule, compared
 from search.selection.objective import Expected, Objective
 from search.selection.results import (
     FINALS,
@@ -77,7 +77,7 @@ class Entrants:
         )
 
     def compared(
-        self, objective: Objective, *, name: str, pairs: Sequence[Pair], rule: PromotionRule
+        self, objective: Objective, *, name: str, pairs: Pairs, rule: PromotionRule
     ) -> StageResult:
         """The candidates against the baselines, see `looks.compared`."""
         return compared(
@@ -135,7 +135,7 @@ def run_stages(
             known = STAGE_TUNING.take(NOISE_SEEDS, block=number)
             here = here.weighed_by_noise(entrants.baselines[0].program, known)
         rule = _rule(stage, settings)
-        pairs = [Pair([seed]) for seed in STAGE.take(stage.most_seeds, block=number)]
+        pairs = Pairs([[seed] for seed in STAGE.take(stage.most_seeds, block=number)])
         stages.append(entrants.compared(here, name=stage.name, pairs=pairs, rule=rule))
         done(stages[-1])
         entrants = Entrants(entrants.baselines, stages[-1].going_on)
@@ -241,16 +241,13 @@ def _finals(
     return entrants.compared(objective, name=FINALS, pairs=pairs, rule=rule)
 
 
-def _final_pairs(finals: FinalsSettings, tunings: Tunings, *, seed: int) -> list[Pair]:
+def _final_pairs(finals: FinalsSettings, tunings: Tunings, *, seed: int) -> Pairs:
     """Tunings with draws and seeds of their own, or seeds alone."""
     seeds = FINAL_SEEDS.take(finals.most_seeds)
     if finals.tunings == 1:
-        return [Pair([one]) for one in seeds]
-    blocks = [seeds[i : i + finals.seeds] for i in range(0, len(seeds), finals.seeds)]
-    return [
-        Pair(block, functools.partial(tunings.again, number=number, seed=seed))
-        for number, block in enumerate(blocks)
-    ]
+        return Pairs([[one] for one in seeds])
+    rows = [seeds[i : i + finals.seeds] for i in range(0, len(seeds), finals.seeds)]
+    return Pairs(rows, functools.partial(tunings.again, seed=seed))
 
 
 def _of_head_start(

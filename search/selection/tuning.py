@@ -14,6 +14,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from programs import Constant, Program, is_valid, live_across_steps
 from programs.draws import child_rng, standard_normal, uniform_index
@@ -24,6 +25,10 @@ CHANGE = 0.5  # chance that a draw changes a constant, for each of them
 ATTEMPTS = 100  # draws of constants until one gives a valid program
 LONGEST_AVERAGE = 1_000  # steps; of broad draws
 WIDEST = 64.0  # the factor up to which broad draws change any other constant
+
+
+Each: TypeAlias = int | Sequence[int]
+"""One for all, or one for each."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,8 @@ def tune(
     objective: Objective,
     *,
     settings: TuningSettings,
-    first_seed: int = 0,
-    draw_seed: int = 0,
+    first_seed: Each = 0,
+    draw_seed: Each = 0,
     others: Sequence[Sequence[Program]] | None = None,
     keep_frozen: bool = False,
 ) -> list[TuningResult]:
@@ -51,7 +56,8 @@ def tune(
     Args:
       objective: scores on the search-validation split; all programs' draws of a round are asked for
         at once.
-      first_seed: of the trainings. draw_seed: of the draws of constants.
+      first_seed: of the trainings. draw_seed: of the draws of constants. One for all programs, or
+        one for each.
       others: for each program, the same with other constants, as further starting points.
       keep_frozen: leave the constants of frozen statements as they are.
     """
@@ -65,12 +71,15 @@ def tune(
         [program, *map(live_across_steps, further)]
         for program, further in zip(programs, others or [()] * len(programs))
     ]
+    first_seeds = _each(first_seed, len(programs))
+    draw_seeds = _each(draw_seed, len(programs))
     tried = _search(
-        starts, objective, settings=settings, first_seed=first_seed, draw_seed=draw_seed
+        starts, objective, settings=settings, first_seeds=first_seeds, draw_seeds=draw_seeds
     )
     chosen = [_best(fitness, settings.keep) for fitness in tried]
-    seeds = range(first_seed, first_seed + settings.seeds)
-    means = iter(objective.means([p for few in chosen for p in few], seeds))
+    blocks = [range(first, first + settings.seeds) for first in first_seeds]
+    rows = [(program, seeds) for few, seeds in zip(chosen, blocks) for program in few]
+    means = iter(objective.own_means(rows))
     results = []
     for program, few, fitness in zip(programs, chosen, tried):
         final = {draw: next(means) for draw in few}
@@ -92,21 +101,22 @@ def _search(
     objective: Objective,
     *,
     settings: TuningSettings,
-    first_seed: int,
-    draw_seed: int,
+    first_seeds: Sequence[int],
+    draw_seeds: Sequence[int],
 ) -> list[dict[Program, float]]:
-    """For each program, the fitness of its draws with the first seed."""
+    """For each program, the fitness of its draws with its first seed."""
     tried: list[dict[Program, float]] = [{} for _ in starts]
-    rngs = [child_rng(draw_seed, 0, 0) for _ in starts]  # the same stream for all
+    rngs = [child_rng(seed, 0, 0) for seed in draw_seeds]
 
     def ask(asked: Sequence[Sequence[Program]]) -> None:
-        means = iter(objective.means([p for new in asked for p in new], [first_seed]))
+        rows = [(program, [first]) for new, first in zip(asked, first_seeds) for program in new]
+        means = iter(objective.own_means(rows))
         for done, new in zip(tried, asked):
             done.update((program, next(means)) for program in new)
 
     broad = _broad(settings)
     if broad:
-        ask([[*start, *broad_draws(start[0], broad, draw_seed)] for start in starts])
+        ask([[*o, *broad_draws(o[0], broad, seed)] for o, seed in zip(starts, draw_seeds)])
     for number in range(settings.rounds):
         upto = broad + math.ceil((settings.draws - broad) * (number + 1) / settings.rounds)
         nearby = _Nearby(settings.keep, [settings.spread / 2**i for i in range(number + 1)])
@@ -117,6 +127,10 @@ def _search(
             ]
         )
     return tried
+
+
+def _each(one_or_all: Each, count: int) -> list[int]:
+    return [one_or_all] * count if isinstance(one_or_all, int) else list(one_or_all)
 
 
 def _broad(settings: TuningSettings) -> int:

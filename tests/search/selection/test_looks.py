@@ -7,7 +7,7 @@ from toys import Noisy
 from search.config.selection import FinalsSettings, FunnelSettings, StageSettings
 from search.evaluation.request import Request
 from search.reports.funnel import markdown
-from search.selection.looks import Pair, PromotionRule, compared
+from search.selection.looks import Pairs, PromotionRule, compared
 from search.selection.objective import Objective
 from search.selection.results import NamedProgram
 from tests.search.selection.test_stages import ADAMW, NO_TUNING, is_lion, number_of, numbered
@@ -27,7 +27,7 @@ def contest(count: int, worth=lambda _: 0.0, *, looks: int, seeds: int, tasks=("
         [NamedProgram(f"n{i}", numbered(i)) for i in range(count)],
         Objective(counted, tasks),
         name="B",
-        pairs=[Pair([seed]) for seed in range(looks * seeds)],
+        pairs=Pairs([[seed] for seed in range(looks * seeds)]),
         rule=PromotionRule(0.05, True, keep=count, looks=looks, **rule),
     )
     return asked, done
@@ -44,7 +44,7 @@ def test_null_candidates_pass_no_more_often_than_the_level_says(looks):
             [NamedProgram("null", numbered(2 * i + 1))],
             Objective(score, ("t",)),
             name="B",
-            pairs=[Pair([seed]) for seed in range(6 * looks)],
+            pairs=Pairs([[seed] for seed in range(6 * looks)]),
             rule=PromotionRule(0.05, True, keep=1, looks=looks),
         )
         passed += bool(done.promoted)
