@@ -86,7 +86,7 @@ def test_ctrl_c_is_keyboard_interrupt_and_leaves_the_handlers_alone(tmp_path, wh
 
     def pressed():
         asked.append(None)
-        if len(asked) == 4:
+        if len(asked) >= 4:  # again, if a callback of the garbage collector swallowed it
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
