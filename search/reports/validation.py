@@ -24,7 +24,8 @@ def validation_markdown(validation: Validation) -> list[str]:
         "",
         f"On {', '.join(validation.tasks)}, {len(validation.fitness[0])} fresh seeds, the "
         f"meta-validation split; {confidence(validation.level)} intervals. Tolerance: "
-        f"{validation.tolerance:.4g}.",
+        f"{validation.tolerance:.4g}. Each program has the constants of one tuning, whose luck "
+        "these intervals do not contain; they tell what became of the winner as it was shortened.",
         "",
         *markdown_table(_rows(validation)),
         "",

@@ -109,6 +109,7 @@ def test_the_files_are_written_and_can_be_used(concluded):
     assert (
         "## Validation of the result" in page
         and "8 fresh seeds, the meta-validation split; 90 % intervals" in page
+        and "whose luck these intervals do not contain" in page
     )
     assert "| finals | individual 0 (of 1) |" in (run_dir / "funnel.md").read_text()
     card = (run_dir / CARD).read_text()
