@@ -1,25 +1,38 @@
 """From YAML text to `Config`, or to every mistake at once with its position.
 
 A config is UTF-8 text of at most 64 KB. `--set a.b=value` replaces single keys, with a value in
-YAML as well.
+YAML as well; a key with a dot stands in quotes, as in `evaluation.settings."toy@0.5".steps=5`.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from search.config.messages import Schema, described, field_at, nearest, schema_of
 from search.config.model import SettingsModel
 from search.config.settings import Config
-from search.config.strict_yaml import KeyPath, NotAllowed, Position, Problem, StrictLoader
+from search.config.strict_yaml import (
+    KeyPath,
+    NotAllowed,
+    Position,
+    Problem,
+    StrictDumper,
+    StrictLoader,
+)
 from search.config.validation import AnyConfig, overlaps, validated
 
 MAX_BYTES = 64 * 1024
+
+_KEY = re.compile(r"""\.\s*(?:"([^"]+)"|([^."\s](?:[^."]*[^."\s])?))\s*""")
+_KEYS = re.compile(f"(?:{_KEY.pattern})+")
 
 Found = Iterable[tuple[KeyPath, str]]
 """What is wrong with a config whose types are right, by key path."""
@@ -108,10 +121,25 @@ def loads_as(
 
 def dumps(config: SettingsModel, header: str = "") -> str:
     """The resolved config as YAML text that `loads` reads back to an equal config."""
-    body = yaml.safe_dump(
-        config.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=120
-    )
+    data = config.model_dump(mode="json")
+    body = yaml.dump(data, Dumper=StrictDumper, sort_keys=False, default_flow_style=None, width=120)
     return "".join(f"# {line}\n" for line in header.splitlines()) + body
+
+
+def as_yaml(data: Mapping[str, Any]) -> bytes:
+    """A config as nested dictionaries, with paths and numpy's numbers, as text that `loads` reads.
+
+    Raises ConfigError for what is no value of a config.
+    """
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, (Path, np.generic)):
+            return str(value) if isinstance(value, Path) else value.item()
+        raise ConfigError(
+            [f"config: expected numbers, texts, lists and dictionaries, got {value!r}"]
+        )
+
+    return json.dumps(data, default=plain).encode()
 
 
 def _lines(problems: Iterable[Problem]) -> list[str]:
@@ -153,8 +181,8 @@ class Draft:
         self._overrides += 1
         position = Position(1 << 30, self._overrides, f"--set {text}")
         dotted, equals, value = text.partition("=")
-        keys = tuple(key.strip() for key in dotted.split("."))
-        if not equals or not all(keys):
+        keys = tuple(match[1] or match[2] for match in _KEY.finditer(f".{dotted}"))
+        if not equals or not _KEYS.fullmatch(f".{dotted}"):
             message = "expected KEY=VALUE with a dotted key, such as evolution.population=100"
             self.problems.append(Problem(position, message, ()))
             return

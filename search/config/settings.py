@@ -50,11 +50,11 @@ class MutationSettings(SettingsModel):
     """How a child differs from its parent (Chen et al. 2023, section 2: three mutations, equally
     likely)."""
 
-    insert: float = Field(default=1.0, ge=0)
+    insert: float = Field(default=1.0, ge=0, le=MAX_WEIGHT)
     """Relative weight of inserting a random statement."""
-    delete: float = Field(default=1.0, ge=0)
+    delete: float = Field(default=1.0, ge=0, le=MAX_WEIGHT)
     """Relative weight of deleting a random statement."""
-    modify: float = Field(default=1.0, ge=0)
+    modify: float = Field(default=1.0, ge=0, le=MAX_WEIGHT)
     """Relative weight of changing one argument of a random statement."""
     max_length: int | None = Field(default=None, ge=1, le=MAX_STATEMENTS)
     """Longest program allowed, in statements; none: as long as a program's text may be, 1,000."""
@@ -93,9 +93,10 @@ class PriceSettings(SettingsModel):
 class NicheSettings(SettingsModel):
     """A population for each number of states that the program needs, each with its own hurdles."""
 
-    shares: tuple[Annotated[float, Field(ge=0)], ...] = (1.0, 1.0, 1.0)
+    shares: tuple[Annotated[float, Field(ge=0, le=MAX_WEIGHT)], ...] = (1.0, 1.0, 1.0)
     """Relative share of the children whose parent has no state, one, two, ...; the last stands for
-    all that need more. A niche in which nothing has a fitness yet gets none."""
+    all that need more. A niche in which nothing has a fitness yet gets none; while that is so of
+    all with a share above 0, the others get the children."""
     hurdle_members: int = Field(default=50, ge=1)
     """Members with a fitness that a niche must have before its hurdles end a training."""
 
@@ -195,7 +196,7 @@ class EvaluationSettings(SettingsModel):
     settings: dict[str, dict[str, int | float | bool | str]] = Field(default={})
     """Settings of tasks by the task's name, on top of its preset, such as `{vision_mlp: {steps:
     200}}`."""
-    weights: tuple[Annotated[float, Field(gt=0)], ...] | None = None
+    weights: tuple[Annotated[float, Field(gt=0, le=MAX_WEIGHT)], ...] | None = None
     """One weight for each task; none: all equal."""
     seeds: int = Field(default=1, ge=1)
     """Trainings per program and task, with seeds 0, 1, ..."""
@@ -324,9 +325,9 @@ class StopSettings(SettingsModel):
     others."""
 
     hours: float | None = Field(default=None, ge=0)
-    """Wall-clock time of the search over all its processes: tuning of the warm starts, children,
-    re-scoring between rounds; not what follows it. 0: conclude with the results so far. None: no
-    limit."""
+    """Wall-clock time of the search over all its processes: tuning of the warm starts (which is not
+    cut short), children, re-scoring between rounds; not what follows it. 0: conclude with the
+    results so far. None: no limit."""
     trainings: int | None = Field(default=None, ge=1)
     """Trainings of the search, each of one program on one task with one seed, those of the warm
     starts included; tuning, re-scoring and the funnel are not counted. None: no limit."""

@@ -113,6 +113,10 @@ def _whole_number(_: StrictLoader, node: yaml.ScalarNode) -> int:
     return int(node.value, 0 if node.value[:2] in ("0o", "0x") else 10)
 
 
+class StrictDumper(yaml.SafeDumper):
+    """Writes what `StrictLoader` reads back: it quotes a text that either YAML takes for more."""
+
+
 StrictLoader.yaml_implicit_resolvers = {}  # of its own: none of its base class's YAML 1.1
 # The core schema. Longer whole numbers than Python reads are floats, so infinite.
 for tag, pattern in {
@@ -122,5 +126,7 @@ for tag, pattern in {
     "float": r"([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
     r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z",
 }.items():
-    StrictLoader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), None)
+    for reads_or_writes in (StrictLoader, StrictDumper):
+        name = f"tag:yaml.org,2002:{tag}"
+        reads_or_writes.add_implicit_resolver(name, re.compile(pattern), None)
 StrictLoader.add_constructor("tag:yaml.org,2002:int", _whole_number)

@@ -70,7 +70,7 @@ def overlaps(path: KeyPath, keys: Iterable[KeyPath]) -> bool:
 
 
 def _mistake(detail: ErrorDetails, data: dict[str, Any], root: Schema) -> Mistake:
-    path = _path_in(data, detail["loc"])
+    path = _path_in(data, detail["loc"], lacks_last=detail["type"] in ("missing", "constraint"))
     kind, got, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "constraint":
         keys = tuple((*path, *key.split(".")) for key in context["keys"])
@@ -89,12 +89,15 @@ def _mistake(detail: ErrorDetails, data: dict[str, Any], root: Schema) -> Mistak
     return Mistake(path, message, (path,))
 
 
-def _path_in(data: Any, location: tuple[str | int, ...]) -> KeyPath:
-    """pydantic's location without its parts for unions, up to the first that the data lack."""
+def _path_in(data: Any, location: tuple[str | int, ...], *, lacks_last: bool) -> KeyPath:
+    """pydantic's location without its parts for unions, up to the first that the data lack.
+
+    lacks_last: whether that is a key that should be there, not the name of a union's part.
+    """
     path: KeyPath = ()
     for part in location:
         inside = _has(data, (part,))
-        if inside or isinstance(data, dict):
+        if inside or (lacks_last and isinstance(data, dict)):
             path = (*path, part)
         if not inside:
             break
