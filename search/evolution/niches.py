@@ -134,6 +134,8 @@ class Niches:
         if not any(occupied):
             occupied = [bool(p.individuals) for p in self.populations]
         shares = [share if yes else 0.0 for share, yes in zip(self._shares, occupied)]
+        if not any(shares):  # the starts are where no parent is wanted: children leave from there
+            shares = [float(yes) for yes in occupied]
         drawn = rng.random() * sum(shares)
         for population, limit in zip(self.populations, itertools.accumulate(shares)):
             if drawn < limit:

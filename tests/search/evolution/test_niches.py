@@ -240,3 +240,12 @@ def test_the_front_of_a_search(tmp_path):
             assert needed_states(analyse(leader.program)) == leader.states
         best = max(row.fitness for row in programs(store))
         assert found[-1].fitness == best or any(leader.fitness == best for leader in found)
+
+
+def test_where_no_niche_with_a_share_has_members_the_others_get_the_children():
+    options = settings(niches={"shares": (1.0, 1.0, 0.0)})
+    niches = Niches(options, [some(0, 2, -1.0, options)])
+    rng = random.Random(0)
+    assert {niches.draw(rng) for _ in range(50)} == {niches.populations[2]}
+    niches.populations[1].add(some(1, 1, -5.0, options))
+    assert {niches.draw(rng) for _ in range(50)} == {niches.populations[1]}
