@@ -61,7 +61,9 @@ def wrong_functions(config: Config) -> Iterator[tuple[KeyPath, str]]:
 
 
 def funnel_mistakes(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    """What of it a funnel on a finished search depends on."""
+    """What of it a funnel on a finished search depends on, but for tasks."""
+    if config.funnel is None:
+        yield ("funnel",), "expected the settings of a funnel, got null: there is nothing to run"
     yield from missing_packages(config)
     yield from wrong_baselines(config)
     yield from too_many_seeds(config)

@@ -21,7 +21,7 @@ if __name__ == "__main__":  # before the imports, which take seconds
 
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from programs import load_functions_file
@@ -31,8 +31,10 @@ from search.config.load import dumps, loads
 from search.config.load import load as load_config
 from search.config.selection import FunnelSettings
 from search.config.settings import Config, EvaluationSettings
+from search.config.strict_yaml import KeyPath
 from search.console import ERRORS, EXIT_CODES, Parser, leave, report
 from search.evaluation.request import settings_of
+from search.evaluation.source import ProxyTasks
 from search.evaluation.threads import single_threaded
 from search.reports.funnel import REPORT, outcome, table
 from search.selection.funnel import Setup
@@ -68,7 +70,8 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
         if options.functions_file:
             load_functions_file(options.functions_file)
         config = _config(options)
-        settings = config.funnel or FunnelSettings()
+        settings = config.funnel
+        assert settings is not None  # see funnel_mistakes
         run_dir = options.run or options.run_dir or Path("runs/funnel")
         for doubt in doubts(config):
             print(f"warning: {doubt}", file=sys.stderr)
@@ -111,12 +114,18 @@ def _config(options: argparse.Namespace) -> Config:
         raise ValueError("--program needs --task, such as --task vision_mlp")
     else:
         config = Config(evaluation=_evaluation(options))
-    file = load_config(options.config) if options.config else None
-    funnel = (file or config).funnel or FunnelSettings()
-    whole = dumps(config.model_copy(update={"funnel": funnel})).encode()
-    return loads(
-        whole, str(options.run or "--program"), overrides=options.set, check=funnel_mistakes
-    )
+    given = load_config(options.config).funnel if options.config else config.funnel
+    if options.config and given is None:
+        raise ValueError(f"{options.config}: its funnel is null, so there is nothing to run")
+    whole = dumps(config.model_copy(update={"funnel": given or FunnelSettings()})).encode()
+    source = ProxyTasks(options.tasks_file)
+
+    def check(config: Config) -> Iterator[tuple[KeyPath, str]]:
+        yield from funnel_mistakes(config)
+        yield from source.mistakes(config)
+
+    name = f"the config in {options.run}" if options.run else "--program"
+    return loads(whole, name, overrides=options.set, check=check)
 
 
 def _evaluation(options: argparse.Namespace) -> EvaluationSettings:

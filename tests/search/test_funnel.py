@@ -174,3 +174,25 @@ def test_a_killed_funnel_on_ray_workers_goes_on_with_the_same_command(tmp_path):
     assert done.returncode == 0, done.stderr
     assert known <= paid() and "stage" in done.stdout
     assert (tmp_path / "funnel.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("funnel=null", "funnel: expected the settings of a funnel, got null"),
+        ("funnel.stages.B.tasks=[nope]", "no task 'nope'"),
+        ("evaluation.settings.vision_mlp.steps=0", "evaluation.settings.vision_mlp.steps: "),
+    ],
+)
+def test_a_mistake_is_told_before_any_worker_starts(tmp_path, capsys, paid, setting, words):
+    command = [*PROGRAMS, *QUICK[:2], "--run-dir", str(tmp_path / "run"), "--set", setting]
+    assert exit_code(funnel.main, command) == 2
+    assert words in capsys.readouterr().err
+    assert not paid.jobs and not (tmp_path / "run").exists()
+
+
+def test_a_config_whose_funnel_is_null_is_refused(tmp_path, capsys, paid):
+    (tmp_path / "no.yaml").write_text("evaluation: {tasks: [vision_mlp]}\nfunnel: null\n")
+    command = [*PROGRAMS, "--config", str(tmp_path / "no.yaml"), "--run-dir", str(tmp_path / "run")]
+    assert exit_code(funnel.main, command) == 2
+    assert "its funnel is null" in capsys.readouterr().err
