@@ -14,7 +14,6 @@ Stopped lose nothing: the same call with `resume=True` continues. Progress goes 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Any
 from programs import Program, load, load_functions_file, parse
 from search.checks import doubts, mistakes
 from search.conclude import conclude
-from search.config.load import Check, loads
+from search.config.load import Check, as_yaml, loads
 from search.config.load import load as load_config
 from search.config.selection import (
     FINAL_TUNING,
@@ -238,7 +237,7 @@ def checked(config: ConfigLike, source: Fitness, overrides: Sequence[str] = ()) 
     if isinstance(config, (str, Path)):
         return load_config(config, overrides, check)
     data = config.model_dump(mode="json") if isinstance(config, Config) else config
-    return loads(json.dumps(data).encode(), "config", overrides=overrides, check=check)
+    return loads(as_yaml(data), "config", overrides=overrides, check=check)
 
 
 def _check_of(source: Fitness) -> Check:
@@ -388,9 +387,10 @@ def config_of(run_dir: str | Path) -> Config:
         return identity.config_of(store)
 
 
-def _program(program: Program | str) -> Program:
+def _program(program: Program | str | Path) -> Program:
     if isinstance(program, Program):
         return program
+    program = str(program)
     return parse(program) if "\n" in program else load(program)
 
 

@@ -52,7 +52,12 @@ class SearchResult:
 
     @property
     def best(self) -> Program:
-        """The leading program, without redundant statements."""
+        """The leading program, without redundant statements.
+
+        Raises ValueError if none has a fitness.
+        """
+        if not self.finalists:
+            raise ValueError(f"{self.run_dir}: no program of this search has a fitness")
         return self.finalists[0].leader.program
 
     @property
@@ -93,8 +98,11 @@ class SearchResult:
     def inspect(self, what: str, *names: str, count: int = 10) -> Any:
         """What `python -m search.inspect RUN what names --json` prints, as plain values.
 
-        Raises KeyError if there is no such verb (docs/inspect.md lists them).
+        Raises KeyError if there is no such verb (docs/inspect.md lists them), ValueError if it
+        needs other names.
         """
+        if len(names) != len(VERBS[what].names):
+            raise ValueError(f"{what}: expected {VERBS[what].names} to follow it, got {names}")
         with Reader(self.run_dir) as store:
             return VERBS[what].data(store, Asked(names, count))
 

@@ -69,6 +69,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if min(options.seeds, options.confirm_seeds) < 2:
             raise ValueError("--seeds: an interval needs at least 2 seeds")
+        if options.tune == 1:
+            raise ValueError("--tune: one draw tunes nothing; expected at least 2")
+        if (
+            options.out
+            and options.certificate
+            and options.out.resolve() == (options.certificate.resolve())
+        ):
+            raise ValueError(f"--certificate: {options.certificate} is where the program goes")
         if not options.level < 0.5:
             raise ValueError("--level: expected a number below 0.5")
         rules = AblationSettings(

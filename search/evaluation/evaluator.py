@@ -10,7 +10,7 @@ do not survive the forks by which Ray starts.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import optax
@@ -33,6 +33,7 @@ from proxy_tasks import (
     register,
 )
 from proxy_tasks.batch_loop import ROWS
+from search.config.messages import nearest
 from search.config.settings import Engine
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job
@@ -44,6 +45,7 @@ from search.evaluation.request import (
     Request,
     SettingsByTask,
     TaskFunction,
+    base_name,
     settings_of,
 )
 
@@ -122,6 +124,20 @@ class Evaluator:
         self._interpreted: dict[_Interpreted, Training] = {}
         self._compiled: OrderedDict[_Compiled, Training] = OrderedDict()
         self.tasks = [self._added(task) for task in tasks]
+        if tasks:
+            self._check_settings()
+
+    def _check_settings(self) -> None:
+        """Settings are of tasks that there are. Raises TaskError."""
+        names = [base_name(task.name) for task in self.tasks]
+        for name, own in self.settings.items():
+            if not isinstance(own, Mapping):
+                raise TaskError(
+                    f"settings: expected those of each task by its name, such as "
+                    f"{{'{names[0]}': {{'{name}': {own!r}}}}}, got {{'{name}': {own!r}}}"
+                )
+            if base_name(name) not in names:
+                raise TaskError(f"settings: '{name}' is not one of the tasks{nearest(name, names)}")
 
     def _added(self, task: str | Task) -> Task:
         if isinstance(task, str):

@@ -89,7 +89,9 @@ def check_identity(
                 "found)"
             )
         if differences:
-            raise StoreError(f"{store.run_dir}: holds another search: {'; '.join(differences)}")
+            hint = " (these are the tasks' settings, code and data)" if key == "tasks" else ""
+            message = f"holds another search: {'; '.join(differences)}{hint}"
+            raise StoreError(f"{store.run_dir}: {message}")
     store.set_meta("config", dumps(config))
     store.add_event("resume", described["versions"])
     changed = changed_versions(store)

@@ -5,7 +5,9 @@ import logging
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
+import numpy as np
 import pytest
 import toys
 
@@ -16,7 +18,7 @@ from search.config.load import ConfigError
 from search.config.selection import AblationSettings, FunnelSettings, StageSettings, TuningSettings
 from search.config.settings import WorkerSettings
 from search.evaluation.fitness import Outcome
-from search.evaluation.source import Function
+from search.evaluation.source import Function, ProxyTasks
 from search.result import TABLES, SearchResult
 from search.selection.funnel import Setup
 from search.stopping import Stopped
@@ -204,3 +206,12 @@ def test_a_script_needs_no_main_guard_and_its_task_reaches_ray_workers(tmp_path)
 def test_a_task_of_ones_own_may_not_be_called_as_another(tmp_path):
     done = run_script(tmp_path, "vision_mlp")
     assert done.returncode and "there is a task of that name already" in done.stderr
+
+
+def test_a_config_in_python_may_have_paths_and_numbers_of_numpy():
+    data = {"evaluation": {"tasks": ["vision_mlp"]}, "funnel": None, "seed": np.int64(3),
+            "store": {"run_dir": Path("runs/a")}}  # fmt: skip
+    config = api.checked(data, ProxyTasks())
+    assert (config.seed, config.store.run_dir) == (3, "runs/a")
+    with pytest.raises(ConfigError, match=r"got \{'add'\}"):
+        api.checked({**data, "evolution": {"functions": {"add"}}}, ProxyTasks())

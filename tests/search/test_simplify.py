@@ -66,3 +66,18 @@ def test_the_papers_programs_become_lion_on_real_tasks(name, tmp_path, capsys):
     assert command.main(argv) == 0
     final = load(str(out))
     assert structure(final) == structure(LION) and len(final) == 7
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--tune", "1"], "--tune: one draw tunes nothing"),
+        (["--out", "o.py", "--certificate", "./o.py"], "o.py is where the program goes"),
+    ],
+)
+def test_options_that_would_lose_something_are_refused(
+    tmp_path, monkeypatch, capsys, words, message
+):
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(command.main, ["library:lion", "--task", "vision_mlp", *words]) == 2
+    assert message in capsys.readouterr().err

@@ -19,7 +19,7 @@ from programs.behaviour import Screening, behaviour
 from programs.draws import child_rng
 from programs.interpreter import CAPACITIES, capacity_of
 from programs.mutate import mutate
-from proxy_tasks import make_task
+from proxy_tasks import TaskError, make_task
 from search.config.settings import EvaluationSettings
 from search.evaluation.evaluator import Evaluator, engine_for
 from search.evaluation.fitness import Evaluation, Outcome, score_of
@@ -364,3 +364,15 @@ def test_the_engine_follows_from_the_task_alone(task):
     assert engine_for(task) == "interpreted"
     assert engine_for(SimpleNamespace(steps=200, parameters=22_474)) == "interpreted"
     assert engine_for(SimpleNamespace(steps=30_000, parameters=360_000)) == "compiled"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"vision_mpl": {"steps": 3}}, "'vision_mpl' is not one of the tasks; did you mean"),
+        ({"steps": 3}, "expected those of each task by its name"),
+    ],
+)
+def test_settings_of_no_task_are_refused(settings, words):
+    with pytest.raises(TaskError, match=words):
+        Evaluator(["vision_mlp"], settings=settings)
