@@ -19,7 +19,7 @@ from math import comb
 from statistics import fmean
 from typing import NamedTuple
 
-from search.comparing.results import ConditionResult, OptimizerResult, Table, mean
+from search.comparing.results import ConditionResult, OptimizerResult, RunResult, Table, mean
 from search.selection.comparison import compare, holm, t_interval
 
 MOST_TIMES = 4.0  # up to which times as many steps as the best a profile is drawn and scored
@@ -158,50 +158,64 @@ def expected_best_curve(one: OptimizerResult, floor: float) -> list[float]:
 class StepsToTarget:
     """Steps to the baseline's result, by tuning run.
 
-    steps: [R] of the optimizer, infinite where it did not get there. whole: of the baseline.
+    steps: [R] of the optimizer, infinite where it did not get there, or there is no such result.
+    baseline: [R] of the baseline; the first time, as for the optimizer: its curve may have been
+      there before and have become worse since.
     """
 
     condition: str
     optimizer: str
     steps: tuple[float, ...]
-    whole: int
+    baseline: tuple[float, ...]
+
+    @property
+    def times(self) -> list[float]:
+        """[R] baseline / steps; 0 where the optimizer did not get there."""
+        pairs = zip(self.steps, self.baseline)
+        return [whole / steps if math.isfinite(steps) else 0.0 for steps, whole in pairs]
 
     @property
     def times_fewer(self) -> float:
-        """Geometric mean over runs of whole / steps; 0: a run did not get there."""
-        if not self.steps or not all(map(math.isfinite, self.steps)) or not self.whole:
-            return 0.0
-        return math.exp(fmean(math.log(self.whole / steps) for steps in self.steps))
+        """Geometric mean over runs; 0: a run did not get there."""
+        times = self.times
+        return math.exp(fmean(map(math.log, times))) if times and all(times) else 0.0
 
     @property
     def ends(self) -> tuple[float, float]:
         """The least and the most of the runs."""
-        times = [self.whole / steps for steps in self.steps]
-        return (min(times), max(times)) if times else (0.0, 0.0)
+        return min(self.times, default=0.0), max(self.times, default=0.0)
 
 
 def steps_to_target(condition: ConditionResult, baseline: str) -> list[StepsToTarget]:
     """Of every optimizer, to the fitness that the baseline has at its last validation on the way,
-    one step before its end, in the same run."""
-    base = [run.curve() for run in condition.optimizer(baseline).runs]
-    whole = max((curve[-1][0] for curve in base if curve), default=0)
-    found = []
-    for one in condition.optimizers:
-        steps = [
-            first_step(run.curve(), curve[-1][1]) if curve else math.inf
-            for run, curve in zip(one.runs, base)
-        ]
-        found.append(StepsToTarget(condition.label, one.name, tuple(steps), whole))
-    return found
+    one step before its end, in the same run. A run with a training that did not end has no such
+    fitness, and reaches none."""
+    runs = condition.optimizer(baseline).runs
+    targets = [_last(run) for run in runs]
+    whole = tuple(map(_steps, runs, targets))
+    return [
+        StepsToTarget(condition.label, one.name, tuple(map(_steps, one.runs, targets)), whole)
+        for one in condition.optimizers
+    ]
+
+
+def _last(run: RunResult) -> float:
+    """Fitness at the last validation on the way; infinite where there is none."""
+    curve = [] if run.failed else run.curve()
+    return curve[-1][1] if curve and math.isfinite(curve[-1][1]) else math.inf
+
+
+def _steps(run: RunResult, target: float) -> float:
+    return math.inf if run.failed else first_step(run.curve(), target)
 
 
 def first_step(curve: Sequence[tuple[int, float]], target: float) -> float:
     """The step at which a curve first reaches a fitness, linear between its points; infinite: it
-    does not. Before its first point nothing is known, so that is the least."""
+    does not. Before its first point with a fitness nothing is known, so that is the least."""
     before: tuple[int, float] | None = None
     for step, fitness in curve:
         if fitness >= target:
-            if before is None or fitness == before[1]:
+            if before is None or not math.isfinite(before[1]) or fitness == before[1]:
                 return float(step)
             share = (target - before[1]) / (fitness - before[1])
             return before[0] + share * (step - before[0])

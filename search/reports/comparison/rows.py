@@ -102,16 +102,13 @@ def _title(measure: str) -> str:
 def cells(condition: ConditionResult, row: dict[str, Any]) -> tuple[str, ...]:
     """A row of `facts` as text."""
     is_baseline = row["verdict"] == "baseline"
-    times = row["times_fewer_steps"]
     texts = {
         "optimizer": row["optimizer"],
         "test fitness": _with_ends(row, "test_fitness", "test"),
         "minus baseline": "" if is_baseline else _with_ends(row, "difference", sign="+"),
         "p (Holm)": "" if is_baseline else f"{row['p_holm']:.2g}",
         "verdict": row["verdict"],
-        "times fewer steps": "not reached"
-        if times is None
-        else f"{times:.2f} [{row['times_fewer_low']:.2f}, {row['times_fewer_high']:.2f}]",
+        "times fewer steps": _times(condition, row),
         "train loss": _number(row.get("train_loss")),
         "test loss": _number(row.get("test_loss")),
         "state bytes / weight": _number(row["state_bytes_per_weight"], ".3g"),
@@ -120,6 +117,13 @@ def cells(condition: ConditionResult, row: dict[str, Any]) -> tuple[str, ...]:
     }
     texts |= {_title(name): _number(row[name], ".4g") for name in reports(condition)}
     return tuple(texts[name] for name in head(condition))
+
+
+def _times(condition: ConditionResult, row: dict[str, Any]) -> str:
+    times = row["times_fewer_steps"]
+    if times is not None:
+        return f"{times:.2f} [{row['times_fewer_low']:.2f}, {row['times_fewer_high']:.2f}]"
+    return "none" if condition.optimizer(row["baseline"]).failed else "not reached"
 
 
 def _number(value: float | None, form: str = ".4f") -> str:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from search.comparing.results import ConditionResult, OptimizerResult, RunResult
 from search.comparing.statistics import (
     Verdict,
     difference,
@@ -19,6 +20,8 @@ from search.comparing.statistics import (
     steps_to_target,
     trends,
 )
+from search.comparing.trial import Measured
+from search.evaluation.fitness import Outcome
 from search.selection.comparison import holm
 from tests.search.comparing.toy import Toy, config, fitness, results
 
@@ -69,6 +72,7 @@ def test_curves_reach_a_target_between_their_points():
     assert first_step(curve, 2.0) == pytest.approx(36)
     assert first_step(curve, 3.1) == math.inf
     assert first_step([], 0) == math.inf
+    assert first_step([(10, -math.inf), (20, 1.0)], 0.5) == 20
 
 
 def test_a_slope_is_that_of_the_line():
@@ -123,6 +127,41 @@ def test_the_baseline_needs_its_own_steps_and_the_better_one_fewer():
     profile = {p.optimizer: p for p in profiles(conditions, "A")}
     assert profile["B"].score == 1.0 and profile["B"].share(1.0) == 1.0
     assert profile["A"].score < 1.0
+
+
+def _optimizer(name, *runs):
+    """Of the curves of each run's trainings; one that ends before 99 steps has diverged."""
+
+    def training(curve):
+        done = curve[-1][0] == 99
+        fitness, how = (curve[-1][1], Outcome.COMPLETED) if done else (-math.inf, Outcome.DIVERGED)
+        return Measured("t", 0, fitness, how, 100, curve=tuple(curve))
+
+    finals = (tuple(map(training, curves)) for curves in runs)
+    return OptimizerResult(name, tuple(RunResult((1.0,), {}, 0.0, {}, own) for own in finals))
+
+
+RISES = [(10, -2.0), (50, -1.2), (99, -1.0)]
+PEAKS = [(10, -2.0), (20, -1.0), (50, -0.8), (99, -1.25)]
+DIVERGES = RISES[:1]
+
+
+@pytest.mark.parametrize("curve", [RISES, PEAKS])
+def test_the_baseline_and_its_twin_need_as_many_steps_whatever_the_curve(curve):
+    condition = ConditionResult(
+        "t", "t", None, tuple(_optimizer(name, [curve], [RISES]) for name in "AB")
+    )
+    for steps in steps_to_target(condition, "A"):
+        assert steps.times_fewer == 1.0 and steps.ends == (1.0, 1.0)
+
+
+def test_where_a_training_did_not_end_no_steps_are_compared():
+    whole, failed = _optimizer("whole", [RISES, RISES]), _optimizer("failed", [RISES, DIVERGES])
+    condition = ConditionResult("t", "t", None, (whole, failed))
+    for baseline, numbers in (("whole", [1.0, 0.0]), ("failed", [0.0, 0.0])):
+        assert [one.times_fewer for one in steps_to_target(condition, baseline)] == numbers
+        profile = {one.optimizer: one.share(4.0) for one in profiles([condition], baseline)}
+        assert profile == dict(zip(("whole", "failed"), numbers))
 
 
 def test_trends_are_over_the_batch_sizes_of_a_task():

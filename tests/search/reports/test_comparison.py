@@ -62,6 +62,15 @@ def test_what_failed_has_no_numbers_and_says_so(result):
     assert any("C: no draw has a fitness" in line for line in warnings(result))
 
 
+def test_beside_a_baseline_that_failed_no_steps_are_said_not_to_be_reached():
+    def fails(trial):
+        return -math.inf if dict(trial.contender.values)["decay"] == 0.1 else fitness(trial)
+
+    [condition] = (result := _result(fails)).conditions
+    columns = zip(head(condition), *(cells(condition, row) for row in facts(result, condition)))
+    assert ("times fewer steps", "none", "none", "none") in columns
+
+
 def test_every_comparison_has_a_sentence_that_says_what_is_not_shown(result):
     lines = findings(result)
     for d in result.differences:
