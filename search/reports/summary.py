@@ -48,7 +48,7 @@ def summary(
         command = f"python -m search.inspect {store.run_dir} front --simplify"
         yield f"The best for each number of states, simplified: {command}"
         yield ""
-    if meta := curve_lines(curves(store, config.meta_validation), config.meta_validation):
+    if meta := curve_lines(curves(store, config), config.meta_validation):
         yield from [*meta, ""]
     run_dir = store.run_dir
     yield f"Everything is in {run_dir}; to explore it: python -m search.inspect {run_dir}"

@@ -6,20 +6,22 @@ the same without it. When search fitness still rises while meta-validation fitne
 overfits to its proxy tasks (meta-overfitting; Chen et al. 2023, section 2 and Figure 3).
 
     meta = MetaValidation(store, ...)           in the driver; after a commit, submit meta.due()
-    curves(store, settings), onset(points)
+    curves(store, config), onset(points)
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
 
-from search.config.selection import MetaValidationSettings
+from proxy_tasks import TaskName
+from search.config.settings import Config
 from search.evaluation.jobs import Purpose
+from search.evaluation.request import scale_of
 from search.evaluation.seeds import META_VALIDATION
 from search.evolution.meta_validation import History
 from search.selection.comparison import t_p_value
@@ -78,8 +80,10 @@ def onset(points: Sequence[Point], level: float = 0.05) -> Onset | None:
     return Onset(best.child, float(falls.mean()), p) if p <= level else None
 
 
-def curves(store: Reader, settings: MetaValidationSettings) -> dict[int, list[Point]]:
-    """The points of each repeat, in order of children."""
+def curves(store: Reader, config: Config) -> dict[int, list[Point]]:
+    """The points of each repeat, in order of children; tasks are weighted as in the search."""
+    settings = config.meta_validation
+    tasks, weights = config.evaluation.tasks, config.evaluation.weights
     if not settings.every:
         return {}
     stored = evaluations(store, Purpose.META_VALIDATION)
@@ -91,7 +95,16 @@ def curves(store: Reader, settings: MetaValidationSettings) -> dict[int, list[Po
         for e in stored.get(number, ()):
             is_number = not math.isnan(e.fitness)
             fitness.setdefault(e.task, {})[e.seed] = e.fitness if is_number else -math.inf
-        by_task = [[by_seed.get(seed, -math.inf) for seed in seeds] for by_seed in fitness.values()]
-        meta = tuple(mean_over_tasks(np.array(by_task)).tolist()) if by_task else ()
+        meta: tuple[float, ...] = (-math.inf,) * len(seeds) if fitness else ()
+        if "" not in fitness and len(fitness) == len(tasks):
+            # The store has its own order, and the tasks' names at the scale of meta-validation.
+            own = dict(zip(sorted(tasks, key=_rank), sorted(fitness, key=_rank)))
+            rows = [[fitness[own[t]].get(seed, -math.inf) for seed in seeds] for t in tasks]
+            meta = tuple(mean_over_tasks(np.array(rows), weights).tolist())
         by_repeat.setdefault(repeat, []).append(Point(child, number, search, meta))
     return by_repeat
+
+
+def _rank(task: str) -> tuple[str, float]:
+    """By this the tasks have the same order at every scale."""
+    return str(replace(TaskName.parse(task), scale=None)), scale_of(task)

@@ -133,9 +133,9 @@ def at_the_end(course: Course, name: str) -> float:
 def overfitting_of(run: str | Path) -> list[Overfitting]:
     """One for each repeat. Raises StoreError: it had no meta-validation, or too few points."""
     with opened(run) as store:
-        settings = config_of(store).meta_validation
-        found = [points for points in points_of(store, settings).values() if len(points) > 1]
+        config = config_of(store)
+        found = [points for points in points_of(store, config).values() if len(points) > 1]
     if not found:
         text = "fewer than two points of meta-validation (meta_validation.every)"
         raise StoreError(f"{run}: {text}")
-    return [Overfitting(p, onset(p, settings.level), p[-1].child) for p in found]
+    return [Overfitting(p, onset(p, config.meta_validation.level), p[-1].child) for p in found]

@@ -51,14 +51,12 @@ def run_part(run_dir: Path, key: str) -> RunPart:
     with opened(run_dir) as store:
         check_functions(store)
         config, asked = config_of(store), Asked()
-        settings = config.meta_validation
         course, facts = courses(store, POINTS), stats(store, asked)
         leading, stages = top(store, asked), funnel(store)
         parts = [
             ("Result", _conclusion(run_dir, facts, stages)),
             ("Course", join([
-                figures(key, course, start=start_fitness(store), level=settings.level,
-                        meta=curves(store, settings)),
+                figures(key, course, start=start_fitness(store), level=config.meta_validation.level, meta=curves(store, config)),
                 _mutations(facts),
             ])),
             ("Leading programs", _leading(leading)),

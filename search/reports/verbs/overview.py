@@ -40,7 +40,7 @@ def meta_validation(store: Reader) -> list[dict[str, Any]]:
             "search": finite_or_none(point.search),
             "meta_validation": finite_or_none(point.mean),
         }
-        for repeat, points in curves(store, config_of(store).meta_validation).items()
+        for repeat, points in curves(store, config_of(store)).items()
         for point in points
     ]
 
@@ -53,8 +53,8 @@ def overview_lines(store: Reader, _: Asked) -> Iterator[str]:
         yield f"  {leader.fitness:.6g}  individual {leader.number}, {leader.live} live statements"
     yield "Best for each number of live statements:"
     yield from fame(store)
-    settings = config_of(store).meta_validation
-    yield from curve_lines(curves(store, settings), settings)
+    config = config_of(store)
+    yield from curve_lines(curves(store, config), config.meta_validation)
 
 
 def leader_lines(store: Reader, asked: Asked) -> Iterator[str]:

@@ -11,7 +11,7 @@ from scipy import stats
 
 from programs import analyse, load
 from search.config.selection import MetaValidationSettings
-from search.config.settings import EvaluationSettings
+from search.config.settings import Config, EvaluationSettings
 from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Job, Purpose
 from search.evaluation.request import META, Request
@@ -19,11 +19,13 @@ from search.evaluation.source import worker_factory
 from search.evolution.meta_validation import MetaValidation
 from search.selection.overfitting import Onset, Point, curves, onset
 from search.storage.conversion import evaluation_row
+from search.storage.identity import config_of
 from search.storage.queries import history_digest
 from search.storage.store import Reader, Store
 
 TASKS = ("vision_mlp",)
 SETTINGS = MetaValidationSettings(every=10, seeds=3)
+CONFIG = Config(evaluation=EvaluationSettings(tasks=TASKS), meta_validation=SETTINGS)
 
 
 def points(search, meta, seeds=5, noise=0.01, rng=None):
@@ -126,14 +128,28 @@ def test_points_are_asked_for_once_and_again_after_a_kill(tmp_path):
         store.add(evaluation_row(28, Purpose.META_VALIDATION, failed))
         store.commit()
         assert [job.number for job in MetaValidation(store, SETTINGS, TASKS).due()] == [50]
-        found = curves(store, SETTINGS)
+        found = curves(store, CONFIG)
         assert [point.number for point in found[0]] == [6, 28, 50]
         assert [point.child for point in found[0]] == [10, 20, 30]
         assert found[0][0].mean == pytest.approx(0.7001)
         assert found[0][1].meta == (-math.inf,) * 3 and found[0][2].meta == ()
         assert [point.number for point in found[1]] == [1, 1, 1]
         assert MetaValidation(store, MetaValidationSettings(), TASKS).due() == []
-        assert curves(store, MetaValidationSettings()) == {}
+        without = CONFIG.model_copy(update={"meta_validation": MetaValidationSettings()})
+        assert curves(store, without) == {}
+
+
+def test_tasks_are_weighted_as_in_the_search(tmp_path):
+    tasks = EvaluationSettings(tasks=("vision_mlp", "language_mlp"), weights=(3, 1))
+    with Store(tmp_path) as store:
+        fill(store, 19)
+        for task, fitness in (("vision_mlp@10", -1.0), ("language_mlp@10", -3.0)):
+            for seed in (7000, 7001, 7002):
+                one = Evaluation(task, seed, fitness, Outcome.COMPLETED, 1)
+                store.add(evaluation_row(6, Purpose.META_VALIDATION, one))
+        store.commit()
+        [point] = curves(store, CONFIG.model_copy(update={"evaluation": tasks}))[0]
+    assert point.meta == (-1.5,) * 3
 
 
 TOY_SEARCH = """\
@@ -155,14 +171,13 @@ def test_it_changes_no_history_and_its_last_point_is_not_lost(tmp_path):
         return done.stdout
 
     digests = {}
-    settings = MetaValidationSettings(every=125, scale=1, seeds=2)
     for every in ("0", "125"):
         options = ["--config", str(config), "--run-dir", str(tmp_path / every)]
         for setting in (f"every={every}", "scale=1", "seeds=2"):
             options += ["--set", f"meta_validation.{setting}"]
         run(toys.__file__, *options)
         with Reader(tmp_path / every) as store:
-            digests[every], found = history_digest(store), curves(store, settings)
+            digests[every], found = history_digest(store), curves(store, config_of(store))
     assert digests["0"] == digests["125"]
     for repeat in (0, 1):
         assert [(p.child, len(p.meta)) for p in found[repeat]] == [(125, 2), (250, 2)]
