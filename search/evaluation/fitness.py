@@ -113,9 +113,12 @@ def _at_one_rate(
 
 
 def _by_seed(evaluations: Sequence[Evaluation], settings: EvaluationSettings) -> tuple[float, ...]:
-    """[seeds] the weighted mean over tasks on each."""
-    seeds = dict.fromkeys(evaluation.seed for evaluation in evaluations)
+    """[seeds] the weighted mean over tasks on each; of a store the evaluations come in its order,
+    not in that of the tasks."""
+    found: dict[int, dict[str, float]] = {}
+    for one in evaluations:
+        found.setdefault(one.seed, {})[one.task] = one.fitness
     return tuple(
-        fmean([e.fitness for e in evaluations if e.seed == seed], settings.weights)
-        for seed in seeds
+        fmean([by_task[task] for task in settings.tasks], settings.weights)
+        for by_task in found.values()
     )

@@ -53,6 +53,8 @@ def test_the_luck_of_the_seeds_that_it_lacks_is_taken_from_the_warm_start():
     settings = EvaluationSettings(tasks=("a", "b"), weights=(3, 1), seeds=2, race=0.5)
     start = score_of(evaluations((1.0, 2.0), (3.0, 6.0)), settings)
     assert start.by_seed == (1.25, 3.75) and start.fitness == 2.5
+    stored = sorted(evaluations((1.0, 2.0), (3.0, 6.0)), key=lambda one: one.task, reverse=True)
+    assert score_of(stored, settings).by_seed == start.by_seed
     behind = score_of(evaluations((0.0, 1.0)), settings, start.by_seed)
     assert behind.by_seed == (0.25,)
     assert behind.fitness == pytest.approx(0.25 + 1.25)  # seed 1 gave the start that much more
