@@ -14,6 +14,7 @@ from search.selection.comparison import t_interval
 
 LEVEL = 0.025  # chance that a bound is wrong, of each of two
 RESAMPLES = 2_000  # of the bootstrap
+LEAST = 5  # programs of a rank correlation: of fewer the interval is far too narrow
 
 
 class Estimate(NamedTuple):
@@ -69,10 +70,11 @@ def share_of(count: int, total: int) -> Estimate:
 
 
 def rank_correlation(one: Sequence[float], other: Sequence[float]) -> Estimate:
-    """Spearman's, with a percentile bootstrap interval; -inf is the last rank."""
+    """Spearman's, with a percentile bootstrap interval; -inf is the last rank. NaN of
+    fewer than LEAST."""
     pairs = np.array([one, other], float)
     count = pairs.shape[1]
-    if count < 3 or any(len(set(row)) < 2 for row in pairs.tolist()):
+    if count < LEAST or any(len(set(row)) < 2 for row in pairs.tolist()):
         return Estimate(math.nan, -math.inf, math.inf, count)
     rng = np.random.default_rng(0)
     resampled = [_spearman(pairs[:, rng.integers(0, count, count)]) for _ in range(RESAMPLES)]

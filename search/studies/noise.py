@@ -31,7 +31,7 @@ from search.selection.objective import Objective
 from search.storage.queries import evaluations, programs
 from search.storage.schema import ProgramRow
 from search.storage.store import Reader
-from search.studies.intervals import rank_correlation, share_of
+from search.studies.intervals import LEAST, rank_correlation, share_of
 from search.studies.trainings import on_fresh_seeds
 
 LIMIT = 0.005  # share of the early ends that may be false
@@ -113,11 +113,14 @@ def ranks(
             "search": rank_correlation([one.fitness for one in few], truth),
             "first_seed": rank_correlation([one.first for one in few], truth),
         }
-        texts = [one.text(".2f") for one in correlations.values()]
+        too_few = len(few) < LEAST
+        texts = ["too few" if too_few else one.text(".2f") for one in correlations.values()]
         rows.append([str(niche), kind, str(len(few)), *texts])
         numbers[f"niche {niche}, {kind}"] = {k: c.as_json() for k, c in correlations.items()}
-    head = f"Rank correlation with the mean of {seeds} fresh seeds:"
-    return numbers, [head, *columns(rows).splitlines()]
+    lines = [f"Rank correlation with the mean of {seeds} fresh seeds:", *columns(rows).splitlines()]
+    if any(len(few) < LEAST for few in samples.values()):
+        lines.append(f"too few: fewer than {LEAST} programs")
+    return numbers, lines
 
 
 def early_ends(

@@ -29,7 +29,7 @@ from search.selection.results import FINALS, FunnelResult
 from search.storage.files import write_file
 from search.studies.folder import Folder
 from search.studies.intervals import LEVEL, share_of
-from search.studies.searches import Asked, Planned, changed
+from search.studies.searches import Asked, Planned, changed, has_fitness
 
 Kind = Literal["shuffled", "baseline"]
 KINDS: tuple[Kind, ...] = ("shuffled", "baseline")
@@ -73,7 +73,9 @@ def disguised(program: Program) -> Program:
 def funnel_after(
     planned: Planned, run_dir: Path, stopping: Asked, *, settings: FunnelSettings
 ) -> dict[str, Any]:
-    """What a funnel confirms of the best of a search."""
+    """What a funnel confirms of the best of a search: nothing where no program has a fitness."""
+    if not has_fitness(run_dir):
+        return {"stages": [], "set_aside": 0, "confirmed": []}
     setup = Setup.of(planned.config)
     result = api.funnel(run_dir=run_dir, setup=setup, settings=settings, stopping=stopping)
     return outcome(result)
@@ -118,7 +120,10 @@ def summary(results: Sequence[dict[str, Any]], level: float) -> tuple[dict[str, 
         rows.append([kind, *map(str, counts), share.text(".3f"), f"{p:.2g}"])
         numbers[kind] = {"confirmed": false, "finals": finals, "at_most": most, "p": p}
         numbers[kind]["share"] = share.as_json()
-        word = "holds" if false <= most else "does not hold"
+        if false > most:
+            word = "does not hold"
+        else:  # With none to be expected, fewer than too many says nothing.
+            word = "holds" if level * len(of_kind) >= 1 else "is not decided by so few funnels"
         verdicts.append(
             f"{kind}: a level of {level:g} {word}: {false} of {len(of_kind)}, at most {most}"
         )

@@ -16,8 +16,9 @@ from search.evaluation.source import Fitness
 from search.reports.progress import duration
 from search.storage.errors import StoreError
 from search.storage.identity import is_begun
+from search.storage.leaders import leaders
 from search.storage.queries import last_number, training_counts, trainings
-from search.storage.store import Reader, Store
+from search.storage.store import Reader, Store, opened
 from search.studies.clock import Clock
 from search.studies.folder import Folder
 
@@ -117,6 +118,12 @@ def counted(run_dir: Path) -> dict[str, Any]:
     with Reader(run_dir, verified=False) as store:
         trained = sum(count for _, count in training_counts(store))
         return {"individuals": last_number(store) + 1, "trainings": trained}
+
+
+def has_fitness(run_dir: Path) -> bool:
+    """Whether any program of a search has one."""
+    with opened(run_dir) as store:
+        return bool(leaders(store, 1))
 
 
 def share_done(config: Config, individuals: int, trainings: int) -> float:

@@ -55,7 +55,7 @@ def test_bounds_of_a_share_are_those_that_would_just_be_rejected(count, total):
 
 
 @settings(max_examples=4, deadline=None)
-@given(st.lists(st.tuples(numbers, numbers), min_size=4, max_size=30))
+@given(st.lists(st.tuples(numbers, numbers), min_size=5, max_size=30))
 def test_rank_correlation_is_scipys(pairs):
     one, other = zip(*pairs)
     found = rank_correlation(one, other)
@@ -67,6 +67,11 @@ def test_rank_correlation_is_scipys(pairs):
 
 
 def test_no_fitness_is_the_last_rank():
-    fitness, truth = [1.0, 2.0, 3.0, 4.0], [-math.inf, -math.inf, 0.0, 1.0]
-    expected = stats.spearmanr(fitness, [-9, -9, 0, 1]).statistic
+    fitness, truth = [1.0, 2.0, 3.0, 4.0, 5.0], [-math.inf, -math.inf, 0.0, 1.0, 0.5]
+    expected = stats.spearmanr(fitness, [-9, -9, 0, 1, 0.5]).statistic
     assert rank_correlation(fitness, truth).value == pytest.approx(expected)
+
+
+def test_a_rank_correlation_of_few_is_none():
+    found = rank_correlation([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0])
+    assert found.text() == "none" and found.size == 4

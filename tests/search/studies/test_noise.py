@@ -85,6 +85,13 @@ def test_ranks_in_each_niche():
     assert lines[0] == "Rank correlation with the mean of 4 fresh seeds:"
 
 
+def test_ranks_of_few_programs_are_said_to_be_of_too_few():
+    few = [trained(i / 100, float(i)) for i in range(4)]
+    _, lines = ranks(few, Ledger(lambda program, _: constant(program)), CONFIG, size=10, seeds=2)
+    assert lines[-1] == "too few: fewer than 5 programs"
+    assert all(line.split()[3:] == ["too", "few", "too", "few"] for line in lines[3:-1])
+
+
 def test_false_ends_are_those_among_the_best_of_their_niche():
     done = [trained(i / 1000, float(i)) for i in range(100)]  # the best 1 %: 99
     ended = [

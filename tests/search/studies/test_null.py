@@ -62,3 +62,17 @@ def test_confirmations_are_counted_with_their_bound():
         "shuffled: a level of 0.05 does not hold: 6 of 40, at most 5",
         "baseline: a level of 0.05 holds: 5 of 40, at most 5",
     ]
+
+
+@pytest.mark.parametrize(
+    ("count", "confirmed", "word"),
+    [
+        (1, 1, "is not decided by so few funnels"),
+        (19, 0, "is not decided by so few funnels"),
+        (20, 0, "holds"),
+        (2, 2, "does not hold"),
+    ],
+)
+def test_few_funnels_do_not_show_that_a_level_holds(count, confirmed, word):
+    _, lines = summary([result("baseline", i < confirmed) for i in range(count)], 0.05)
+    assert lines[-1].startswith(f"baseline: a level of 0.05 {word}: {confirmed} of {count}, ")
