@@ -75,9 +75,13 @@ def best_fresh(
     clock: Asked,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """The best program of a search by its fitness, and its mean on fresh seeds."""
+    """The best program of a search by its fitness, and its mean on fresh seeds; null: none has a
+    fitness."""
     with opened(run) as store:
-        best = leaders(store, 1)[0]
+        leading = leaders(store, 1)
+    if not leading:
+        return dict.fromkeys(("program", "fitness", "fresh"))
+    [best] = leading
     fresh = fresh_mean(best.program, folder, config, seeds=seeds, clock=clock, say=say)
     return {"program": best.text, "fitness": best.fitness, "fresh": fresh}
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from search import api
 from search.config.settings import Config
 from search.console import ERRORS, Parser, count, positive, report
+from search.evaluation.seeds import STUDIES
 from search.evaluation.source import Fitness, ProxyTasks
 from search.evaluation.threads import single_threaded
 from search.stopping import Stopped, Stopping
@@ -25,6 +26,7 @@ exit codes:
   2        a mistake; nothing was run
   3        the hours of this piece are over, and there is more to do
   128 + n  stopped by signal n"""
+SEEDS = 20  # fresh ones, by default
 MORE = 3  # exit code: the hours are over
 GO_ON = "The same command goes on."
 
@@ -49,6 +51,9 @@ class StudyParser(Parser):
     def add_count(self, name: str, default: int, text: str) -> None:
         self.add_argument(name, type=count, default=default, help=f"{text} ({default})")
 
+    def add_seeds(self, text: str) -> None:
+        self.add_argument("--seeds", type=_seeds, default=SEEDS, help=f"{text} ({SEEDS})")
+
     def add_number(self, name: str, default: float, text: str) -> None:
         self.add_argument(name, type=positive, default=default, help=f"{text} ({default:g})")
 
@@ -57,6 +62,13 @@ def whole(text: str) -> int:
     """A number of trainings or children."""
     if not text.isdecimal() or not 1 <= int(text) <= 10**9:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 10^9, got {text!r}")
+    return int(text)
+
+
+def _seeds(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= STUDIES.most:
+        expected = f"expected a whole number from 1 to {STUDIES.most}, the seeds of studies"
+        raise argparse.ArgumentTypeError(f"{expected}, got {text!r}")
     return int(text)
 
 

@@ -5,6 +5,7 @@ Chen et al. 2023, Figure 3, has 50 searches; `search/selection/overfitting.py` h
 
 from __future__ import annotations
 
+from search.config.load import ConfigError
 from search.config.settings import Config
 from search.evaluation.source import Fitness
 from search.studies.searches import Planned, changed
@@ -15,9 +16,17 @@ ARM = "search"
 def plan(
     config: Config, source: Fitness, *, children: int, points: int, repeats: int
 ) -> list[Planned]:
-    """Searches of so many children, each with so many points of meta-validation."""
+    """Searches of so many children, each with so many points of meta-validation.
+
+    Raises:
+      ConfigError: they would have no two points, so that nothing could rise or fall.
+    """
+    if min(children, points) < 2:
+        got = f"got {children} and {points}"
+        raise ConfigError([f"children and points: expected 2 or more of each, {got}"])
     changes = {
         "evolution.children": children,
+        "evolution.flat_children": None,
         "evolution.repeats": 1,
         "evolution.rounds": 1,
         "meta_validation.every": max(1, children // points),

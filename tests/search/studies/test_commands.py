@@ -1,12 +1,14 @@
 """The commands of studies: small ones from end to end, in pieces, and mistakes."""
 
 import json
+import math
 import runpy
 from pathlib import Path
 
 import pytest
 import toys
 
+from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.source import Function
 from search.selection import funnel
 from search.studies import settings
@@ -65,6 +67,8 @@ def test_search_in_pieces(config, tmp_path, capsys, toy_trainings):
     assert arms["evolution"]["runs"] == list(map(str, runs))
     assert arms["random"]["trainings"] >= 4 * arms["evolution"]["trainings"]
     assert arms["evolution"]["fresh"]["value"] is not None
+    assert command("study_search", *words, "--set", "evaluation.rates=[1.0]", source=TOY) == 2
+    assert "holds another study: config is " in capsys.readouterr().err
     words = ["--evolution", runs[0], runs[0] / ".." / "evolution-0", "--out", tmp_path / "twice"]
     assert command("study_search", *words, source=TOY) == 2
     assert "expected different seeds, got [0, 0]" in capsys.readouterr().err
@@ -83,7 +87,7 @@ def test_null(config, tmp_path, capsys, toy_trainings):
     kept = json.loads((tmp_path / "out" / "baseline-0.json").read_text())
     assert [stage["stage"] for stage in kept["stages"]] == ["A", "finals"]
     assert kept["set_aside"] == 0
-    assert "baseline: a level of 0.05 holds: " in capsys.readouterr().out
+    assert "baseline: a level of 0.05 is not decided by so few funnels: " in capsys.readouterr().out
     assert command("study_null", *words, "--set", "funnel=null", source=TOY) == 2
 
 
@@ -109,5 +113,56 @@ def test_noise(config, tmp_path, capsys, toy_trainings):
     assert "Rank correlation with the mean of 2 fresh seeds:" in out
     assert "a limit of 0.5%:" in out
     assert (run / "search.db").read_bytes() == before
+    other = ["--set", "evaluation.settings.vision_mlp.steps=8"]
+    assert command("study_noise", *words, *other, source=TOY) == 2
+    assert "holds another study: config is " in capsys.readouterr().err
     assert command("study_noise", tmp_path / "none", "--out", tmp_path / "c", source=TOY) == 2
     assert "no search here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["study_search", "study_settings", "study_noise"])
+def test_more_seeds_than_studies_have_are_refused_before_anything_runs(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command(name, "RUN" if name == "study_noise" else "--seeds=1001", "--seeds=1001")
+    assert ended.value.code == 2
+    assert "from 1 to 1000, the seeds of studies" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--points", "--children"])
+def test_an_onset_needs_two_points(option, config, tmp_path, capsys):
+    words = ["--config", config, "--out", tmp_path / "out", option, 1]
+    assert command("study_onset", *words, source=TOY) == 2
+    assert "children and points: expected 2 or more of each, got" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def nothing_learns(monkeypatch, config):
+    """No program has a fitness."""
+
+    def diverges(job):
+        return [Evaluation(r.task, r.seed, -math.inf, Outcome.DIVERGED, 1) for r in job.requests]
+
+    monkeypatch.setattr(funnel, "evaluation_function", lambda *_, **__: diverges)
+    config.write_text(CONFIG.replace("  rates: [1.0, 0.5]\n", ""))
+    return Function(lambda: diverges)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "text"),
+    [
+        ("study_search", ["--trainings=20"], "evolution-0: no program has a fitness"),
+        ("study_null", ["--set=evolution.children=20"], "0 of 1, at most 1"),
+        (
+            "study_onset",
+            ["--children=20", "--points=2", "--set", "meta_validation={scale: 1, seeds: 2}"],
+            "search-0: no program has a fitness",
+        ),
+    ],
+)
+def test_searches_without_a_fitness_end_no_study(
+    name, words, text, nothing_learns, config, tmp_path, capsys
+):
+    words = ["--config", config, "--out", tmp_path / "out", "--repeats", 1, *words]
+    assert command(name, *words, source=nothing_learns) == 0
+    assert text in capsys.readouterr().out
