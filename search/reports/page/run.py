@@ -56,7 +56,8 @@ def run_part(run_dir: Path, key: str) -> RunPart:
         parts = [
             ("Result", _conclusion(run_dir, facts, stages)),
             ("Course", join([
-                figures(key, course, start=start_fitness(store), level=config.meta_validation.level, meta=curves(store, config)),
+                figures(key, course, start=start_fitness(store), level=config.meta_validation.level,
+                        meta=curves(store, config)),
                 _mutations(facts),
             ])),
             ("Leading programs", _leading(leading)),
