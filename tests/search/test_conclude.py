@@ -135,7 +135,8 @@ def test_what_was_found_can_be_kept_in_the_library(concluded, tmp_path, monkeypa
     _, run_dir = concluded()
     main = runpy.run_path("scripts/keep_discovery")["main"]
     monkeypatch.setitem(main.__globals__, "FOLDER", tmp_path / "discovered")
-    arguments = ["keep_discovery", str(run_dir), "found", "--config", "configs/x.yaml"]
+    (config := tmp_path / "x.yaml").touch()
+    arguments = ["keep_discovery", str(run_dir), "found", "--config", str(config)]
     monkeypatch.setattr("sys.argv", arguments)
     assert main() == 0
     kept = load(str(tmp_path / "discovered" / "found.py"))
@@ -143,11 +144,34 @@ def test_what_was_found_can_be_kept_in_the_library(concluded, tmp_path, monkeypa
     text = (tmp_path / "discovered" / "found.py").read_text()
     assert text.startswith("# Found: the sign of momentum, times a rate and weight decay (100.0% ")
     card = (tmp_path / "discovered" / "found.md").read_text()
-    assert "Made by a search with configs/x.yaml, seed 0, 2 individuals" in card
+    assert f"Made by a search with {config}, seed 0, 2 individuals" in card
     assert (tmp_path / "discovered" / "found_certificate.md").exists()
-    monkeypatch.setattr("sys.argv", [*arguments, "--states", "0"])
-    assert main() == 2
-    assert "final_0_states.py" in capsys.readouterr().err
+    refused = {"found_0": ("final_0_states.py", "--states", "0")}
+    refused |= {"found_x": ("expected a number of states", "--states", "../x")}
+    refused |= {"found_c": ("no such file", "--config", "configs/none.yaml")}
+    for name, (text, *words) in refused.items():
+        assert _code(main, monkeypatch, [*arguments[:2], name, *arguments[3:], *words]) == 2
+        assert text in capsys.readouterr().err
+    assert _code(main, monkeypatch, [*arguments, "--states", "1"]) == 0  # the first has one
+    (tmp_path / "discovered" / "taken.py").write_text(str(ADAMW))
+    taken = [*arguments[:2], "taken", *arguments[3:]]
+    assert _code(main, monkeypatch, taken) == 2
+    assert "holds another program; give another NAME, or --replace" in capsys.readouterr().err
+    assert load(str(tmp_path / "discovered" / "taken.py")) == ADAMW
+    assert _code(main, monkeypatch, [*taken, "--replace"]) == 0
+    (run_dir / CARD).unlink()
+    assert _code(main, monkeypatch, [*arguments[:2], "half", *arguments[3:]]) == 2
+    kept = {path.name for path in (tmp_path / "discovered").iterdir()}
+    assert kept == {"found.py", "found.md", "found_certificate.md", "taken.py", "taken.md",
+                    "taken_certificate.md"}  # fmt: skip
+
+
+def _code(main, monkeypatch, words):
+    monkeypatch.setattr("sys.argv", words)
+    try:
+        return main()
+    except SystemExit as ended:
+        return ended.code
 
 
 def test_with_a_margin_for_memory_each_number_of_states_has_a_final_program(concluded):
