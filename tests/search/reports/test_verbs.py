@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -93,9 +94,11 @@ def test_answers_for_people(run_dir, capsys, words, expected):
     assert expected in answered(capsys, run_dir, *words)
 
 
-def test_the_rules_of_several_runs_are_counted(run_dir):
+def test_the_rules_of_several_runs_are_counted_each_run_once(run_dir, tmp_path):
+    other = shutil.copytree(run_dir, tmp_path / "other")
     script = Path(__file__).parents[3] / "scripts" / "count_rules"
-    command = [sys.executable, str(script), str(run_dir), str(run_dir)]
+    again = run_dir / ".." / run_dir.name
+    command = [sys.executable, str(script), str(run_dir), str(other), str(again)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-2:] == ["1 state: 2 the sign of momentum", "2 states: 2 Adam"]
     done = subprocess.run([*command, "nowhere"], capture_output=True, text=True)
