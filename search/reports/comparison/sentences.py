@@ -41,7 +41,7 @@ def _design(result: ComparisonResult) -> str:
     return (
         f"Each optimizer had {tuning.runs} tuning runs of {tuning.draws} draws on each condition, "
         f"and each run {test.seeds} fresh seeds on the test split; intervals are over the runs "
-        f"({1 - result.config.level:.0%}), and p is corrected for {len(result.differences)} "
+        f"({100 * (1 - result.config.level):.6g} %), and p is corrected for {len(result.differences)} "
         "comparisons."
     )
 

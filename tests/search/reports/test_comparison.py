@@ -1,5 +1,6 @@
 """Tables, sentences, figures and the page of a comparison whose trainings are a toy's."""
 
+import dataclasses
 import json
 import math
 import xml.etree.ElementTree as ElementTree
@@ -78,6 +79,14 @@ def test_every_comparison_has_a_sentence_that_says_what_is_not_shown(result):
                    line.startswith(f"{d.condition}: {d.optimizer}:") for line in lines) == 1  # fmt: skip
     assert any("is not shown to differ from A<b>" in line for line in lines)
     assert any("per doubling of the batch" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("level", "text"), [(0.05, "(95 %)"), (0.025, "(97.5 %)"), (0.004, "(99.6 %)")]
+)
+def test_the_level_of_the_intervals_is_said_as_it_is(level, text, result):
+    config = result.config.model_copy(update={"level": level})
+    assert text in findings(dataclasses.replace(result, config=config))[0]
 
 
 def test_what_is_shown_and_what_is_not_are_all_that_is_said(result):
