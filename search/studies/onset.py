@@ -24,7 +24,7 @@ def plan(
     if min(children, points) < 2:
         got = f"got {children} and {points}"
         raise ConfigError([f"children and points: expected 2 or more of each, {got}"])
-    changes = {
+    changes: dict[str, object] = {
         "evolution.children": children,
         "evolution.flat_children": None,
         "evolution.repeats": 1,

@@ -41,8 +41,8 @@ def _design(result: ComparisonResult) -> str:
     return (
         f"Each optimizer had {tuning.runs} tuning runs of {tuning.draws} draws on each condition, "
         f"and each run {test.seeds} fresh seeds on the test split; intervals are over the runs "
-        f"({100 * (1 - result.config.level):.6g} %), and p is corrected for {len(result.differences)} "
-        "comparisons."
+        f"({100 * (1 - result.config.level):.6g} %), and p is corrected for "
+        f"{len(result.differences)} comparisons."
     )
 
 
