@@ -10,33 +10,34 @@ from programs.export.formula import Call, Equation, Expression, Symbol, equation
 from programs.export.names import check_name
 from programs.program import Program
 
-# How tightly a form binds: a sum, a product, a sign, a power's base, or what needs no parentheses.
-_SUM, _PRODUCT, _SIGN, _BASE, _ATOM = range(5)
+# How tightly a form binds: a sum, a product, a sign, what is no base of a power as it stands (a
+# power, a fraction, a function's value), or what needs no parentheses.
+_SUM, _PRODUCT, _SIGN, _VALUE, _ATOM = range(5)
 _OPEN = (_SUM,)
 _FORMS: dict[str, tuple[int, str, tuple[int, ...]]] = {  # own tightness, text, of the arguments
     "add": (_SUM, "{0} + {1}", (_SUM, _SUM)),
     "subtract": (_SUM, "{0} - {1}", (_SUM, _PRODUCT)),
     "multiply": (_PRODUCT, r"{0} \, {1}", (_PRODUCT, _SIGN)),
-    "divide": (_ATOM, r"\frac{{{0}}}{{{1} + \epsilon}}", (_SUM, _SUM)),
-    "reciprocal": (_ATOM, r"\frac{{1}}{{{0}}}", _OPEN),
-    "negative": (_SIGN, "-{0}", (_BASE,)),
+    "divide": (_VALUE, r"\frac{{{0}}}{{{1} + \epsilon}}", (_SUM, _SUM)),
+    "reciprocal": (_VALUE, r"\frac{{1}}{{{0}}}", _OPEN),
+    "negative": (_SIGN, "-{0}", (_VALUE,)),
     "interp": (_SUM, r"(1 - {2}) \, {0} + {2} \, {1}", (_SIGN, _SIGN, _SIGN)),
     "abs": (_ATOM, r"\left| {0} \right|", _OPEN),
     "sqrt": (_ATOM, r"\sqrt{{\left| {0} \right|}}", _OPEN),
     "cbrt": (_ATOM, r"\sqrt[3]{{{0}}}", _OPEN),
-    "square": (_SIGN, r"{{{0}}}^2", (_ATOM,)),
-    "cube": (_SIGN, r"{{{0}}}^3", (_ATOM,)),
-    "power": (_SIGN, r"{{{0}}}^{{{1}}}", (_ATOM, _SUM)),
-    "exp": (_SIGN, r"e^{{{0}}}", _OPEN),
-    "exp2": (_SIGN, r"2^{{{0}}}", _OPEN),
-    "exp10": (_SIGN, r"10^{{{0}}}", _OPEN),
+    "square": (_VALUE, r"{{{0}}}^2", (_ATOM,)),
+    "cube": (_VALUE, r"{{{0}}}^3", (_ATOM,)),
+    "power": (_VALUE, r"{{{0}}}^{{{1}}}", (_ATOM, _SUM)),
+    "exp": (_VALUE, r"e^{{{0}}}", _OPEN),
+    "exp2": (_VALUE, r"2^{{{0}}}", _OPEN),
+    "exp10": (_VALUE, r"10^{{{0}}}", _OPEN),
     "expm1": (_SUM, r"e^{{{0}}} - 1", _OPEN),
-    "log": (_ATOM, r"\ln \left| {0} \right|", _OPEN),
-    "log2": (_ATOM, r"\log_2 \left| {0} \right|", _OPEN),
-    "log10": (_ATOM, r"\log_{{10}} \left| {0} \right|", _OPEN),
-    "log1p": (_ATOM, r"\ln \left| 1 + {0} \right|", _OPEN),
-    "maximum": (_ATOM, r"\max\left({0}, {1}\right)", (_SUM, _SUM)),
-    "minimum": (_ATOM, r"\min\left({0}, {1}\right)", (_SUM, _SUM)),
+    "log": (_VALUE, r"\ln \left| {0} \right|", _OPEN),
+    "log2": (_VALUE, r"\log_2 \left| {0} \right|", _OPEN),
+    "log10": (_VALUE, r"\log_{{10}} \left| {0} \right|", _OPEN),
+    "log1p": (_VALUE, r"\ln \left| 1 + {0} \right|", _OPEN),
+    "maximum": (_VALUE, r"\max\left({0}, {1}\right)", (_SUM, _SUM)),
+    "minimum": (_VALUE, r"\min\left({0}, {1}\right)", (_SUM, _SUM)),
     "norm": (_ATOM, r"\left\| {0} \right\|_{{\mathrm{{array}}}}", _OPEN),
     "global_norm": (_ATOM, r"\left\| {0} \right\|", _OPEN),
     "dot": (_ATOM, r"\left\langle {0}, {1} \right\rangle", (_SUM, _SUM)),
@@ -44,6 +45,8 @@ _FORMS: dict[str, tuple[int, str, tuple[int, ...]]] = {  # own tightness, text, 
     "get_e": (_ATOM, "e", ()),
     "get_eps": (_ATOM, r"\epsilon", ()),
 }
+# Which arguments stand right after an operator, where a sign would be taken for another one.
+_AFTER = {"add": (1,), "subtract": (1,), "multiply": (1,), "interp": (0, 1, 2), "log1p": (0,)}
 _SYMBOLS = {
     "w": "w",
     "g": "g",
@@ -54,6 +57,7 @@ _SYMBOLS = {
     "momentum": r"\mu",
     "beta": r"\beta",
     "c": "c",
+    "e": r"\mathrm{e}",  # which Euler's number is not
     MASK: r"\delta",
 }
 
@@ -121,16 +125,27 @@ def _text(value: Expression, tightness: int) -> str:
     if isinstance(value, Symbol):
         return _symbol(value)
     if not isinstance(value, Call):
-        return f"({_number(value)})" if value < 0 and tightness > _SUM else _number(value)
+        text, own = _number(value), _SUM if value < 0 else _ATOM
+        if r"\cdot" in text:
+            own = min(own, _PRODUCT)
+        return f"({text})" if own < tightness else text
     if value.function in _FORMS:
         own, template, around = _FORMS[value.function]
     else:
         arguments = ", ".join(f"{{{i}}}" for i in range(len(value.arguments)))
         name = value.function.replace("_", r"\_")
-        own, around = _ATOM, (_SUM,) * len(value.arguments)
+        own, around = _VALUE, (_SUM,) * len(value.arguments)
         template = rf"\operatorname{{{{{name}}}}}\left({arguments}\right)"
-    text = template.format(*(_text(a, t) for a, t in zip(value.arguments, around, strict=True)))
-    return rf"\left({text}\right)" if own < tightness else text
+    texts = [_text(a, t) for a, t in zip(value.arguments, around, strict=True)]
+    for i in _AFTER.get(value.function, ()):
+        if texts[i].startswith("-"):
+            texts[i] = _enclosed(texts[i])
+    text = template.format(*texts)
+    return _enclosed(text) if own < tightness else text
+
+
+def _enclosed(text: str) -> str:
+    return rf"\left({text}\right)"
 
 
 def _comment(text: str) -> str:
