@@ -120,6 +120,7 @@ $body
     return optax.GradientTransformation(init, update)
 ''')
 
+_MODULES = {"jax", "jnp", "optax", "warnings"}
 _HELPERS = {
     "total(": '''
 def together(*trees):
@@ -275,4 +276,4 @@ def _needed() -> frozenset[str]:
 def _never() -> frozenset[str]:
     """What the rule itself may not be called; a name of a local variable would be all right."""
     helpers = names_in("".join(_HELPERS.values()))
-    return frozenset(helpers | {"jax", "jnp", "optax", "State", "Any", "NamedTuple", "Number"})
+    return frozenset(helpers | _MODULES | {"State", "Any", "NamedTuple", "Number", "Callable"})

@@ -118,7 +118,7 @@ def test_variables_of_any_name_keep_their_meaning():
 @pytest.mark.parametrize(
     "name",
     ["class", "lambda", "None", "True", "jax", "jnp", "optax", "State", "check", "isolated", "total",
-     "Any", "NamedTuple", "sum", "zip", "print", "1x", "a b", ""],
+     "Any", "NamedTuple", "Callable", "warnings", "sum", "zip", "print", "1x", "a b", ""],
 )  # fmt: skip
 def test_names_that_no_function_can_have(name):
     with pytest.raises(ProgramError, match=f"name {name!r} is"):
