@@ -18,6 +18,8 @@ from programs.program import OUTPUT, ProgramError, Statement
 
 TOTAL = "total"  # in a row's array_source, the sum of an array over all parameters
 
+SIGN = "torch.where(torch.isnan({0}), {0}, torch.sign({0}))"
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -76,7 +78,8 @@ def array_text(row: Function, module: str, statement: Statement) -> str:
 
 
 class _Written(ast.NodeTransformer):
-    """xp and jnp by their name; total as what a rule yields."""
+    """xp and jnp by their name; total as what a rule yields; in torch, whose sign of NaN is 0, a
+    sign that keeps NaN."""
 
     def __init__(self, module: str, *, shares: bool):
         self._module, self._shares = module, shares
@@ -86,6 +89,9 @@ class _Written(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
+        if self._module == "torch" and ast.unparse(node.func) == "torch.sign":
+            x = ast.unparse(node.args[0])
+            return ast.parse(SIGN.format(x), mode="eval").body
         if not (isinstance(node.func, ast.Name) and node.func.id == TOTAL):
             return node
         whole = ast.Attribute(ast.Name(self._module, ast.Load()), "sum", ast.Load())

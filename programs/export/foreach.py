@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from programs.export.arrays import Rule
+from programs.export.arrays import SIGN, Rule
 from programs.export.form import Form
 
 _OPERATORS: dict[type[ast.operator], str] = {
@@ -61,6 +61,8 @@ def _written(node: ast.expr, lists: set[str]) -> tuple[ast.expr, bool]:
                 return node, False
             return _operation(op, one, other), True
         case ast.Call(func=ast.Attribute(value=ast.Name(id="torch"), attr=name), args=args):
+            if name == "where":
+                return _sign(node, lists)
             values = [_written(argument, lists) for argument in args]
             if not any(is_list for _, is_list in values):
                 return node, False
@@ -86,6 +88,18 @@ def _operation(
 
 def _quotient(number: ast.expr, divisor: ast.expr) -> ast.expr:
     return _call("mul", _call("reciprocal", divisor), number)
+
+
+def _sign(node: ast.Call, lists: set[str]) -> tuple[ast.expr, bool]:
+    """A sign that keeps NaN, as tanh is NaN where the number is, and finite elsewhere."""
+    inner = node.args[-1].args[0] if isinstance(node.args[-1], ast.Call) else node.args[-1]
+    if ast.unparse(node) != SIGN.format(ast.unparse(inner)):
+        raise _NotEasy
+    value, is_list = _written(inner, lists)
+    if not is_list:
+        return node, False
+    nothing = _call("mul", _call("tanh", value), ast.Constant(0))
+    return _call("add", _call("sign", value), nothing), True
 
 
 def _function(name: str, values: Sequence[tuple[ast.expr, bool]]) -> ast.expr:

@@ -218,6 +218,18 @@ def test_all_parameters_of_a_group_at_once(dtype, tmp_path):
     assert {"lion", "adamw", "momentum", "signum"} <= set(names)
 
 
+@pytest.mark.parametrize("function, foreach", [("sign", False), ("sign", True), ("cbrt", False)])
+def test_not_a_number_stays_so(function, foreach, tmp_path):
+    program = parse(f"def train(w, g, lr):\n  update = {function}(g)\n  return update\n")
+    rule = imported(to_torch(program), tmp_path).Rule
+    p = torch.nn.Parameter(torch.zeros(6))
+    grads = [np.nan, np.inf, -np.inf, -8.0, 0.0, 1e-30]
+    p.grad = torch.tensor(grads)
+    rule([p], **({"foreach": True} if foreach else {})).step()
+    wanted = -getattr(np, function)(np.float32(grads))
+    np.testing.assert_allclose(p.detach(), wanted, rtol=1e-5)
+
+
 def test_lists_of_random_programs(tmp_path):
     found = 0
     for program in random_programs(60, seed=4):
