@@ -41,7 +41,8 @@ def check_parameters(params: Any) -> None:
 
 
 def check_like(params: Any, tree: Any, name: str) -> None:
-    """Checks that `tree`, which messages call `name`, has the parameters' structure and shapes.
+    """Checks that `tree`, which messages call `name`, has the parameters' structure and shapes,
+    and real numbers.
 
     Raises:
       ValueError: it has not.
@@ -52,6 +53,9 @@ def check_like(params: Any, tree: Any, name: str) -> None:
     if structure != jax.tree.structure(params):
         raise ValueError(f"{name}: not a tree like the parameters: {_difference(given, wanted)}")
     for (path, leaf), (_, param) in zip(given, wanted):
+        dtype = jnp.result_type(leaf)
+        if jnp.issubdtype(dtype, jnp.complexfloating):
+            raise ValueError(f"{name}: {dtype}{_at(path)}, but an update rule is for real numbers")
         if jnp.shape(leaf) != jnp.shape(param):
             raise ValueError(
                 f"{name}: not like the parameters: the shape{_at(path)} is {jnp.shape(leaf)}, "

@@ -82,6 +82,8 @@ class $name:
         """What the rule takes for an array, in the dtype that it computes in."""
         if np.shape(g) != np.shape(p):
             raise ValueError(f"the gradient of {key!r} has shape {np.shape(g)}, not {np.shape(p)}")
+        if np.iscomplexobj(g):
+            raise ValueError(f"the gradient of {key!r} is complex; a rule is for real numbers")
         numbers = ($numbers)
         return [np.asarray(x, _dtype(key, p)) for x in (p, g, *states, *numbers)]
 
@@ -96,15 +98,16 @@ _TOGETHER = '''
 def together(rules: list[Any]) -> list[Any]:
     """The results of rules that run side by side: what each yields is summed over all of them."""
     results: list[Any] = []
-    total = None
+    totals: list[Any] = [None] * len(rules)
     while rules and not results:
         shares = []
-        for rule in rules:
+        for rule, total in zip(rules, totals):
             try:
                 shares.append(rule.send(total))
             except StopIteration as end:
                 results.append(end.value)
         total = sum(shares)
+        totals = [np.asarray(total, share.dtype) for share in shares]  # each array keeps its dtype
     return results
 
 '''

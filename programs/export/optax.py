@@ -63,7 +63,7 @@ isolated.defjvps(lambda tangent, _, *primals: tangent, None)
 
 
 def check(params, tree, name):
-    """Raises ValueError unless the parameters are real numbers and the tree is one like them."""
+    """Raises ValueError unless the parameters are real numbers and the tree is one like them, and real."""
     found, wanted = jax.tree.structure(tree), jax.tree.structure(params)
     if found != wanted:
         raise ValueError(f"{name}: not a tree like the parameters: {found}, not {wanted}")
@@ -73,6 +73,8 @@ def check(params, tree, name):
         if not jnp.issubdtype(dtype, jnp.floating):
             wrong = f"{dtype}, but an update rule is for real numbers"
             raise ValueError(f"parameter {where} is {wrong}")
+        if jnp.issubdtype(jnp.result_type(leaf), jnp.complexfloating):
+            raise ValueError(f"{name}: {where} complex, but an update rule is for real numbers")
         if jnp.shape(leaf) != jnp.shape(param):
             shapes = f"{jnp.shape(leaf)}, not {jnp.shape(param)}"
             raise ValueError(f"{name}: not like the parameters: the shape {where} is {shapes}")

@@ -295,6 +295,14 @@ def test_other_trees_are_refused(engine):
         optimizer.update({"a": params["a"], "b": params["a"]}, state, params)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_complex_gradients_are_refused(engine):
+    optimizer, params = ENGINES[engine](load("library:lion")), {"a": jnp.ones(2)}
+    state = optimizer.init(params)
+    with pytest.raises(ValueError, match=r"gradients: .*\['a'\].*, but an update rule is for real"):
+        optimizer.update({"a": jnp.ones(2, jnp.complex64)}, state, params)
+
+
 @pytest.mark.parametrize("engine", ["compiled", "exported"])
 def test_a_state_of_renamed_parameters_is_refused(engine):
     optimizer = ENGINES[engine](load("library:adamw"))
