@@ -116,12 +116,13 @@ def _all_in_one(mistakes: list[ProgramError]) -> ProgramError:
     return first
 
 
-def load(name: str) -> Program:
+def load(name: str | Path) -> Program:
     """Reads a program from a path, or from the library as in "library:lion".
 
     Raises:
       ProgramError: no such file or library program, or its text is not a program.
     """
+    name = str(name)
     if name.startswith(LIBRARY):
         return parse(library_text(name.removeprefix(LIBRARY)), name)
     path = Path(name)

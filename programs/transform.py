@@ -12,11 +12,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from programs.abstract import live_across_steps
@@ -33,7 +33,7 @@ from programs.kinds import Kind
 from programs.parse import load
 from programs.program import OUTPUT, Program, ProgramError
 from programs.suggest import did_you_mean
-from programs.trees import check_like, check_parameters
+from programs.trees import check_like, check_number, check_parameters
 
 Schedulable: TypeAlias = (
     float | jax.Array | Callable[[jax.Array], Any]
@@ -50,7 +50,7 @@ class ProgramState(NamedTuple):
 
 
 def as_optax(
-    program: Program | str,
+    program: Program | str | Path,
     schedule: Schedulable | None = None,
     *,
     scale: Schedulable | None = None,
@@ -67,7 +67,7 @@ def as_optax(
       program: the program, a path, or a name such as "library:lion"; its redundant statements and
         states that never reach an update are left out.
       schedule: the schedule value (peak about 1), used when `update` gets no `lr`; 1 by default.
-        A program that never reads `lr` ignores both, which is warned of.
+        A program that never reads `lr` ignores both; of a schedule that is warned.
       scale: a factor of the whole update, weight decay included.
       constants: values in place of the program's own constants, by the names of
         `programs.hyperparameters`, such as {"rate": 3e-4, "beta1": 0.95}.
@@ -75,7 +75,9 @@ def as_optax(
         parameters that gives one: where False, the products of the weights with a scalar count as
         0. So {"bias": False, ...} leaves biases without weight decay.
       state_dtype: dtype in which states are kept between steps, e.g. jnp.bfloat16; None means
-        float32. Each step computes in float32 whatever the dtypes of parameters and states.
+        float32. Each step computes in float32 whatever the dtypes of parameters and states. A step
+        counter in a state, as in "library:adamw_corrected", stays at 256 in bfloat16 and at 2048
+        in float16: keep float32 there.
 
     Returns:
       init(params) -> ProgramState; update(grads, state, params, *, lr=None) -> (updates, state),
@@ -87,7 +89,7 @@ def as_optax(
         for.
       ValueError: an option is not of the kinds above.
     """
-    program = live_across_steps(load(program) if isinstance(program, str) else program)
+    program = live_across_steps(program if isinstance(program, Program) else load(program))
     if schedule is not None and not reads_schedule(program):
         warnings.warn(
             "the program never reads the schedule value `lr`, so the schedule changes nothing; "
@@ -123,18 +125,17 @@ def _chosen(
 
 def _schedulable(name: str, value: Schedulable) -> Schedulable:
     if not callable(value):
-        try:
-            if np.shape(value) != () or jnp.issubdtype(jnp.result_type(value), jnp.complexfloating):
-                raise TypeError
-        except TypeError:
-            raise ValueError(
-                f"{name}: expected a number or a function of the step count, got {value!r}"
-            ) from None
+        check_number(value, name, "a number or a function of the step count")
     return value
 
 
 def _dtype(state_dtype: Any) -> Any:
-    dtype = jnp.dtype(jnp.float32 if state_dtype is None else state_dtype)
+    try:
+        dtype = jnp.dtype(jnp.float32 if state_dtype is None else state_dtype)
+    except TypeError:
+        raise ValueError(
+            f"state_dtype: expected a floating-point dtype, got {state_dtype!r}"
+        ) from None
     if not jnp.issubdtype(dtype, jnp.floating):
         raise ValueError(f"state_dtype: expected a floating-point dtype, got {dtype}")
     return dtype
@@ -170,6 +171,11 @@ class _Rule:
         if params is None:
             raise ValueError("a program reads the weights: call update(grads, state, params)")
         check_like(params, grads, "the gradients")
+        if len(state.states) != len(self.states):
+            raise ValueError(
+                f"state: it has {len(state.states)} trees, but this program has {len(self.states)} "
+                "states; call init(params) of the same program"
+            )
         for name, tree in zip(self.states, state.states, strict=True):
             check_like(params, tree, f"state '{name}'")
         engine = IsolatedTree(zero_from(state.count))
@@ -179,7 +185,7 @@ class _Rule:
 
         change = [-leaf for leaf in variables[OUTPUT].leaves]
         if self.scale is not None:
-            factor = jnp.asarray(_at(self.scale, state.count), jnp.float32)
+            factor = jnp.asarray(_at(self.scale, state.count, "scale"), jnp.float32)
             change = [leaf * factor for leaf in change]
         leaves, structure = jax.tree.flatten(params)
         updates = [u.astype(jnp.result_type(p)) for u, p in zip(change, leaves)]
@@ -199,7 +205,11 @@ class _Rule:
             for name, tree in trees.items()
         }
         for name, scalar in self.scalars.items():
-            number = lr if name == "lr" and lr is not None else _at(scalar, state.count)
+            if name == "lr" and lr is not None:
+                check_number(lr, "lr")
+                number = lr
+            else:
+                number = _at(scalar, state.count, "schedule" if name == "lr" else name)
             values[name] = Value(Kind.SCALAR, _float32([number]))
         if self.decay_mask is not None:
             mask = self.decay_mask(params) if callable(self.decay_mask) else self.decay_mask
@@ -207,12 +217,17 @@ class _Rule:
                 leaves = jax.tree.leaves(jax.tree.broadcast(mask, params))
             except ValueError:
                 raise ValueError("decay_mask: not a tree of bools like the parameters") from None
+            for leaf in leaves:
+                check_number(leaf, "decay_mask", "a tree of bools like the parameters")
             values[_DECAY_MASK] = Value(Kind.PER_ARRAY, _float32(leaves))
         return values
 
 
-def _at(value: Schedulable, count: jax.Array) -> Any:
-    return value(count) if callable(value) else value
+def _at(value: Schedulable, count: jax.Array, name: str) -> Any:
+    if callable(value):
+        value = value(count)
+        check_number(value, name)
+    return value
 
 
 def _float32(leaves: list[Any]) -> tuple[jax.Array, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Leaves = list[tuple[tuple[Any, ...], Any]]  # with their paths
 
@@ -38,6 +40,18 @@ def check_parameters(params: Any) -> None:
             "in it; the updates are converted to float64",
             stacklevel=3,
         )
+
+
+def check_number(value: Any, name: str, expected: str = "a number") -> None:
+    """Raises ValueError, which calls the value `name`, unless it is one real number."""
+    dtype: Any = None
+    shape: Any = None
+    if value is not None:
+        with contextlib.suppress(TypeError, ValueError):
+            shape, dtype = np.shape(value), jnp.result_type(value)
+    if dtype is None or shape != () or jnp.issubdtype(dtype, jnp.complexfloating):
+        found = f"{dtype} of shape {shape}" if shape else repr(value)
+        raise ValueError(f"{name}: expected {expected}, got {found}")
 
 
 def check_like(params: Any, tree: Any, name: str) -> None:

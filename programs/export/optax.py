@@ -63,7 +63,7 @@ isolated.defjvps(lambda tangent, _, *primals: tangent, None)
 
 
 def check(params, tree, name):
-    """Raises ValueError unless the parameters are real numbers and the tree is one like them, and real."""
+    """Raises ValueError unless the parameters are real and the tree is a real one like them."""
     found, wanted = jax.tree.structure(tree), jax.tree.structure(params)
     if found != wanted:
         raise ValueError(f"{name}: not a tree like the parameters: {found}, not {wanted}")
@@ -79,6 +79,14 @@ def check(params, tree, name):
             shapes = f"{jnp.shape(leaf)}, not {jnp.shape(param)}"
             raise ValueError(f"{name}: not like the parameters: the shape {where} is {shapes}")
 
+
+def number(name, value):
+    """The value; raises ValueError unless it is one real number."""
+    if jnp.shape(value) != () or jnp.iscomplexobj(value):
+        found = f"{jnp.result_type(value)} of shape {jnp.shape(value)}"
+        raise ValueError(f"{name}: expected one real number, got {found}")
+    return value
+
 $helpers
 def $name(
     $signature
@@ -88,7 +96,7 @@ def $name(
     Args:
       $arguments
     """
-    numbers = ($numbers)
+    numbers = {$numbers}
 $warning
     def init(params):
         check(params, params, "the parameters")
@@ -110,7 +118,8 @@ $warning
         def keep(tree):
             return jax.tree.map(lambda x: isolated(jnp.asarray(x, jnp.float32), zero), tree)
 
-        $names = keep([n(state.count) if callable(n) else n for n in numbers])
+        values = {k: n(state.count) if callable(n) else n for k, n in numbers.items()}
+        $names = keep([number(name, value) for name, value in values.items()])
         w, g, $states = keep((params, g, state[1:]))
 $mask
 $body
@@ -160,7 +169,8 @@ _WARNING = """    if schedule is not None:
 """
 
 _MASK = """        mask = decay_mask(params) if callable(decay_mask) else decay_mask
-        mask = keep(jax.tree.broadcast(mask, params))
+        mask = jax.tree.broadcast(mask, params)
+        mask = keep(jax.tree.map(lambda value: number("decay_mask", value), mask))
 """
 
 _ARGUMENTS = {
@@ -188,7 +198,7 @@ def to_optax(
     Raises:
       ProgramError: the name is no identifier, or one that the module needs.
     """
-    check_name(name, _never() | {"isolated", "check"})
+    check_name(name, _never() | {"isolated", "check", "number"})
     form = forms.form_of(
         program, needed=_needed(), merge_rate=False, masked=forms.has_decay, mask="mask"
     )
@@ -219,7 +229,7 @@ def _source(form: forms.Form, name: str, origin: forms.Origin) -> str:
         name=name,
         signature="\n    ".join(f"{parameter}," for parameter in signature),
         arguments=forms.listed(arguments | descriptions),
-        numbers=", ".join(numbers) + ",",
+        numbers=", ".join(f'"{n}": {n}' for n in numbers),
         warning="" if scheduled else _WARNING,
         names=", ".join([forms.RATE if n == "schedule" else n for n in numbers]) + ",",
         states=f"({states.strip()})",

@@ -113,3 +113,47 @@ def test_what_takes_the_weights_name_is_not_decay():
 def test_state_dtype():
     with pytest.raises(ValueError, match="state_dtype: expected a floating-point dtype, got int32"):
         as_optax("library:lion", state_dtype=jnp.int32)
+    with pytest.raises(ValueError, match="state_dtype: expected a floating-point dtype, got 'foo'"):
+        as_optax("library:lion", state_dtype="foo")
+
+
+VECTOR = jnp.array([1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    "options, name",
+    [
+        ({"schedule": lambda t: VECTOR}, "schedule"),
+        ({"scale": lambda t: VECTOR}, "scale"),
+        ({"constants": {"rate": lambda t: VECTOR}}, "constant rate"),
+        ({"constants": {"rate": lambda t: None}}, "constant rate"),
+        ({"decay_mask": {"a": jnp.ones((4, 2, 3)), "b": True}}, "decay_mask"),
+        ({"decay_mask": {"a": "yes", "b": True}}, "decay_mask"),
+    ],
+)
+def test_what_is_no_single_number_is_refused_in_a_step(options, name):
+    params = {"a": jnp.ones((2, 3)), "b": jnp.ones(3)}
+    optimizer = as_optax("library:lion", **options)
+    with pytest.raises(ValueError, match=f"^{name}: expected a "):
+        optimizer.update(params, optimizer.init(params), params)
+
+
+def test_a_learning_rate_is_one_number_and_a_constant_is_not_none():
+    optimizer, params = as_optax("library:lion"), {"a": jnp.ones(3)}
+    with pytest.raises(ValueError, match=r"lr: expected a number, got float32 of shape \(3,\)"):
+        optimizer.update(params, optimizer.init(params), params, lr=VECTOR)
+    with pytest.raises(ValueError, match=r"beta1: expected a number or a function .*, got None"):
+        as_optax("library:lion", constants={"beta1": None})
+
+
+def test_a_state_of_another_program_is_refused():
+    optimizer, params = as_optax("library:lion"), {"a": jnp.ones(3)}
+    with pytest.raises(ValueError, match="state: it has 2 trees, but this program has 1 states"):
+        optimizer.update(params, as_optax("library:adam").init(params), params)
+
+
+def test_a_path_may_be_one(tmp_path):
+    path = tmp_path / "rule.py"
+    path.write_text("def train(w, g, lr):\n  update = g * lr\n  return update\n")
+    params = {"a": jnp.ones(3)}
+    as_optax(path).init(params)

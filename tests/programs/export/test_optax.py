@@ -164,6 +164,22 @@ def test_options(tmp_path):
     assert "decay_mask" not in to_optax(load("library:adam"))
 
 
+@pytest.mark.parametrize(
+    "options, name",
+    [
+        ({"schedule": lambda t: jnp.ones(3)}, "schedule"),
+        ({"scale": jnp.ones(3)}, "scale"),
+        ({"beta1": lambda t: jnp.ones(3)}, "beta1"),
+        ({"decay_mask": {"a": jnp.ones((4, 2, 3)), "b": True}}, "decay_mask"),
+    ],
+)
+def test_what_is_no_single_number_is_refused(options, name, tmp_path):
+    params = {"a": jnp.ones((2, 3)), "b": jnp.ones(3)}
+    optimizer = _imported(to_optax(load("library:lion")), tmp_path).rule(**options)
+    with pytest.raises(ValueError, match=f"^{name}: expected one real number, got float32 of sh"):
+        optimizer.update(params, optimizer.init(params), params)
+
+
 def test_a_rule_that_never_reads_the_schedule_value_says_so(tmp_path):
     program = Program((), (Statement("update", "multiply", ("g", 0.1)),))
     source = to_optax(program)
