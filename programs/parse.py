@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import NoReturn
 
 from programs.abstract import faults, is_valid
 from programs.functions import ALIASES, FUNCTIONS
@@ -31,6 +30,7 @@ from programs.program import (
     ProgramError,
     Statement,
 )
+from programs.source import Source
 from programs.suggest import did_you_mean
 
 # Every program of up to MAX_STATEMENTS statements can be written and read again: a statement has
@@ -48,30 +48,6 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _OPERATORS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide"}
 _PARAMETERS = {"weight": "w", "weights": "w", "gradient": "g", "grad": "g", "learning_rate": "lr"}
 _FORM = "def train(w, g, <states>, lr):"
-
-
-class _Source:
-    """The text being parsed, for messages."""
-
-    def __init__(self, text: str, file: str):
-        self.file = file
-        self.lines = text.splitlines()
-
-    def error(self, message: str, node: ast.AST | None = None, line: int = 1) -> ProgramError:
-        line = getattr(node, "lineno", line)
-        column = getattr(node, "col_offset", 0) + 1
-        return ProgramError(message, self.file, line, column)
-
-    def fail(self, message: str, node: ast.AST | None = None, line: int = 1) -> NoReturn:
-        raise self.error(message, node, line)
-
-    def quote(self, node: ast.AST) -> str:
-        """The offending text itself, shortened."""
-        line, end = getattr(node, "lineno", 1), getattr(node, "end_lineno", None)
-        start, stop = getattr(node, "col_offset", 0), getattr(node, "end_col_offset", None)
-        row = self.lines[line - 1].encode() if line <= len(self.lines) else b""
-        text = row[start : stop if end == line else None].decode(errors="replace").strip()
-        return f"'{text[:57]}...'" if len(text) > 60 else f"'{text}'"
 
 
 def parse(text: str | bytes, file: str = "<text>") -> Program:
@@ -167,7 +143,7 @@ def _library_files() -> Traversable:
     return resources.files("programs") / "library"
 
 
-def _outline(text: str | bytes, file: str) -> tuple[_Source, ast.FunctionDef]:
+def _outline(text: str | bytes, file: str) -> tuple[Source, ast.FunctionDef]:
     """Bounds the text, and finds its one function."""
     size = len(text)
     if size > MAX_BYTES:
@@ -183,7 +159,7 @@ def _outline(text: str | bytes, file: str) -> tuple[_Source, ast.FunctionDef]:
                 line,
             ) from None
     text = text.removeprefix("\ufeff")
-    source = _Source(text, file)
+    source = Source(text, file)
     if len(source.lines) > MAX_LINES:
         raise ProgramError(f"{len(source.lines)} lines; at most {MAX_LINES} are allowed", file, 1)
     for number, row in enumerate(source.lines, 1):
@@ -228,7 +204,7 @@ def _is_docstring(node: ast.stmt) -> bool:
     )
 
 
-def _states(source: _Source, function: ast.FunctionDef) -> tuple[str, ...]:
+def _states(source: Source, function: ast.FunctionDef) -> tuple[str, ...]:
     """Checks the signature and returns the names of the states."""
     a = function.args
     plain = not (
@@ -253,14 +229,14 @@ def _states(source: _Source, function: ast.FunctionDef) -> tuple[str, ...]:
     return states
 
 
-def _check_name(source: _Source, node: ast.AST, name: str) -> None:
+def _check_name(source: Source, node: ast.AST, name: str) -> None:
     if not _NAME.match(name):
         source.fail(f"'{name[:60]}' is not a name: use up to 64 of a-z, A-Z, 0-9 and _", node)
     if name in ALIASES:
         source.fail(f"'{name}' is a function's name; call the variable something else", node)
 
 
-def _mistakes_of_return(source: _Source, node: ast.Return, program: Program) -> list[ProgramError]:
+def _mistakes_of_return(source: Source, node: ast.Return, program: Program) -> list[ProgramError]:
     value = node.value
     nodes = value.elts if isinstance(value, ast.Tuple) else [value]
     names = [n.id if isinstance(n, ast.Name) else None for n in nodes]
@@ -275,7 +251,7 @@ def _mistakes_of_return(source: _Source, node: ast.Return, program: Program) -> 
 
 
 def _statements(
-    source: _Source, nodes: Sequence[ast.stmt], rename: dict[str, str]
+    source: Source, nodes: Sequence[ast.stmt], rename: dict[str, str]
 ) -> tuple[tuple[Statement, ...], list[ProgramError], dict[int, set[str]]]:
     """The statements, the mistakes in them, and for the number of each that could not be read the
     names that it seems to assign."""
@@ -296,7 +272,7 @@ def _statements(
     return tuple(statements), mistakes, unreadable
 
 
-def _statement(source: _Source, node: ast.stmt, rename: dict[str, str]) -> Statement:
+def _statement(source: Source, node: ast.stmt, rename: dict[str, str]) -> Statement:
     if not isinstance(node, ast.Assign) or len(node.targets) != 1:
         source.fail(
             f"{source.quote(node)} is not allowed; a statement is 'variable = function(arguments)'",
@@ -319,14 +295,14 @@ def _statement(source: _Source, node: ast.stmt, rename: dict[str, str]) -> State
     return Statement(name, function, given, frozen=_is_marked(source, node))
 
 
-def _is_marked(source: _Source, node: ast.stmt) -> bool:
+def _is_marked(source: Source, node: ast.stmt) -> bool:
     """Whether a statement ends in `# keep`."""
     assert node.end_lineno is not None
     rest = source.lines[node.end_lineno - 1].encode()[node.end_col_offset :]
     return _MARK.match(rest.decode(errors="replace")) is not None
 
 
-def _misplaced_marks(source: _Source, function: ast.FunctionDef) -> list[ProgramError]:
+def _misplaced_marks(source: Source, function: ast.FunctionDef) -> list[ProgramError]:
     """`# keep` where it ends no statement."""
     right = {node.end_lineno for node in function.body if not isinstance(node, ast.Return)}
     return [
@@ -336,7 +312,7 @@ def _misplaced_marks(source: _Source, function: ast.FunctionDef) -> list[Program
     ]
 
 
-def _call(source: _Source, node: ast.expr) -> tuple[str, list[ast.expr]]:
+def _call(source: Source, node: ast.expr) -> tuple[str, list[ast.expr]]:
     """The function and argument nodes of a right-hand side."""
     if isinstance(node, ast.BinOp):
         if type(node.op) not in _OPERATORS:
@@ -367,7 +343,7 @@ def _call(source: _Source, node: ast.expr) -> tuple[str, list[ast.expr]]:
     source.fail(f"{source.quote(node)} is not allowed; call one function, or use + - * /", node)
 
 
-def _argument(source: _Source, node: ast.expr, rename: dict[str, str]) -> Argument:
+def _argument(source: Source, node: ast.expr, rename: dict[str, str]) -> Argument:
     if isinstance(node, ast.Name):
         return rename.get(node.id, node.id)
     sign = 1.0
@@ -384,7 +360,7 @@ def _argument(source: _Source, node: ast.expr, rename: dict[str, str]) -> Argume
     )
 
 
-def _number(source: _Source, node: ast.Constant) -> float:
+def _number(source: Source, node: ast.Constant) -> float:
     """A constant, which float32 can hold."""
     try:
         number = float(node.value)  # type: ignore[arg-type]

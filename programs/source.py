@@ -1,0 +1,32 @@
+"""The text that is being parsed: its lines, and messages that say where a mistake is."""
+
+from __future__ import annotations
+
+import ast
+from typing import NoReturn
+
+from programs.program import ProgramError
+
+
+class Source:
+    """The text being parsed, for messages."""
+
+    def __init__(self, text: str, file: str):
+        self.file = file
+        self.lines = text.splitlines()
+
+    def error(self, message: str, node: ast.AST | None = None, line: int = 1) -> ProgramError:
+        line = getattr(node, "lineno", line)
+        column = getattr(node, "col_offset", 0) + 1
+        return ProgramError(message, self.file, line, column)
+
+    def fail(self, message: str, node: ast.AST | None = None, line: int = 1) -> NoReturn:
+        raise self.error(message, node, line)
+
+    def quote(self, node: ast.AST) -> str:
+        """The offending text itself, shortened."""
+        line, end = getattr(node, "lineno", 1), getattr(node, "end_lineno", None)
+        start, stop = getattr(node, "col_offset", 0), getattr(node, "end_col_offset", None)
+        row = self.lines[line - 1].encode() if line <= len(self.lines) else b""
+        text = row[start : stop if end == line else None].decode(errors="replace").strip()
+        return f"'{text[:57]}...'" if len(text) > 60 else f"'{text}'"
