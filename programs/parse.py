@@ -72,7 +72,9 @@ def parse(text: str | bytes, file: str = "<text>") -> Program:
     if len(body) - 1 > MAX_STATEMENTS:
         source.fail(f"{len(body) - 1} statements; at most {MAX_STATEMENTS} are allowed", function)
     rename = dict(zip((a.arg for a in function.args.args), ("w", "g", *states, "lr")))
-    statements, mistakes, unreadable = _statements(source, body[:-1], rename)
+    mistakes = _captured(source, body[:-1], rename)
+    statements, more, unreadable = _statements(source, body[:-1], rename)
+    mistakes += more
     program = Program(states, statements)
     mistakes += _misplaced_marks(source, function)
     mistakes += _mistakes_of_return(source, body[-1], program)
@@ -227,6 +229,22 @@ def _states(source: Source, function: ast.FunctionDef) -> tuple[str, ...]:
     if len(states) > MAX_STATES:
         source.fail(f"{len(states)} states; at most {MAX_STATES} are allowed", function)
     return states
+
+
+def _captured(
+    source: Source, nodes: Sequence[ast.stmt], rename: dict[str, str]
+) -> list[ProgramError]:
+    """Variables that have the short name of an input with a long one: they would be that input."""
+    inputs = {short: name for name, short in rename.items() if short != name}
+    names = (n for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name))
+    return [
+        source.error(
+            f"'{n.id}' is what the input '{inputs[n.id]}' is called in programs; write "
+            f"'{inputs[n.id]}' if it is meant, or give the variable another name",
+            n,
+        )
+        for n in itertools.islice((n for n in names if n.id in inputs), 1)
+    ]
 
 
 def _check_name(source: Source, node: ast.AST, name: str) -> None:

@@ -141,6 +141,26 @@ def test_an_error_names_its_position():
         parse("def train(w, g, lr):\n  a = g * 1\n  update = sqr(a)\n  return update", "rule.py")
 
 
+@pytest.mark.parametrize(
+    "lines, where",
+    [
+        (["w = gradient * 0.1", "update = weight * w"], "2:3: 'w' is what the input 'weight'"),
+        (
+            ["g = square(gradient)", "update = gradient / g"],
+            "2:3: 'g' is what the input 'gradient'",
+        ),
+        (["a = weight * 1", "update = a * lr"], "3:16: 'lr' is what the input 'learning_rate'"),
+    ],
+)
+def test_a_long_name_of_an_input_captures_no_variable(lines, where):
+    body = "".join(f"  {line}\n" for line in lines)
+    text = f"def train(weight, gradient, learning_rate):\n{body}  return update\n"
+    with pytest.raises(ProgramError) as caught:
+        parse(text, "rule.py")
+    assert str(caught.value).startswith(f"rule.py:{where}")
+    assert not caught.value.others
+
+
 def test_load_errors(tmp_path):
     with pytest.raises(ProgramError, match="no library program 'lio'; did you mean 'lion'"):
         load("library:lio")
