@@ -218,13 +218,14 @@ def _states(source: Source, function: ast.FunctionDef) -> tuple[str, ...]:
         )
     if function.name != "train":
         source.fail(f"the function is called '{function.name}'; write '{_FORM}'", function)
-    names = [_PARAMETERS.get(arg.arg, arg.arg) for arg in a.args]
-    if names[:2] != ["w", "g"] or names[-1] != "lr" or len(names) < 3:
+    names = [arg.arg for arg in a.args]
+    fixed = [_PARAMETERS.get(name, name) for name in (*names[:2], *names[2:][-1:])]
+    if fixed != ["w", "g", "lr"]:
         source.fail(f"the inputs are ({', '.join(names)}); write '{_FORM}'", function)
     states = tuple(names[2:-1])
     for name, arg in zip(states, a.args[2:-1]):
         _check_name(source, arg, name)
-        if name == OUTPUT or states.count(name) > 1 or name in ("w", "g", "lr"):
+        if name in (OUTPUT, "w", "g", "lr") or names.count(name) > 1:
             source.fail(f"'{name}' cannot be a state's name, or names two inputs", arg)
     if len(states) > MAX_STATES:
         source.fail(f"{len(states)} states; at most {MAX_STATES} are allowed", function)

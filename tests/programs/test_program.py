@@ -56,6 +56,14 @@ def test_as_the_paper_prints_it():
     assert program.states == ("momentum",)
 
 
+@pytest.mark.parametrize("name", ["weight", "weights", "grad", "gradient", "learning_rate"])
+def test_a_state_keeps_its_name(name):
+    text = f"def train(w, g, {name}, lr):\n  {name} = g * 1\n  update = {name} * w\n  return update, {name}"
+    program = parse(text)
+    assert program.states == (name,) and program.statements[1].arguments == (name, "w")
+    assert parse(str(program)) == program
+
+
 def test_text_form():
     program = load("library:adamw")
     assert str(program).splitlines()[:4] == [
@@ -102,6 +110,8 @@ BAD = {
     "function name": ("def step(w, g, lr):\n  return update", "is called 'step'"),
     "default": ("def train(w, g, lr=1):\n  return update", "are not allowed"),
     "decorator": ("@x\ndef train(w, g, lr):\n  return update", "are not allowed"),
+    "inputs as they are called": ("def train(grad, weight, lr):\n  return update", "are (grad, weight, lr)"),
+    "state called as an input": ("def train(weight, g, weight, lr):\n  return update", "'weight' cannot be"),
     "state twice": (_program("return update", states="m, m, "), "names two inputs"),
     "nine states": (_program("return update", states="a, b, c, d, e, h, i, j, k, "), "at most 8"),
     "syntax": ("def train(w, g, lr):\n  update = (g *\n  return update", "not Python syntax"),
