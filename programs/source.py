@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import NoReturn
 
 from programs.program import ProgramError
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines as Python counts them: `splitlines` ends one at a form feed, too."""
+    lines = re.split(r"\r\n|\r|\n", text)
+    return lines if lines[-1] else lines[:-1]
 
 
 class Source:
@@ -13,7 +20,7 @@ class Source:
 
     def __init__(self, text: str, file: str):
         self.file = file
-        self.lines = text.splitlines()
+        self.lines = lines_of(text)
 
     def error(self, message: str, node: ast.AST | None = None, line: int = 1) -> ProgramError:
         line = getattr(node, "lineno", line)

@@ -93,6 +93,15 @@ def train(w, g, lr):
     assert "    wd = w * 0.01  # keep\n" in str(parse(text))
 
 
+@pytest.mark.parametrize("sign", ["\f", "\v", "\x1c", "\x85", "\u2028", "\u2029"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_marks_after_a_sign_that_ends_no_line(sign, end):
+    text = (
+        f"# a{sign}b\ndef train(w, g, lr):  # {sign}\n  update = g * 2.0  # keep\n  return update\n"
+    )
+    assert parse(text.replace("\n", end)).statements[0].frozen
+
+
 @pytest.mark.parametrize(
     "text, line",
     [
