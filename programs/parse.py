@@ -18,9 +18,9 @@ from pathlib import Path
 
 from programs.abstract import faults, is_valid
 from programs.functions import ALIASES, FUNCTIONS
+from programs.marks import is_docstring, is_marked, misplaced_marks
 from programs.program import (
     INFINITE_FROM,
-    KEEP,
     MAX_STATEMENTS,
     MAX_STATES,
     OUTPUT,
@@ -43,7 +43,6 @@ MAX_MISTAKES = 20  # reported of one text
 LIBRARY = "library:"
 
 _TOKEN = re.compile(r"#.*|\w+|[^\w\s]")
-_MARK = re.compile(r"\s*;?\s*#\s*keep\s*(#.*)?\Z")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _OPERATORS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide"}
 _PARAMETERS = {"weight": "w", "weights": "w", "gradient": "g", "grad": "g", "learning_rate": "lr"}
@@ -63,7 +62,7 @@ def parse(text: str | bytes, file: str = "<text>") -> Program:
     """
     source, function = _outline(text, file)
     states = _states(source, function)
-    body = [s for s in function.body if not _is_docstring(s)]
+    body = [s for s in function.body if not is_docstring(s)]
     if not body or not isinstance(body[-1], ast.Return):
         source.fail(
             f"the last line must be 'return {', '.join((OUTPUT, *states))}'",
@@ -76,7 +75,7 @@ def parse(text: str | bytes, file: str = "<text>") -> Program:
     statements, more, unreadable = _statements(source, body[:-1], rename)
     mistakes += more
     program = Program(states, statements)
-    mistakes += _misplaced_marks(source, function)
+    mistakes += misplaced_marks(source, function)
     mistakes += _mistakes_of_return(source, body[-1], program)
     if not mistakes and is_valid(program):
         return program
@@ -187,7 +186,7 @@ def _outline(text: str | bytes, file: str) -> tuple[Source, ast.FunctionDef]:
         raise ProgramError(
             f"not Python syntax: {str(error) or 'nested too deeply'}", file, 1
         ) from None
-    functions = [node for node in module.body if not _is_docstring(node)]
+    functions = [node for node in module.body if not is_docstring(node)]
     if not functions:
         source.fail(f"empty; expected '{_FORM}' and its statements")
     function = functions[0]
@@ -196,14 +195,6 @@ def _outline(text: str | bytes, file: str) -> tuple[Source, ast.FunctionDef]:
     if len(functions) > 1:
         source.fail("only one function is allowed in a program's file", functions[1])
     return source, function
-
-
-def _is_docstring(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
 
 
 def _states(source: Source, function: ast.FunctionDef) -> tuple[str, ...]:
@@ -311,24 +302,7 @@ def _statement(source: Source, node: ast.stmt, rename: dict[str, str]) -> Statem
             node.value,
         )
     given = tuple(_argument(source, a, rename) for a in arguments)
-    return Statement(name, function, given, frozen=_is_marked(source, node))
-
-
-def _is_marked(source: Source, node: ast.stmt) -> bool:
-    """Whether a statement ends in `# keep`."""
-    assert node.end_lineno is not None
-    rest = source.lines[node.end_lineno - 1].encode()[node.end_col_offset :]
-    return _MARK.match(rest.decode(errors="replace")) is not None
-
-
-def _misplaced_marks(source: Source, function: ast.FunctionDef) -> list[ProgramError]:
-    """`# keep` where it ends no statement."""
-    right = {node.end_lineno for node in function.body if not isinstance(node, ast.Return)}
-    return [
-        source.error(f"'{KEEP}' follows the statement that it keeps; there is none here", line=line)
-        for line in range(function.lineno, len(source.lines) + 1)
-        if line not in right and _MARK.match("".join(source.lines[line - 1].partition("#")[1:]))
-    ]
+    return Statement(name, function, given, frozen=is_marked(source, node))
 
 
 def _call(source: Source, node: ast.expr) -> tuple[str, list[ast.expr]]:

@@ -30,6 +30,12 @@ class Source:
     def fail(self, message: str, node: ast.AST | None = None, line: int = 1) -> NoReturn:
         raise self.error(message, node, line)
 
+    def after(self, node: ast.stmt) -> str:
+        """What follows a statement in its last line."""
+        assert node.end_lineno is not None
+        row = self.lines[node.end_lineno - 1].encode()
+        return row[node.end_col_offset :].decode(errors="replace")
+
     def quote(self, node: ast.AST) -> str:
         """The offending text itself, shortened."""
         line, end = getattr(node, "lineno", 1), getattr(node, "end_lineno", None)

@@ -103,11 +103,20 @@ def test_marks_after_a_sign_that_ends_no_line(sign, end):
 
 
 @pytest.mark.parametrize(
+    "text", ["# keep", "A.\n  # keep\n", "A.\n  # keep", "é\n\n  # keep\n  B."]
+)
+def test_a_docstring_holds_no_mark(text):
+    body = f'  """{text}"""\n  update = g * 2.0\n  return update'
+    assert not parse(f"def train(w, g, lr):\n{body}").frozen
+
+
+@pytest.mark.parametrize(
     "text, line",
     [
         ("def train(w, g, lr):\n  # keep\n  update = g * 2.0\n  return update", 2),
         ("def train(w, g, lr):\n  update = g * 2.0\n  return update  # keep", 3),
         ("def train(w, g, lr):  # keep\n  update = g * 2.0\n  return update", 1),
+        ('def train(w, g, lr):\n  """#"""  # keep\n  update = g * 2.0\n  return update', 2),
     ],
 )
 def test_marks_that_mark_nothing(text, line):
