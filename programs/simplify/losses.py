@@ -27,7 +27,7 @@ def given_up(before: Program, after: Program) -> tuple[str, ...]:
     for setting in SIZES:
         old, new = _update(before, setting), _update(after, setting)
         both = np.isfinite(old) & np.isfinite(new)
-        difference = _share(new - old, old, both)
+        difference = _share(new, old, both)
         if difference > _REPORTED_FROM:
             text = f"{_percent(difference)} at {setting.name}"
             (
@@ -51,11 +51,11 @@ def _update(program: Program, setting: Setting) -> np.ndarray:
     return outputs_of(program, setting, dtype=np.float32)[OUTPUT].astype(np.float64)
 
 
-def _share(part: np.ndarray, whole: np.ndarray, where: np.ndarray) -> float:
-    """The norm of one array as a share of that of another."""
+def _share(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> float:
+    """The norm of the difference of two arrays as a share of that of the second."""
     with np.errstate(all="ignore"):
-        size = float(np.linalg.norm(whole[where]))
-        rest = float(np.linalg.norm(part[where]))
+        size = float(np.linalg.norm(other[where]))
+        rest = float(np.linalg.norm(one[where] - other[where]))
     return rest / size if size else float("inf") if rest else 0.0
 
 
@@ -63,7 +63,7 @@ def _rounds(before: Program, setting: Setting, *, single: np.ndarray, difference
     """Whether most of a difference is float32's rounding in the first program."""
     double = outputs_of(before, setting, guard=EPS)[OUTPUT]
     both = np.isfinite(single) & np.isfinite(double)
-    return _share(double - single, single, both) > difference / 2
+    return _share(double, single, both) > difference / 2
 
 
 def _not_finite(before: Program, after: Program) -> list[str]:
