@@ -25,6 +25,7 @@ class Setting:
     gradient: what the gradient is multiplied by.
     zeros: the share of coordinates whose gradient is 0 at every step, as that of a dead unit is,
       and the share whose weight is 0; the last array has no gradient at all.
+    lr: the schedule value of every step; if none is given, it falls from 1 to 0.01.
     float32: the share of each output's numbers that must agree in float32, for each claim that says
       anything at these magnitudes.
     excused: the share of each output's numbers that may differ by more than a part in a thousand
@@ -36,6 +37,7 @@ class Setting:
     draw: Draw
     gradient: float = 1.0
     zeros: float = 0.0
+    lr: float | None = None
     float32: Mapping[Claim, float] = field(default_factory=dict, hash=False)
     excused: float = 1.0
 
@@ -81,11 +83,12 @@ SETTINGS = (
     Setting("extreme", ((8,),), _extreme),  # in float64 only
 )
 
-# The same with ever smaller gradients, to measure what was given up.
+# The same with other gradients, and where a schedule ends, to measure what was given up.
 SIZES = tuple(
     Setting(f"gradients of {size:g}", ((3, 2), (4,)), normal, size)
-    for size in (1.0, 1e-3, 1e-6, 1e-9)
+    for size in (100.0, 10.0, 1.0, 1e-3, 1e-6, 1e-9)
 )
+NO_RATE = Setting("a schedule value of 0", ((3, 2), (4,)), normal, lr=0.0)
 GROUPS = (SETTINGS, SIZES)  # those that are run together
 
 
@@ -98,7 +101,8 @@ def inputs_of(setting: Setting) -> list[Inputs]:
         for shape in setting.shapes
     ]
     steps: list[Inputs] = []
-    for lr in np.linspace(1.0, 0.01, STEPS):
+    start, end = (1.0, 0.01) if setting.lr is None else (setting.lr, setting.lr)
+    for lr in np.linspace(start, end, STEPS):
         w = [setting.draw(rng, shape) for shape in setting.shapes]
         g = [setting.gradient * setting.draw(rng, shape) for shape in setting.shapes]
         if setting.zeros:

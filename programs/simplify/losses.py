@@ -3,7 +3,7 @@
 Rewriting keeps the outputs over the real numbers and away from the guards. A program in float32 may
 still live by what it loses: by the guard of m / sqrt(v) where gradients are small, by the dead zone
 of (g + 1) - 1, by a NaN in its first step. Both programs are run on gradients of several sizes, and
-each difference is reported with its reason.
+with a schedule value of 0, and each difference is reported with its reason.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import numpy as np
 from programs.function import EPS
 from programs.program import OUTPUT, Program
 from programs.simplify.check import outputs_of
-from programs.simplify.check_settings import SETTINGS, SIZES, Setting
+from programs.simplify.check_settings import NO_RATE, SETTINGS, SIZES, Setting
 
 _REPORTED_FROM = 1e-3  # differences, as shares of the update's norm
 _ZEROS = next(setting for setting in SETTINGS if setting.zeros)
+_COMPARED = (*SIZES, NO_RATE)
 
 
 def given_up(before: Program, after: Program) -> tuple[str, ...]:
@@ -24,11 +25,11 @@ def given_up(before: Program, after: Program) -> tuple[str, ...]:
     guards: list[str] = []
     rounding: list[str] = []
     dead: list[str] = []
-    for setting in SIZES:
+    for setting in _COMPARED:
         old, new = _update(before, setting), _update(after, setting)
         both = np.isfinite(old) & np.isfinite(new)
         difference = _share(new, old, both)
-        if difference > _REPORTED_FROM:
+        if _REPORTED_FROM < difference < float("inf"):  # of an update of 0: a dead zone
             text = f"{_percent(difference)} at {setting.name}"
             (
                 rounding if _rounds(before, setting, single=old, difference=difference) else guards
@@ -67,10 +68,11 @@ def _rounds(before: Program, setting: Setting, *, single: np.ndarray, difference
 
 
 def _not_finite(before: Program, after: Program) -> list[str]:
-    """Where the first program gives no finite number and the last one does."""
+    """Where one of the two programs gives no finite number and the other does."""
     first: list[str] = []
     later: list[str] = []
-    for setting in (*SIZES, _ZEROS):
+    lost: list[str] = []
+    for setting in (*_COMPARED, _ZEROS):
         old, new = _update(before, setting), _update(after, setting)
         gained = np.isfinite(new) & ~np.isfinite(old)
         name = "gradients and weights of 0" if setting is _ZEROS else setting.name
@@ -78,11 +80,15 @@ def _not_finite(before: Program, after: Program) -> list[str]:
             first.append(name)
         elif gained.any():
             later.append(name)
+        if (np.isfinite(old) & ~np.isfinite(new)).any():
+            lost.append(name)
     differences = []
     if first:
         differences.append(f"infinity or NaN in the first step becomes finite at {_and(first)}")
     if later:
         differences.append(f"infinity or NaN becomes finite at {_and(later)}")
+    if lost:
+        differences.append(f"a finite update becomes infinity or NaN at {_and(lost)}")
     return differences
 
 
