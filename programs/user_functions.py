@@ -11,12 +11,14 @@ import re
 import sys
 import traceback
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from programs import functions
 from programs.function import Function
 from programs.functions import ALIASES, BUILT_IN, FUNCTIONS
 from programs.kinds import Kind
+from programs.parse import LIBRARY, discovered, library, library_text
 from programs.program import OUTPUT, ProgramError
 from programs.user_function_checks import check_meaning
 
@@ -77,9 +79,26 @@ def _check_names(row: Function) -> None:
             raise ProgramError(f"{what}expected a name of a-z, 0-9 and _ that begins with a letter")
         if name in _VARIABLES or re.fullmatch(r"[vs]\d+", name):
             raise ProgramError(f"{what}it is the name of a variable in programs; choose another")
+        if name in _library_variables():
+            where = f"{LIBRARY}{_library_variables()[name]}"
+            raise ProgramError(f"{what}it is the name of a variable in {where}; choose another")
         taken = ALIASES.get(name)
         if taken in BUILT_IN or (taken is not None and taken != row.name):
             raise ProgramError(f"{what}there is a function of that name already; choose another")
+
+
+@cache
+def _library_variables() -> dict[str, str]:
+    """The variables of the library's programs, which could not be read beside a function of the
+    same name, and a program that has each."""
+    variables: dict[str, str] = {}
+    for program in (*library(), *discovered()):
+        for node in ast.walk(ast.parse(library_text(program))):
+            if isinstance(node, ast.arg):
+                variables.setdefault(node.arg, program)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                variables.setdefault(node.id, program)
+    return variables
 
 
 def _check_form(row: Function) -> None:

@@ -134,6 +134,8 @@ WRONG = [
     ({"name": "m"}, "it is the name of a variable"),
     ({"name": "v12"}, "it is the name of a variable"),
     ({"name": "s3"}, "it is the name of a variable"),
+    ({"name": "decayed"}, "it is the name of a variable in library:lars; choose another"),
+    ({"aliases": ("sqrt_v",)}, "function 'sqrt_v': it is the name of a variable in library:"),
     ({"name": "My Function"}, "expected a name of a-z"),
     ({"arity": 0}, "expected 1, 2 or 3 arguments, got 0"),
     ({"source": ""}, "source: expected its meaning as JAX source"),
