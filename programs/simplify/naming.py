@@ -5,14 +5,15 @@ The order of the statements is that of schedule.py.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
 
-from programs.functions import FUNCTIONS
+from programs.functions import ALIASES, FUNCTIONS
 from programs.kinds import Kind
-from programs.program import OUTPUT, Argument, Program, Statement
+from programs.program import MAX_STATES, OUTPUT, Argument, Program, Statement, state_names
 from programs.simplify.schedule import Schedule, schedule
 from programs.simplify.signs import nonnegative_states
 from programs.simplify.terms import Terms, is_call
@@ -156,10 +157,11 @@ class _Writer:
         return _COMBINED.get(function, function)
 
     def _new(self, name: str) -> str:
-        if name in self.reserved or name in self.holder or name in FUNCTIONS:
+        taken = self.reserved | self.holder.keys() | ALIASES.keys()
+        if name in taken:
             name = f"{name}_" if name[-1].isdigit() else name
             number = 2
-            while f"{name}{number}" in self.reserved or f"{name}{number}" in self.holder:
+            while f"{name}{number}" in taken:
                 number += 1
             name = f"{name}{number}"
         return name
@@ -172,8 +174,9 @@ def _state_names(terms: Terms) -> list[str]:
     for state in terms.states:
         name = state
         if state not in KNOWN_STATES:
-            pool = _SECOND_MOMENTS if state in second_moments else _FIRST_MOMENTS
-            taken = {*names, *(s for s in terms.states if s in KNOWN_STATES)}
+            known = _SECOND_MOMENTS if state in second_moments else _FIRST_MOMENTS
+            taken = {*names, *ALIASES, *(s for s in terms.states if s in KNOWN_STATES)}
+            pool = (*known, *itertools.islice(state_names(), 2 * MAX_STATES))
             name = next(candidate for candidate in pool if candidate not in taken)
         names.append(name)
     return names

@@ -95,6 +95,18 @@ def test_engines_and_export_agree():
     np.testing.assert_allclose(state, after, rtol=1e-5, atol=1e-6)
 
 
+def test_simplified_programs_name_nothing_as_a_function():
+    program = parse(
+        "def train(w, g, p, q, lr):\n  p = interp(g, p, 0.9)\n  q = interp(p, q, 0.8)\n"
+        "  x = w * g\n  y = sin(x)\n  z = y * 1.0\n  update = z * q\n  update = update + x\n"
+        "  return update, p, q\n"
+    )
+    plain = simplify(program).program
+    register(Function("product", **ROW, aliases=("n", "product2", "sin_product")))
+    named = simplify(program).program
+    assert parse(str(named)) == named and len(named) == len(plain) and named != plain
+
+
 def test_a_row_replaces_its_predecessor_and_goes():
     register(Function("twice", **ROW))
     one = behaviour(_program("twice(m)")).hash
