@@ -25,6 +25,7 @@ from programs import (
 )
 from programs.describe import SAMENESS, annotate, comment, describe, differences, headline, sameness
 from programs.parse import LIBRARY, MAX_BYTES, library_text
+from programs.program import printable
 
 EPILOG = """examples:
   python -m programs list
@@ -167,7 +168,7 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"valid": True, "statements": len(program)}, indent=2))
     else:
-        print(f"{arguments.file}: valid, {len(program)} statements")
+        print(f"{printable(arguments.file)}: valid, {len(program)} statements")
     return 0
 
 
@@ -185,9 +186,10 @@ def _diff(arguments: argparse.Namespace) -> int:
         raise ProgramError("standard input holds one program; give the other as a file")
     (one, text), (other, other_text) = map(_read, files)
     same = sameness(one, other)
+    names = printable(arguments.file), printable(arguments.other)
     lines = list(
         difflib.unified_diff(
-            str(one).splitlines(), str(other).splitlines(), *files, n=100, lineterm=""
+            str(one).splitlines(), str(other).splitlines(), *names, n=100, lineterm=""
         )
     )
     notes = dict(zip(files, map(differences, (text, other_text))))
@@ -200,7 +202,7 @@ def _diff(arguments: argparse.Namespace) -> int:
             print(f"{name:<12} {'the same function' if equal else 'another function'}")
         print(SAMENESS)
         for name, note in notes.items():
-            print(f"{name}: {note}")
+            print(f"{printable(name)}: {note}")
     return 0 if same["functional"] or same["canonical"] else 1
 
 

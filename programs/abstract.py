@@ -23,7 +23,7 @@ from types import MappingProxyType
 
 from programs.functions import FUNCTIONS, derived
 from programs.kinds import Kind
-from programs.program import MAX_STATES, Program, ProgramError, Statement
+from programs.program import MAX_STATES, Program, ProgramError, Statement, printable
 from programs.suggest import did_you_mean
 
 Abstract = tuple[Kind, bytes, int]  # kind, digest, needs
@@ -85,7 +85,7 @@ class InvalidProgram(ProgramError):
 
     def __str__(self) -> str:
         if self.file:
-            return f"{self.file}:{self.line}:{self.column}: {self.message}"
+            return f"{printable(self.file)}:{self.line}:{self.column}: {self.message}"
         if self.index is None:
             return self.message
         return f"statement {self.index + 1}: {self.message}"

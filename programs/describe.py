@@ -9,7 +9,8 @@ from typing import Any
 
 from programs.abstract import analyse, live_across_steps, reaching
 from programs.hyperparameters import hyperparameters, reads_schedule, weight_decay
-from programs.program import Program
+from programs.program import Program, printable
+from programs.source import lines_of
 
 NO_SCHEDULE = "never reads the schedule value lr: a schedule changes nothing"
 SAMENESS = (
@@ -19,9 +20,10 @@ SAMENESS = (
 
 
 def comment(text: str) -> str:
-    """The comment at the head of a program's text, line by line."""
-    lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
-    return "\n".join(line.removeprefix("#").strip() for line in lines)
+    """The comment at the head of a program's text, line by line, without signs that a terminal
+    would obey."""
+    lines = itertools.takewhile(lambda line: line.startswith("#"), lines_of(text))
+    return "\n".join(printable(line.removeprefix("#").strip()) for line in lines)
 
 
 def headline(text: str) -> str:

@@ -33,6 +33,11 @@ OUTPUT = "update"
 KEEP = "# keep"  # ends the text of a frozen statement
 
 
+def printable(text: str) -> str:
+    """Text from elsewhere as one line that a terminal only prints."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 class ProgramError(ValueError):
     """A program that cannot be: one line that says where, what, and what would be right.
 
@@ -43,9 +48,9 @@ class ProgramError(ValueError):
 
     def __init__(self, message: str, file: str = "", line: int = 0, column: int = 0):
         # Quoted text may hold anything; a message is one printable line.
-        message = "".join(c if c.isprintable() else " " for c in message)
+        message = printable(message)
         self.message, self.file, self.line, self.column = message, file, line, column
-        where = ":".join(str(part) for part in (file, line, column) if part)
+        where = ":".join(str(part) for part in (printable(file), line, column) if part)
         super().__init__(f"{where}: {message}" if where else message)
 
 

@@ -136,6 +136,22 @@ def test_diff_says_which_rules_differ_from_their_namesakes(capsys):
     assert "library:adam: Differs from torch.optim.Adam and optax.adam: " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("verb", ["show", "check", "diff", "export"])
+@pytest.mark.parametrize("right", [True, False])
+def test_nothing_of_a_file_reaches_the_terminal_but_text(verb, right, tmp_path, capsys):
+    file = tmp_path / "rule\x1b[2J.py"
+    text = str(load("library:lion")) if right else "def train(w, g, lr):\n  update = dot(w, g)\n"
+    file.write_text(
+        "# A\x1b]0;x\x07. Differs from\x1b[2J é.\n#\u2028b\n"
+        + text
+        + "  return update\n" * (not right)
+    )
+    assert main([verb, str(file), *(["library:lion"] if verb == "diff" else [])]) == 2 * (not right)
+    captured = capsys.readouterr()
+    printed = (captured.out + captured.err).replace("\n", "")
+    assert printed and printed.isprintable()
+
+
 def test_ctrl_c_is_one_line(capsys, monkeypatch):
     def interrupted(_):
         raise KeyboardInterrupt
