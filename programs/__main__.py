@@ -19,12 +19,10 @@ from programs import (
     ProgramError,
     discovered,
     library,
-    load,
     load_functions_file,
-    parse,
 )
 from programs.describe import SAMENESS, annotate, comment, describe, differences, headline, sameness
-from programs.parse import LIBRARY, MAX_BYTES, library_text
+from programs.parse import LIBRARY, read, read_from
 from programs.program import printable
 
 EPILOG = """examples:
@@ -110,18 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _read(name: str) -> tuple[Program, str]:
     """A program, and the text that it was read from."""
-    if name == "-":
-        data = sys.stdin.buffer.read(MAX_BYTES + 1)
-        return parse(data, "<stdin>"), data.decode(errors="replace")
-    program = load(name)  # which bounds the size
-    return program, _text(name)
-
-
-def _text(name: str) -> str:
-    """The text of a program that could be read."""
-    if name.startswith(LIBRARY):
-        return library_text(name.removeprefix(LIBRARY))
-    return Path(name).read_text(encoding="utf-8", errors="replace")
+    return read_from(sys.stdin.buffer, "<stdin>") if name == "-" else read(name)
 
 
 def _list(arguments: argparse.Namespace) -> int:

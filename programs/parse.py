@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import BinaryIO
 
 from programs.abstract import faults, is_valid
 from programs.functions import ALIASES, FUNCTIONS
@@ -42,6 +43,7 @@ MAX_TOKENS = 26 * MAX_STATEMENTS  # bounds the time that ast.parse may take
 MAX_MISTAKES = 20  # reported of one text
 LIBRARY = "library:"
 
+_BYTE_ORDER_MARK = "\ufeff"  # some editors begin a file with it
 _TOKEN = re.compile(r"#.*|\w+|[^\w\s]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _OPERATORS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide"}
@@ -99,19 +101,31 @@ def load(name: str | Path) -> Program:
     Raises:
       ProgramError: no such file or library program, or its text is not a program.
     """
+    return read(name)[0]
+
+
+def read(name: str | Path) -> tuple[Program, str]:
+    """`load`, with the text that it read: once, since a pipe can be read but once."""
     name = str(name)
     if name.startswith(LIBRARY):
-        return parse(library_text(name.removeprefix(LIBRARY)), name)
+        text = library_text(name.removeprefix(LIBRARY))
+        return parse(text, name), text
     path = Path(name)
     try:
         with path.open("rb") as stream:
-            return parse(stream.read(MAX_BYTES + 1), name)
+            return read_from(stream, name)
     except (OSError, ValueError) as error:
         if isinstance(error, ProgramError):
             raise
         reason = getattr(error, "strerror", None) or str(error)
         hint = f"; did you mean '{LIBRARY}{name}'?" if name in library() else ""
         raise ProgramError(f"cannot read {name!r}: {reason}{hint}") from None
+
+
+def read_from(stream: BinaryIO, file: str) -> tuple[Program, str]:
+    """Reads a program from an open file, with its text."""
+    data = stream.read(MAX_BYTES + 1)
+    return parse(data, file), data.decode("utf-8").removeprefix(_BYTE_ORDER_MARK)
 
 
 def library() -> list[str]:
@@ -159,7 +173,7 @@ def _outline(text: str | bytes, file: str) -> tuple[Source, ast.FunctionDef]:
                 file,
                 line,
             ) from None
-    text = text.removeprefix("\ufeff")
+    text = text.removeprefix(_BYTE_ORDER_MARK)
     source = Source(text, file)
     if len(source.lines) > MAX_LINES:
         raise ProgramError(f"{len(source.lines)} lines; at most {MAX_LINES} are allowed", file, 1)

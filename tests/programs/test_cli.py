@@ -2,9 +2,11 @@
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -103,6 +105,27 @@ def test_standard_input(capsys, monkeypatch):
     assert main(["export", "-"]) == 2
 
 
+@pytest.mark.parametrize("verb", ["show", "export", "diff"])
+def test_a_pipe_is_read_once(verb, tmp_path, capsys):
+    fifo = tmp_path / "pipe"
+    os.mkfifo(fifo)
+    text = "# Mine. Differs from another.\n" + str(load("library:lion"))
+    writer = threading.Thread(target=fifo.write_text, args=(text,), daemon=True)
+    writer.start()
+    assert main([verb, str(fifo), *(["library:lion"] if verb == "diff" else [])]) == 0
+    assert "Differs from another." in capsys.readouterr().out
+    writer.join()
+
+
+@pytest.mark.parametrize("piped", [True, False])
+def test_a_byte_order_mark_hides_no_comment(piped, tmp_path, capsys, monkeypatch):
+    text = "\ufeff# Mine. Not another's.\n" + str(load("library:lion"))
+    _type(monkeypatch, text)
+    (tmp_path / "rule.py").write_text(text, encoding="utf-8")
+    assert main(["show", "-" if piped else str(tmp_path / "rule.py")]) == 0
+    assert capsys.readouterr().out.startswith("# Mine. Not another's.\n")
+
+
 def test_list(capsys):
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -156,7 +179,7 @@ def test_ctrl_c_is_one_line(capsys, monkeypatch):
     def interrupted(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("programs.__main__.load", interrupted)
+    monkeypatch.setattr("programs.__main__.read", interrupted)
     assert main(["show", "library:lion"]) == 130
     assert capsys.readouterr().err == "stopped\n"
 

@@ -11,7 +11,7 @@ import pytest
 
 from programs import library, load
 from programs.describe import comment, differences
-from programs.parse import LIBRARY
+from programs.parse import library_text
 from programs.transform import as_optax
 from tests.strategies import trees
 
@@ -66,12 +66,6 @@ NAMESAKES = {
 TIMES = {"a tenth": 0.1, "3.2 times": 3.2, "4.1 times": 4.1}
 
 
-def _text(name):
-    from programs.__main__ import _text
-
-    return _text(f"{LIBRARY}{name}")
-
-
 def _first_update(optimizer):
     params = {"w": jnp.asarray(trees(0)[0])}
     grads = {"w": jnp.asarray(trees(1)[0])}
@@ -87,14 +81,16 @@ def test_programs_of_the_paper(name):
 
 @pytest.mark.parametrize("name", NAMESAKES)
 def test_a_first_step_is_as_many_times_as_long_as_the_comment_says(name):
-    said = re.search(r"first step is (a tenth|[\d.]+ times) as long", differences(_text(name)))
+    said = re.search(
+        r"first step is (a tenth|[\d.]+ times) as long", differences(library_text(name))
+    )
     ratio = _first_update(as_optax(f"library:{name}")) / _first_update(NAMESAKES[name])
     assert ratio == pytest.approx(TIMES[said[1]], rel=0.02)
 
 
 @pytest.mark.parametrize("name", library())
 def test_a_rule_without_bias_correction_says_how_it_differs(name):
-    text = _text(name)
+    text = library_text(name)
     assert "Source: " in comment(text)
     if "without bias correction" in comment(text):
         assert "no bias correction" in differences(text)
@@ -155,7 +151,7 @@ def test_the_readme_names_the_rules_that_differ_from_their_namesakes():
     text = (Path(__file__).parents[2] / "README.md").read_text()
     [passage] = re.findall(r"Some rules of the library.*?\n\n", text, re.DOTALL)
     named = set(re.findall(r"library:(\w+)", passage)) - {"adamw_corrected"}
-    assert named == {name for name in library() if differences(_text(name))}
+    assert named == {name for name in library() if differences(library_text(name))}
 
 
 def _signs(name, steps=5):
