@@ -1,14 +1,16 @@
 """python -m programs list | show | check | diff | simplify | export: programs, on the command line.
 
 FILE is a program's text, `library:NAME`, or - for standard input. Exit codes: 0 done (check: valid,
-diff: the same function), 1 diff: another function, 2 bad input.
+diff: the same function), 1 diff: another function, 2 bad input, or output that cannot be written.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,6 +41,8 @@ FILE = "a program's text, library:NAME, or - for standard input"
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     arguments = _parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what its encoding lacks is written as \\xe9
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         if arguments.functions_file:
             load_functions_file(arguments.functions_file)
@@ -55,6 +59,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` closed our output
         sys.stderr.close()
         return 0
+    except OSError as error:
+        print(f"error: {_blamed(error)}", file=sys.stderr)
+        return 2
+
+
+def _blamed(error: OSError) -> str:
+    """What could not be written; what the output still holds would fail again at the end."""
+    if error.filename is not None:
+        return f"{printable(str(error.filename))}: {error.strerror}"
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return f"standard output: {error.strerror}"
 
 
 def _parser() -> argparse.ArgumentParser:

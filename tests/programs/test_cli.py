@@ -213,6 +213,27 @@ def test_a_closed_pipe_is_no_error():
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("verb", ["show library:lion", "check - --json < /dev/null", "list"])
+def test_a_full_disk_is_one_line(verb):
+    done = subprocess.run(
+        f"{sys.executable} -m programs {verb} > /dev/full",
+        shell=True, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "error: standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("verb", ["show", "diff library:lion", "export"])
+def test_what_the_encoding_lacks_is_escaped(verb, tmp_path):
+    (tmp_path / "é.py").write_text(f"# Differs from é.\n{load('library:lion')}", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "programs", *verb.split(), str(tmp_path / "é.py")],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Differs from \\xe9." in done.stdout
+
+
 def test_the_package_is_light():
     """Importing it, and the verbs, start no JAX backend and import no JAX."""
     code = (
