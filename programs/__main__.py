@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import io
 import json
 import os
@@ -211,6 +212,7 @@ def _diff(arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     from programs.export import TARGETS, Origin
 
+    _look_at(arguments.out)
     to, default = TARGETS[arguments.to]
     program, text = _read(arguments.file)
     origin = Origin("" if arguments.file == "-" else arguments.file, comment(text))
@@ -230,6 +232,7 @@ def _simplify(arguments: argparse.Namespace) -> int:
     work = WORK if arguments.work is None else arguments.work
     if work < 1:
         raise ProgramError(f"--work {work}: a limit is above 0, such as {WORK}, the default")
+    _look_at(arguments.out, arguments.certificate)
     result = simplify(_read(arguments.file)[0], work)
     if arguments.out:
         _write(arguments.out, str(result.program))
@@ -250,6 +253,19 @@ def _simplify(arguments: argparse.Namespace) -> int:
     if not result.complete:
         print("# the limit on work was reached: the best so far; raise it with --work")
     return 0
+
+
+def _look_at(*paths: str | None) -> None:
+    """Whether files can be written, before the work that they are for."""
+    for path in map(Path, filter(None, paths)):
+        folder = path.absolute().parent
+        reason = "it is a folder" if path.is_dir() else ""
+        if not folder.is_dir():
+            reason = f"there is no folder '{folder}'"
+        elif not os.access(path if path.exists() else folder, os.W_OK):
+            reason = os.strerror(errno.EACCES)
+        if reason:
+            raise ProgramError(f"cannot write '{path}': {reason}")
 
 
 def _write(path: str, text: str) -> None:

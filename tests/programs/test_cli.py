@@ -257,6 +257,18 @@ def test_export(tmp_path, capsys):
     assert "def update(\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("option", ["--out", "--certificate"])
+@pytest.mark.parametrize(
+    "path, reason", [("no/a.py", "there is no folder"), (".", "it is a folder")]
+)
+def test_where_to_write_is_looked_at_first(option, path, reason, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("programs.simplify.simplify", None)
+    assert main(["simplify", "library:lion", option, str(tmp_path / path)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: cannot write '{tmp_path / path}': {reason}")
+    assert error.count("\n") == 1
+
+
 def test_simplify(tmp_path, capsys):
     out, certificate = tmp_path / "a.py", tmp_path / "certificate.md"
     asked = ["simplify", "library:program8", "--out", str(out), "--certificate", str(certificate)]
