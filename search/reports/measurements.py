@@ -17,7 +17,7 @@ def interval(comparison: Comparison, unit: str = "seeds") -> str:
     """The mean difference and its interval; unit: what was compared in pairs."""
     c = comparison
     if c.failed:
-        return f"no fitness on {c.failed} of {c.pairs} {unit}"
+        return f"no fitness on {c.failed} of {c.pairs + c.dropped} {unit}"
     if c.pairs < 2:
         return f"only {c.pairs} {unit} to compare on"
     return f"{c.mean:+.4g} [{c.low:+.4g}, {c.high:+.4g}]"

@@ -39,7 +39,7 @@ class Comparison:
 
     pairs: int  # seeds that count
     dropped: int  # seeds left out, since the baseline has no fitness there
-    failed: int  # seeds on which the candidate has no fitness
+    failed: int  # seeds on which the candidate has no fitness, of all, with those left out
     mean: float
     low: float
     high: float
