@@ -7,6 +7,7 @@ baselines as the funnel tuned them. Nothing is chosen by these scores but whethe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -55,9 +56,10 @@ class Validation:
 
     def clearly_worse(self, program: int) -> bool:
         """Whether a program is worse than the winner by more than the tolerance, beyond doubt, or
-        fails where the winner does not."""
+        fails on a seed where the winner does not."""
         difference = self.difference(program, 0)
-        failed = difference.failed > difference.dropped
+        pairs = zip(self.fitness[program], self.fitness[0], strict=True)
+        failed = any(math.isfinite(winners) and not math.isfinite(own) for own, winners in pairs)
         return failed or difference.high < difference.margin
 
     def standing(self, program: int) -> Standing:

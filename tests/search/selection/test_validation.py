@@ -11,7 +11,7 @@ from search.evaluation.request import META
 from search.evaluation.seeds import VALIDATION
 from search.selection.objective import Objective
 from search.selection.results import NamedProgram
-from search.selection.validation import validate
+from search.selection.validation import Validation, validate
 
 LION, ADAMW, SGD = (load(f"library:{name}") for name in ("lion", "adamw", "sgd"))
 
@@ -58,3 +58,21 @@ def test_the_winners_own_failures_are_not_held_against_the_result():
 def test_the_tolerance_is_the_ablations():
     found = validated({}, tolerance=None)
     assert 0.05 < found.tolerance < 0.5  # half of a seed's luck, over two tasks
+
+
+FAILED, FINE = -math.inf, 1.0
+
+
+@pytest.mark.parametrize(
+    ("winner", "final", "worse"),
+    [
+        ((FAILED, FINE, FINE, FINE), (FINE, FAILED, FINE, FINE), True),
+        ((FAILED, FAILED, FINE, FINE), (FINE, FINE, FAILED, FINE), True),
+        ((FAILED, FAILED, FINE, FINE), (FAILED, FINE, FINE, FINE), False),
+        ((FAILED, FINE, FINE, FINE), (FAILED, FINE, FINE, FINE), False),
+    ],
+)
+def test_a_failure_counts_where_the_winner_does_not_fail(winner, final, worse):
+    """Seed by seed, however often each of them fails."""
+    found = Validation(("t",), 0.05, 0.1, ("winner", "final program"), (winner, final), 0)
+    assert found.clearly_worse(1) is worse
