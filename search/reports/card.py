@@ -24,7 +24,7 @@ def card(done: Conclusion, one: Delivered, about: str) -> str:
     """
     program = one.final.program
     lines = ["# Transfer card", "", about, "", "```python", str(program).rstrip(), "```", ""]
-    lines += [f"- {sentence}" for sentence in (_rule(one), _memory(done, one))]
+    lines += [f"- {sentence}" for sentence in (rule_sentence(one), _memory(done, one))]
     lines.append(f"- Its update, by behaviour: {one.final.form.value}.")
     compared = [
         (stage, entry)
@@ -61,10 +61,11 @@ def _row(stage: StageResult, entry: StageEntry) -> tuple[str, ...]:
     )
 
 
-def _rule(one: Delivered) -> str:
+def rule_sentence(one: Delivered) -> str:
+    """The known rule that a final program is, or the nearest one."""
     nearest = nearest_rule(one.final.program)
     if nearest is None:
-        return "Its updates are not finite on random gradients, or weight decay alone."
+        return "On random gradients its updates are not finite, zero, or weight decay alone."
     decays = ", ".join(f"{decay:.3g}" for decay in nearest.decays)
     rule = nearest.name + (f" with decays {decays}" if decays else "")
     share = f"explains {nearest.share:.1%} of its updates on random gradients"
