@@ -48,7 +48,7 @@ def promotion(stage: StageResult, entry: StageEntry) -> str:
         return f"no: clearly worse on {entry.worse_on}"
     if stage.beat and entry.p > stage.level:
         return f"no: p is above {stage.level:g}"
-    if any(map(_is_as_good, stage.entries)):  # each number of states has its places
+    if any(entry.need_not_beat for entry in stage.entries):  # each number of states has its places
         rivals = [one for one in stage.promoted if one.states == entry.states]
         return f"no: not among the best {len(rivals)} with {states(entry.states)}"
     return f"no: not among the best {len(stage.promoted)}"
@@ -101,8 +101,8 @@ def outcome(done: FunnelResult) -> list[str]:
         if last.unit == "tunings":
             where = f"over {len(last.entries[0].fitness)} tunings of each, {where}"
         level = f"{where}, at a family-wise level of {last.level:g}"
-        better = [e.name for e in done.confirmed if not _is_as_good(e)]
-        as_good = [_as_good(e, last) for e in done.confirmed if _is_as_good(e)]
+        better = [e.name for e in done.confirmed if not e.need_not_beat]
+        as_good = [_as_good(e, last) for e in done.confirmed if e.need_not_beat]
         if better:
             lines.append(f"Better than every baseline {level}: {', '.join(better)}.")
         if as_good:
@@ -112,15 +112,13 @@ def outcome(done: FunnelResult) -> list[str]:
     return [*lines, f"No program is shown to be better than the baselines: {why}."]
 
 
-def _is_as_good(entry: StageEntry) -> bool:
-    """Whether all that is asked is that it is not much worse."""
-    return entry.against is not None and entry.against.is_non_inferiority
-
-
 def _as_good(entry: StageEntry, stage: StageResult) -> str:
-    assert entry.against is not None
-    more = next(b.states for b in stage.baselines if b.name == entry.baseline)
+    """What it is better than, and what it is not worse than though it needs fewer states."""
+    larger = entry.need_not_beat
+    more = " or ".join(map(str, sorted({b.states for b in stage.baselines if b.name in larger})))
+    beaten = [name for name in entry.by_baseline if name not in larger]
+    better = f"better than {', '.join(beaten)}, and " if beaten else ""
     return (
-        f"{entry.name} ({states(entry.states)} instead of {more}: not worse than {entry.baseline} "
-        f"by {-entry.against.margin:g})"
+        f"{entry.name} ({states(entry.states)} instead of {more}: {better}not worse than "
+        f"{', '.join(larger)} by {-entry.margin:g})"
     )

@@ -145,7 +145,8 @@ class _Contest:
         ]
         worst = worst_case(bounds)
         strongest = self.baselines[bounds.index(worst)].name
-        entry = StageEntry(*one, fitness, worst, strongest, worst.p)
+        named = {base.name: bound for base, bound in zip(self.baselines, bounds)}
+        entry = StageEntry(*one, fitness, worst, strongest, worst.p, by_baseline=named)
         if len(self.objective.tasks) == 1 or not self.rule.beat:
             return entry
         for base, margin in zip(self.baselines, margins):

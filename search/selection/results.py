@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import NamedTuple
 
@@ -26,6 +27,22 @@ class StageEntry:
     p: float = 1.0  # of `against`, times the stage's looks; in the finals adjusted for all of them
     promoted: bool = False
     worse_on: str = ""  # the task that `against` is of, if it is clearly worse on one
+    by_baseline: Mapping[str, Comparison] = field(default_factory=dict)  # on the mean over tasks
+
+    @property
+    def need_not_beat(self) -> list[str]:
+        """The baselines that it may be worse than by a margin, since it needs fewer states."""
+        return [name for name, one in self.by_baseline.items() if one.is_non_inferiority]
+
+    @property
+    def margin(self) -> float:
+        """Below 0: minus what it may be worse by than these."""
+        return min([0.0, *(one.margin for one in self.by_baseline.values())])
+
+    @property
+    def shown(self) -> float | None:
+        """It is above the margin of each baseline by this at least; None for a baseline."""
+        return min((one.low - one.margin for one in self.by_baseline.values()), default=None)
 
     @property
     def rival(self) -> str:

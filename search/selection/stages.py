@@ -63,12 +63,7 @@ class Entrants:
 
     def shortened(self, shorten: Shorten, last: Sequence[StageResult]) -> Entrants:
         """The candidates made short, none by more than what the last stage has shown of it."""
-        shown = {
-            entry.name: entry.against.low - entry.against.margin
-            for stage in last
-            for entry in stage.entries
-            if entry.against is not None and stage.beat
-        }
+        shown = {entry.name: entry.shown for stage in last for entry in stage.entries if stage.beat}
         return Entrants(
             self.baselines,
             tuple(

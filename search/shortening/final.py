@@ -97,11 +97,7 @@ def winners(
 
 
 def _confirmed(entry: StageEntry) -> Winner:
-    against = entry.against
-    if against is None:
-        return Winner(entry.name, entry.program, True)
-    margin, shown = min(against.margin, 0.0), against.low - against.margin
-    return Winner(entry.name, entry.program, True, margin, shown=shown)
+    return Winner(entry.name, entry.program, True, entry.margin, shown=entry.shown)
 
 
 class Route(Enum):

@@ -10,14 +10,17 @@ from search.reports.funnel import markdown, outcome
 from search.selection.objective import Objective
 from search.selection.results import FINALS, NamedProgram, states_of
 from search.selection.stages import run_stages
+from search.shortening.final import winners
 from tests.search.selection.test_stages import numbered, settings
 
 MARGIN = 0.2
-ADAMW, LION, SIGN = (load(f"library:{name}") for name in ("adamw", "lion", "sign_sgd"))
+BOTH = "library:adamw", "library:signum"
+NAMES = "adamw", "lion", "sign_sgd", "signum"
+ADAMW, LION, SIGN, SIGNUM = (load(f"library:{name}") for name in NAMES)
 
 
-def rules(margin: float | None = MARGIN, keep: int = 2) -> FunnelSettings:
-    return settings(keep).model_copy(update={"memory_margin": margin})
+def rules(margin: float | None = MARGIN, keep: int = 2, **more) -> FunnelSettings:
+    return settings(keep).model_copy(update={"memory_margin": margin, **more})
 
 
 def run(candidates, worth, funnel_settings, luck: float = 0.03):
@@ -69,6 +72,24 @@ def test_the_question_that_was_answered_is_told():
     assert entry.against.margin == -MARGIN and entry.p <= 0.05
     assert "lion (1 state instead of 2: not worse than adamw by 0.2)" in " ".join(outcome(done))
     assert "no: p is above 0.05" in "\n".join(markdown(done.stages))
+
+
+@pytest.mark.parametrize("signum, worst", [(-0.11, "signum"), (-1.0, "adamw")])
+def test_each_baseline_has_its_own_margin(signum, worst):
+    """Whichever it comes out worst against: no p is of another baseline's margin."""
+    baselines = [NamedProgram("adamw", ADAMW), NamedProgram("signum", SIGNUM)]
+    worth = {ADAMW: 0.0, SIGNUM: signum, LION: -0.05}
+    score = Objective(Noisy(lambda r: worth[r.program], luck=0.03), ("t",))
+    candidate = NamedProgram("lion", LION)
+    done = run_stages([candidate], baselines, objective=score, settings=rules())
+    [entry] = done.confirmed
+    assert entry.baseline == worst
+    said = " ".join(outcome(done))
+    assert "(1 state instead of 2: better than signum, and not worse than adamw by 0.2)" in said
+    [winner] = winners(done, [], candidates=[candidate], settings=rules(baselines=BOTH))[:1]
+    bounds = entry.by_baseline
+    assert winner.margin == -MARGIN
+    assert winner.shown == min(bounds["signum"].low, bounds["adamw"].low + MARGIN)
 
 
 def test_programs_that_are_worse_by_the_margin_pass_no_more_often_than_the_level():
