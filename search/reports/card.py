@@ -50,10 +50,11 @@ _HEAD = ("stage", "tasks", "compared on", "minus strongest baseline", "margin", 
 
 def _row(stage: StageResult, entry: StageEntry) -> tuple[str, ...]:
     assert entry.against is not None
+    pairs = entry.against.pairs + entry.against.dropped  # of the look that counts
     return (
         stage.name,
         ", ".join(stage.tasks),
-        f"{len(entry.fitness)} {stage.unit}",
+        f"{pairs} {stage.unit}",
         f"{interval(entry.against, stage.unit)} {entry.rival}",
         f"{entry.against.margin:g}",
         f"{entry.p:.2g}",

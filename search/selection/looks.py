@@ -85,7 +85,8 @@ class _Contest:
         self.fitness = {
             one.name: none for one in (*self.baselines, *self.candidates)
         }  # [K, P] on tasks and pairs
-        self.entries: dict[str, StageEntry] = {}
+        self.entries: dict[str, StageEntry] = {}  # with the comparison of the look that counts
+        self.latest: dict[str, StageEntry] = {}
 
     def look(self, numbers: Sequence[int], candidates: Sequence[NamedProgram]) -> None:
         """Trains the baselines and these candidates for further pairs, and compares them."""
@@ -93,10 +94,19 @@ class _Contest:
         for one, further in zip(named, self._further(numbers, named), strict=True):
             self.fitness[one.name] = np.hstack([self.fitness[one.name], further])
         for one in candidates:
-            entry = self._against_all(one)
-            before = self.entries.get(one.name)
-            p = min(1.0, entry.p * self.rule.looks, 1.0 if before is None else before.p)
-            self.entries[one.name] = replace(entry, p=1.0 if entry.worse_on else p)
+            self.latest[one.name] = entry = self._against_all(one)
+            self.entries[one.name] = self._that_counts(entry, self.entries.get(one.name))
+
+    def _that_counts(self, entry: StageEntry, before: StageEntry | None) -> StageEntry:
+        """The entry of the look with the smaller p, which its interval belongs to."""
+        p = min(1.0, entry.p * self.rule.looks)
+        if entry.worse_on:
+            return replace(entry, p=1.0)
+        if before is None or p <= before.p:
+            return replace(entry, p=p)
+        if not math.isfinite(entry.mean):  # does not pass, whatever it was before
+            return replace(entry, p=before.p)
+        return replace(before, fitness=entry.fitness)
 
     def judged(self) -> list[StageEntry]:
         """The candidates' entries; where the rule says so, p is adjusted for all of them."""
@@ -110,7 +120,7 @@ class _Contest:
         return [
             NamedProgram(entry.name, entry.program)
             for entry in self.judged()
-            if not self.rule.passes(entry) and _may_pass(entry)
+            if not self.rule.passes(entry) and _may_pass(self.latest[entry.name])
         ]
 
     def of_baselines(self) -> list[StageEntry]:

@@ -69,6 +69,29 @@ def test_looks_see_what_one_look_misses_and_stop_where_it_is_clear():
     assert len(asked) == sum(seeds.values()) + len(done.baselines[0].fitness)
 
 
+def test_p_and_interval_are_of_the_same_look():
+    """Holm lets n0 pass by its first look only once n1 has passed, when it had a second one."""
+
+    def score(requests):
+        values = {0: (0.01,) * 6 + (-0.012,) * 6, 1: (-0.002,) + (0.01,) * 11, None: (0.0,) * 12}
+        luck = Noisy(lambda _: 0.0, luck=0.001)(requests)
+        of = [values[number_of(r.program)][r.seed] for r in requests]
+        return [value + extra for value, extra in zip(of, luck)]
+
+    done = compared(
+        [NamedProgram("base", ADAMW)],
+        [NamedProgram(f"n{i}", numbered(i)) for i in range(2)],
+        Objective(score, ("t",)),
+        name="B",
+        pairs=Pairs([[seed] for seed in range(12)]),
+        rule=PromotionRule(0.05, True, keep=2, looks=2, family_wise=True),
+    )
+    entries = {entry.name: entry for entry in done.promoted}
+    assert {name: entry.against.pairs for name, entry in entries.items()} == {"n0": 6, "n1": 12}
+    assert all(entry.against.low > 0 for entry in entries.values())
+    assert all(len(entry.fitness) == 12 for entry in entries.values())
+
+
 def test_what_is_hopeless_gets_no_further_seeds():
     asked, done = contest(5, lambda r: -9.0 * is_lion(r.program), looks=4, seeds=6)
     assert not done.promoted and len(asked) == 6 * (5 + 1)
