@@ -13,7 +13,7 @@ from programs.simplify.certificate import code_block
 from search.reports.measurements import comparison_in_full
 from search.reports.tables import finite_or_none, markdown_table
 from search.shortening.ablation import Ablation, Change
-from search.shortening.judge import TaskComparison, Verdict
+from search.shortening.judge import TaskComparison
 from search.shortening.shorten import ShorteningResult, Step
 
 _TITLE = "# From the evolved program to the final one"
@@ -118,16 +118,10 @@ def step_line(step: Step) -> str:
 
 def result_lines(done: ShorteningResult) -> list[str]:
     """The result and what was removed, for the terminal."""
-    removed: list[str] = []
-    for change in done.ablation.changes:
-        if change.verdict is Verdict.ACCEPTED:
-            removed.append(change.what)
-        elif change.verdict is Verdict.UNCONFIRMED:  # the next round starts again
-            removed.clear()
     return [
         f"{len(done.exact.original)} statements; {len(done.exact.program)} after the exact "
         f"passes; {len(done.program)} after the ablation",
-        *(f"  measured: {what}" for what in removed),
+        *(f"  measured: {what}" for what in done.ablation.removed),
         "",
         str(done.program),
     ]

@@ -24,7 +24,7 @@ class StageEntry:
     fitness: tuple[float, ...]  # [pairs] on fresh seeds, mean over tasks
     against: Comparison | None  # with the strongest baseline; None for a baseline
     baseline: str = ""  # that baseline's name
-    # Of `against`, of the look with the smallest p, times the looks; in the finals adjusted for all.
+    # Of `against`, at the look with the smallest, times the looks; in the finals adjusted for all.
     p: float = 1.0
     promoted: bool = False
     worse_on: str = ""  # the task that `against` is of, if it is clearly worse on one

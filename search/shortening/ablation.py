@@ -54,6 +54,7 @@ class Ablation:
     tolerance: Mapping[str, float]  # by task, in units of its fitness
     changes: tuple[Change, ...]  # in order of trial
     trainings: int  # asked for, but for those of the tuning
+    removed: tuple[str, ...]  # what of the accepted removals is in `program`
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class AcceptedStep:
     program: Program
     original: Program | None  # the same with the constants that came in; None: not known
     best: Mapping[str, Program]  # by task, the best so far: what later removals must not fall below
+    removed: str = ""  # what was removed; nothing at the start
 
 
 def ablate(
@@ -105,18 +107,19 @@ def ablate(
         fresh = [(s, META) for s in CONFIRMATION.take(settings.confirm_seeds, skip=skip)]
         steps = _greedy(start, judge, objective, simplify=simplify, first=first, note=note)
         check = Judge(program, objective, cases=fresh, settings=settings, tolerance=allowed)
-        confirmed = len(steps) == 1 or _confirmed(steps, check, note)
-        if not confirmed and again == ROUNDS - 1:  # what is left of it: the first removals
-            while len(steps) > 1 and not confirmed:
-                steps.pop()
-                confirmed = len(steps) == 1 or _confirmed(steps, check, note)
+        is_last = again == ROUNDS - 1
+        otherwise = Verdict.TAKEN_BACK if is_last else Verdict.UNCONFIRMED
+        confirmed = _confirmed(steps, check, note, otherwise=otherwise)
+        while is_last and not confirmed:  # what is left of it: the first removals
+            steps.pop()
+            confirmed = _confirmed(steps, check, note, otherwise=otherwise)
         asked += judge.asked + check.asked
         if confirmed:
             break
         cases = [*cases, *fresh]
         judge = Judge(program, objective, cases=cases, settings=settings, tolerance=allowed)
-    last = steps[-1]
-    return Ablation(program, last.program, last.original, allowed, tuple(changes), asked)
+    last, removed = steps[-1], tuple(step.removed for step in steps[1:])
+    return Ablation(program, last.program, last.original, allowed, tuple(changes), asked, removed)
 
 
 def _greedy(
@@ -135,12 +138,12 @@ def _greedy(
         step = steps[-1]
         shorter = [r for r in first if len(r.program) < len(step.program)]
         for removal in [*shorter, *removals(step.program)]:
-            measured = _tried(removal, step.program, judge=judge, objective=objective, note=note)
-            if measured is not None:
-                judge.accept(measured)
-                after = simplify(measured)
+            tried = _tried(removal, step.program, judge=judge, objective=objective, note=note)
+            if tried.verdict is Verdict.ACCEPTED:
+                judge.accept(tried.after)
+                after = simplify(tried.after)
                 original = _followed(step.original, removal, after=after, simplify=simplify)
-                steps.append(AcceptedStep(after, original, dict(judge.best)))
+                steps.append(AcceptedStep(after, original, dict(judge.best), tried.what))
                 break
         else:
             return steps
@@ -153,8 +156,8 @@ def _tried(
     judge: Judge,
     objective: Objective,
     note: Callable[[Change], None],
-) -> Program | None:
-    """The program after a removal if that is harmless, as it is or with its constants tuned.
+) -> Change:
+    """What came of a removal, as it is or else with its constants tuned.
 
     The start's constants were chosen for a program with the part that is removed. So a removal that
     is not far worse has its constants tuned before it is given up.
@@ -168,8 +171,9 @@ def _tried(
         [tuned] = tune([after], objective, settings=retuning, first_seed=first)
         what, after = f"{what}, its constants tuned again", tuned.program
         verdict, measured = judge.verdict(after)
-    note(Change(what, current, after, verdict, measured))
-    return after if verdict is Verdict.ACCEPTED else None
+    tried = Change(what, current, after, verdict, measured)
+    note(tried)
+    return tried
 
 
 def _followed(
@@ -183,12 +187,20 @@ def _followed(
     return shorter if are_twins(shorter, after) else None
 
 
-def _confirmed(steps: Sequence[AcceptedStep], check: Judge, note: Callable[[Change], None]) -> bool:
-    """Whether all removals together are harmless on fresh seeds, too."""
+def _confirmed(
+    steps: Sequence[AcceptedStep],
+    check: Judge,
+    note: Callable[[Change], None],
+    *,
+    otherwise: Verdict,
+) -> bool:
+    """Whether all removals together, if there are any, are harmless on fresh seeds, too."""
+    if len(steps) == 1:
+        return True
     last = steps[-1]
     check.best = dict(last.best)
     verdict, measured = check.verdict(last.program)
     confirmed = verdict is Verdict.ACCEPTED
-    outcome = Verdict.CONFIRMED if confirmed else Verdict.UNCONFIRMED
+    outcome = Verdict.CONFIRMED if confirmed else otherwise
     note(Change("all removals together", steps[0].program, last.program, outcome, measured))
     return confirmed

@@ -33,6 +33,7 @@ class Verdict(Enum):
     NOT_SHOWN = "not shown to be harmless: the interval reaches below the tolerance"
     HOPELESS = "given up: far worse on the first seeds, or without a fitness there"
     UNCONFIRMED = "reverted: not confirmed on fresh seeds, which now join the evidence"
+    TAKEN_BACK = "not confirmed on fresh seeds: the last of them is taken back"
     CONFIRMED = "confirmed on fresh seeds and the meta-validation split"
 
 

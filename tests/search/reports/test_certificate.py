@@ -1,6 +1,7 @@
 """The certificate: every step with its reason, and the same text for the same run."""
 
 import json
+from dataclasses import replace
 
 from programs import parse
 from search.reports.certificate import as_data, certificate, exact_certificate, result_lines
@@ -40,3 +41,10 @@ def test_the_result_in_lines(done):  # noqa: F811
     head, *lines = result_lines(done)
     assert head.startswith("21 statements; ") and head.endswith("; 7 after the ablation")
     assert "  measured: drop g = clip(g, lr)" in lines and parse(lines[-1]) == done.program
+
+
+def test_of_removals_that_were_taken_back_those_are_told_that_are_left(done):  # noqa: F811
+    """Whatever was accepted on the way."""
+    ablation = replace(done.ablation, removed=("drop g = clip(g, lr)",))
+    _, *lines = result_lines(replace(done, ablation=ablation))
+    assert [line for line in lines if "measured" in line] == ["  measured: drop g = clip(g, lr)"]
