@@ -318,7 +318,8 @@ def funnel(
       ablation, tuning: of stages that make the candidates shorter; likewise.
     """
     _load(functions_file)
-    named = [NamedProgram(_name(p, i), _program(p)) for i, p in enumerate(programs, start=1)]
+    names = {_name(p, i): p for i, p in enumerate(programs, start=1)}  # one given twice counts once
+    named = [NamedProgram(name, _program(program)) for name, program in names.items()]
     if setup is None or settings is None:
         config = config_of(run_dir)
         setup, settings = setup or Setup.of(config), settings or config.funnel or FunnelSettings()

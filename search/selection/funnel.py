@@ -136,7 +136,7 @@ def run_funnel(
       ProgramError, TaskError: a baseline or a task does not exist; nothing was run.
       Stopped: the user asked to stop. WorkerError, ClusterLost: no worker can run.
     """
-    baselines = [NamedProgram(name, load(name)) for name in settings.baselines]
+    baselines = [NamedProgram(name, load(name)) for name in dict.fromkeys(settings.baselines)]
     objective = Objective(ledger, setup.tasks, setup.weights)
     for used in (objective.scaled(1), *map(objective.of_stage, settings.stages)):
         for task in used.tasks:

@@ -148,7 +148,9 @@ def test_funnel_and_simplify(tmp_path):
     quick = TuningSettings(draws=1)
     stage = StageSettings(name="A", seeds=5, beat=False, keep=1, tuning=quick)
     settings = FunnelSettings(head_start=quick, stages=(stage,), finals={"tunings": 1, "seeds": 5})
-    funnel = api.funnel(["library:lion"], run_dir=tmp_path, setup=setup, settings=settings)
+    twice = ["library:lion", "library:lion"]  # counts once
+    funnel = api.funnel(twice, run_dir=tmp_path, setup=setup, settings=settings)
+    assert [entry.name for entry in funnel.stages[0].entries] == twice[:1]
     assert [stage.name for stage in funnel.stages] == ["A", "finals"]
     with pytest.raises(StoreError, match="no search here"):
         api.funnel(run_dir=tmp_path / "nothing")
