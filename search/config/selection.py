@@ -195,7 +195,10 @@ class FunnelSettings(SettingsModel):
                 f"expected different names of stages, got {', '.join(names)}", "stages"
             )
         finals = self.finals
-        least = fewest_seeds(finals.level / finals.looks, min(s.keep for s in self.stages))
+        finalists = min(s.keep for s in self.stages)
+        if self.memory_margin is not None:  # `keep` is then for each number of states: 0, 1 and 2
+            finalists *= 3
+        least = fewest_seeds(finals.level / finals.looks, finalists)
         if finals.most_pairs < least:
             raise constraint_error(
                 f"finals: with {finals.most_pairs} {finals.unit} nothing can be shown at level "

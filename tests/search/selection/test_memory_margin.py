@@ -65,6 +65,18 @@ def test_each_number_of_states_has_its_places():
     assert [entry.states for entry in plain.stages[0].promoted] == [2, 2]
 
 
+@pytest.mark.parametrize("margin", [None, MARGIN])
+def test_finals_that_could_confirm_nothing_are_refused(margin):
+    """With a margin a stage keeps so many for each number of states."""
+    stage = {"name": "B", "keep": 1}
+    finals = {"tunings": 5, "seeds": 2}
+    if margin is None:
+        FunnelSettings(memory_margin=margin, stages=(stage,), finals=finals)
+    else:
+        with pytest.raises(ValueError, match=r"with 5 tunings nothing .* expected at least 6"):
+            FunnelSettings(memory_margin=margin, stages=(stage,), finals=finals)
+
+
 def test_the_question_that_was_answered_is_told():
     candidates = [("lion", LION), ("sign", SIGN)]
     done = run(candidates, by_states({0: -1.0, 1: -0.02, 2: 0.0}), rules())
