@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from programs import load
@@ -30,14 +29,14 @@ def card(done: Conclusion, one: Delivered, about: str) -> str:
         (stage, entry)
         for stage in done.funnel.stages
         for entry in stage.entries
-        if entry.name == one.winner.name
+        if entry.name == one.winner.name or entry.name.startswith(f"{one.winner.name} (of ")
     ]
     if compared:
         lines += ["", "## Where it was compared", ""]
         lines += markdown_table([_HEAD, *(_row(stage, entry) for stage, entry in compared)])
         lines += ["", _WHAT_WAS_COMPARED]
     lines += ["", *validation_markdown(one.final.validation)]
-    lines += ["", "## Where it does not help", "", *(f"- {text}" for text in _limits(compared))]
+    lines += ["", "## Where it does not help", "", *(f"- {text}" for text in limits(compared))]
     return "\n".join(lines) + "\n"
 
 
@@ -85,12 +84,17 @@ def _memory(done: Conclusion, one: Delivered) -> str:
     )
 
 
-def _limits(compared: list[tuple[StageResult, StageEntry]]) -> Iterator[str]:
+def limits(compared: list[tuple[StageResult, StageEntry]]) -> Iterator[str]:
     """What speaks against it, from the stages."""
     for stage, entry in compared:
         against, where = entry.against, f"On {', '.join(stage.tasks)} (stage {stage.name})"
-        if against is None or not math.isfinite(against.mean):
+        if against is None or against.failed:
             yield f"{where} it has no fitness on some of the {stage.unit}."
+        elif 2 * against.dropped >= against.pairs + against.dropped:
+            yield (
+                f"{where} nothing is shown: {entry.rival} has no fitness on {against.dropped} of "
+                f"{against.pairs + against.dropped} {stage.unit}."
+            )
         elif against.high < 0:
             yield f"{where} it is worse than {entry.rival}: {interval(against)}."
         elif against.low <= 0:

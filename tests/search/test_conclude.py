@@ -233,6 +233,8 @@ def test_without_a_confirmed_program_the_searchs_best_is_delivered_and_labelled(
     assert "No program is shown to be better" in said
     for text in (said, (run_dir / CERTIFICATE).read_text()):
         assert "Final program, not confirmed: made from individual 0, the search's best" in text
+    card = (run_dir / CARD).read_text()
+    assert "## Where it was compared" in card and "it is worse than library:adamw" in card
     assert all((run_dir / name).read_text() for name in FILES)
 
 
