@@ -90,6 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(answer(options.run, verb, asked, as_json=options.json))
     except NoParquet as error:
         parser.error(str(error))
+    except BrokenPipeError:
+        raise  # the reader has had enough: `run_command` says nothing
     except (StoreError, ConfigError, ProgramError, OSError) as error:
         return report(error)
     return 0

@@ -22,7 +22,7 @@ from proxy_tasks.console import run_command
 from search.config.load import ConfigError
 from search.console import Parser, writable
 from search.console import report as report_error
-from search.reports.page.live import serve
+from search.reports.page.live import PortTaken, serve
 from search.reports.page.report import report
 from search.storage.errors import StoreError
 from search.storage.files import write_file
@@ -55,6 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             serve(options.runs, port=options.port, show=lambda line: print(line, flush=True))
         out = options.out or first / NAME
         write_file(out, report(options.runs))
+    except PortTaken:
+        parser.error(
+            f"--port: {options.port} is already in use; expected one that is free, or none"
+        )
+    except BrokenPipeError:
+        raise  # the reader has had enough: `run_command` says nothing
     except (StoreError, ConfigError, ProgramError, OSError) as error:
         return report_error(error)
     print(f"written: {out}")

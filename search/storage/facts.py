@@ -80,13 +80,14 @@ class KnownProgram(NamedTuple):
     evaluated: int | None
     fitness: float
     outcome: str
+    rate: float  # at which it was trained, as a factor of its update
 
 
 def with_hashes(store: Reader, functional: Iterable[bytes]) -> dict[bytes, KnownProgram]:
     """The programs of the search with these functional hashes."""
     wanted = list(functional)
     marks = ", ".join("?" * len(wanted))
-    query = "SELECT functional, evaluated, fitness, outcome FROM programs WHERE functional IN"
+    query = "SELECT functional, evaluated, fitness, outcome, rate FROM programs WHERE functional IN"
     rows = map(KnownProgram._make, store.iterate(f"{query} ({marks})", wanted))
     return {row.functional: row for row in rows}
 

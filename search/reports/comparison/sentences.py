@@ -37,12 +37,12 @@ def shown_and_not(result: ComparisonResult) -> tuple[list[str], list[str]]:
 
 
 def _design(result: ComparisonResult) -> str:
-    tuning, test = result.config.tuning, result.config.test
+    tuning, test, count = result.config.tuning, result.config.test, len(result.differences)
     return (
         f"Each optimizer had {tuning.runs} tuning runs of {tuning.draws} draws on each condition, "
         f"and each run {test.seeds} fresh seeds on the test split; intervals are over the runs "
         f"({100 * (1 - result.config.level):.6g} %), and p is corrected for "
-        f"{len(result.differences)} comparisons."
+        f"{count} comparison{'s' * (count != 1)}."
     )
 
 

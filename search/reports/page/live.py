@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -73,9 +74,18 @@ class Handler(BaseHTTPRequestHandler):
         """Says nothing of each request."""
 
 
+class PortTaken(Exception):
+    """Somebody else listens there."""
+
+
 def serve(runs: Sequence[Path], *, port: int, show: Callable[[str], None]) -> NoReturn:
-    """Serves the page until the process is interrupted."""
-    server = Server(runs, port=port)
+    """Serves the page until the process is interrupted. Raises PortTaken."""
+    try:
+        server = Server(runs, port=port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken from None
+        raise
     show(f"http://{LOOPBACK}:{server.server_address[1]}/ (Ctrl-C ends)")
     while True:
         server.serve_forever()

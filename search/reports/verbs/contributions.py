@@ -38,9 +38,14 @@ class Context(NamedTuple):
 Fitness = Mapping[Context, float]
 
 
-def contributions(store: Reader, program: Program) -> list[dict[str, Any]]:
-    """For each live statement the change of fitness that it brings; see `_contribution`."""
-    whole = fitness_of(store, program)
+def contributions(
+    store: Reader, program: Program, evaluated: int | None = None
+) -> list[dict[str, Any]]:
+    """For each live statement the change of fitness that it brings; see `_contribution`.
+
+    evaluated: the individual whose trainings in the search are the program's.
+    """
+    whole = fitness_of(store, program, evaluated)
     _, needed = reaching(analyse(program))
     return [
         {
@@ -122,16 +127,20 @@ def _mean(fitness: Fitness, contexts: Sequence[Context], seed: int) -> float:
     return fmean(fitness[context] for context in contexts if context.seed == seed)
 
 
-def fitness_of(store: Reader, program: Program) -> Fitness:
+def fitness_of(store: Reader, program: Program, evaluated: int | None = None) -> Fitness:
     """All trainings of a program in a run's store, with and without states that it does not need,
-    and as an ablation tidies it up."""
+    and as an ablation tidies it up.
+
+    evaluated: the individual whose trainings in the search are its own. A program is known by its
+      hash as it was drawn; where it was better at another rate its text has another.
+    """
     forms = [program, live_across_steps(program)]
     with contextlib.suppress(InvalidProgram):  # simplified, nothing may be left
         forms.append(peephole(program))
     hashes = {analyse(one).functional_hash for one in forms}
-    measured: dict[Context, float] = {}
+    measured = {} if evaluated is None else _search_fitness(store, evaluated)
     for known in with_hashes(store, hashes).values():
-        if known.evaluated is not None:
+        if known.evaluated is not None and known.rate == 1.0:
             measured |= _search_fitness(store, known.evaluated)
     for one in hashes:
         for row in trainings_of(store, one):

@@ -26,7 +26,7 @@ def diff(store: Reader, asked: Asked) -> dict[str, Any]:
         "same": {**same, "structure": structure(first) == structure(second)},
         "lines": changes(_lines(first), _lines(second)),
         "second_minus_first": difference(
-            fitness_of(store, other.program), fitness_of(store, one.program)
+            *(fitness_of(store, of.program, of.evaluated) for of in (other, one))
         ),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -59,11 +60,20 @@ def _changed_lines(parent: ProgramText | None, edit: str) -> list[tuple[str, int
         raise StoreError("an edit is not one of its parent")
     first = max(0, start - CONTEXT)
     changes = [(" ", i + 1, lines[i]) for i in range(first, start)]
-    changes += [("-", i + 1, lines[i]) for i in range(start, end)]
-    changes += [("+", start + i + 1, line) for i, line in enumerate(inserted)]
+    matcher = difflib.SequenceMatcher(None, lines[start:end], inserted, autojunk=False)
+    for what, i, j, k, m in matcher.get_opcodes():
+        if what == "equal":
+            changes += [(" ", start + n + 1, inserted[n]) for n in range(k, m)]
+        else:
+            changes += [("-", start + n + 1, lines[start + n]) for n in range(i, j)]
+            changes += [("+", start + n + 1, inserted[n]) for n in range(k, m)]
     shift = len(inserted) - removed
     changes += [(" ", i + 1 + shift, lines[i]) for i in range(end, min(len(lines), end + CONTEXT))]
-    return changes
+    return [
+        change
+        for i, change in enumerate(changes)
+        if any(near[0] != " " for near in changes[max(0, i - CONTEXT) : i + CONTEXT + 1])
+    ]
 
 
 def lineage_lines(answer: dict[str, Any]) -> Iterator[str]:

@@ -26,6 +26,11 @@ class Named(NamedTuple):
     program: Program  # redundant statements included
     fact: Facts | None
 
+    @property
+    def evaluated(self) -> int | None:
+        """The individual whose trainings in the search are the program's."""
+        return None if self.fact is None else self.fact.evaluated
+
 
 def named(store: Reader, name: str) -> Named:
     """name: the number of an individual, a file, or `library:NAME`.
@@ -53,7 +58,7 @@ def program(store: Reader, asked: Asked) -> dict[str, Any]:
         "states_needed": facts_["states_needed"],
         "reads_schedule": facts_["reads_schedule"],
         "hashes": facts_["hashes"],
-        "contributions": contributions(store, one.program),
+        "contributions": contributions(store, one.program, one.evaluated),
     }
     number = None
     if one.fact is not None:

@@ -66,7 +66,8 @@ def rule_lines(answer: list[dict[str, Any]]) -> Iterator[str]:
     for one in answer:
         if "leading" in one:
             counts = ", ".join(f"{count} {name}" for name, count in one["leading"].items())
-            yield f"{one['states']} states, leading programs by rule: {counts}"
+            states = "1 state" if one["states"] == 1 else f"{one['states']} states"
+            yield f"{states}, leading programs by rule: {counts}"
 
 
 def rule_text(one: dict[str, Any]) -> str:

@@ -263,6 +263,12 @@ def test_mistakes_are_one_line(words, message, capsys, tmp_path, monkeypatch):
     assert code == 2 and message in err and err.count("\n") == 1
 
 
+def test_a_port_that_is_taken_is_said_to_be(run_dir, server, capsys):
+    taken = server.server_address[1]
+    assert exit_code(main, [str(run_dir), "--live", "--port", str(taken)]) == 2
+    assert f"--port: {taken} is already in use" in capsys.readouterr().err
+
+
 def test_no_two_of_36_lines_look_alike():
     lines = [Series(str(i), ((0.0, 0.0), (1.0, float(i)))) for i in range(36)]
     looks = re.findall(

@@ -13,14 +13,17 @@ import pytest
 import small_run
 from in_process import exit_code
 
-from programs import analyse, load
+from programs import analyse, load, parse
 from search.inspect import main as inspect
 from search.reports.verbs.asked import Asked
-from search.reports.verbs.contributions import contributions, difference
+from search.reports.verbs.contributions import contributions, difference, fitness_of
+from search.reports.verbs.lineage import _changed_lines
 from search.reports.verbs.table import VERBS
 from search.reports.watch import watch
 from search.result import SearchResult
 from search.storage import schema
+from search.storage.facts import facts
+from search.storage.lineage import ProgramText
 from search.storage.schema import TrainingRow
 from search.storage.store import SMALL, Reader, Store, opened
 
@@ -138,6 +141,29 @@ def test_a_knock_out_that_was_trained_gives_a_contribution_with_its_interval(tmp
     low, high = measured["interval"]
     assert measured["mean"] == pytest.approx(0.485) and low < 0.485 < high < 0.51
     assert not any("mean" in one for one in found.values() if one["statement"] != "wd = w * 0.01")
+
+
+def test_trainings_are_found_of_a_program_that_was_trained_at_another_rate(run_dir):
+    with Reader(run_dir) as store:
+        fact = facts(store, 3)
+        own = fitness_of(store, parse(fact.text))
+        as_rescaled = fitness_of(store, load("library:yogi"), fact.evaluated)
+    assert own and as_rescaled == own
+
+
+def test_statements_within_an_edit_that_stay_are_shown_as_such():
+    parent = ProgramText((), ("z", "a", "b", "c", "d", "e", "f"))
+    found = _changed_lines(parent, "1 5\na\nb\nC\nd\ne")
+    assert found == [(" ", 3, "b"), ("-", 4, "c"), ("+", 4, "C"), (" ", 5, "d")]
+
+
+def test_a_reader_who_has_had_enough_is_no_mistake(run_dir, monkeypatch):
+    def closed(*_, **__):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("search.inspect.answer", closed)
+    with pytest.raises(BrokenPipeError):  # `run_command` ends quietly
+        inspect([str(run_dir), "top"])
 
 
 def test_a_difference_needs_the_same_task_and_seed():
