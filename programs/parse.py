@@ -8,6 +8,7 @@ would be right.
 from __future__ import annotations
 
 import ast
+import contextlib
 import itertools
 import re
 import warnings
@@ -158,6 +159,15 @@ def _library_files() -> Traversable:
     return resources.files("programs") / "library"
 
 
+def _tree(text: str) -> ast.Module:
+    """`ast.parse`, again where two were under way at once, in two threads or in a callback of the
+    garbage collector: before Python 3.11.8 that is a SystemError."""
+    for _ in range(9):
+        with contextlib.suppress(SystemError):
+            return ast.parse(text)
+    return ast.parse(text)
+
+
 def _outline(text: str | bytes, file: str) -> tuple[Source, ast.FunctionDef]:
     """Bounds the text, and finds its one function."""
     size = len(text)
@@ -187,7 +197,7 @@ def _outline(text: str | bytes, file: str) -> tuple[Source, ast.FunctionDef]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            module = ast.parse(text)
+            module = _tree(text)
     except SyntaxError as error:
         where = (error.text or "").strip()[:60]
         raise ProgramError(

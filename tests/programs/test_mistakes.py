@@ -1,5 +1,7 @@
 """All mistakes of a text are reported, each once; and constants that float32 cannot hold."""
 
+import ast
+
 import pytest
 
 from programs import ProgramError, load, parse
@@ -94,3 +96,17 @@ def test_constants_that_float32_makes_zero(text):
 def test_constants_at_the_ends(text):
     program = parse(f"def train(w, g, lr):\n  update = g * {text}\n  return update")
     assert parse(str(program)) == program
+
+
+def test_a_parse_that_another_one_disturbs_is_made_again(monkeypatch):
+    """Before Python 3.11.8 the depth of ast's recursion is counted for all threads together."""
+    real, failures = ast.parse, [SystemError("AST constructor recursion depth mismatch")] * 3
+
+    def disturbed(*arguments, **options):
+        if failures:
+            raise failures.pop()
+        return real(*arguments, **options)
+
+    monkeypatch.setattr("programs.parse.ast.parse", disturbed)
+    assert str(parse("def train(w, g, lr):\n    update = g * lr\n    return update\n"))
+    assert not failures
