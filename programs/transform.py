@@ -85,8 +85,7 @@ def as_optax(
       real floating-point numbers, `update` without params and for trees that are not like them.
 
     Raises:
-      ProgramError: the program cannot be read, or has no constant or weight decay that is asked
-        for.
+      ProgramError: the program cannot be read, or lacks a constant or weight decay asked for.
       ValueError: an option is not of the kinds above.
     """
     program = live_across_steps(program if isinstance(program, Program) else load(program))
