@@ -46,7 +46,7 @@ and may have
                                          the budget of each optimizer on each task
   test: {{seeds: 8}}                       fresh seeds for each tuning run
   batch_sizes: [8, 64, 512]              each task with each of them; hold: steps or examples
-  schedules: [cosine, linear, constant]  and warmups: [0.01, 0.05, 0.2]
+  schedules: [cosine, linear, constant, cube_root]  and warmups: [0.01, 0.05, 0.2]
   heat_map: {{constants: [rate, decay]}}   fitness over two constants
   noise: {{sizes: [0.01, 0.1]}}            flatness: the loss under noise on the weights
   speed: {{steps: 100}}                    seconds per step

@@ -23,9 +23,11 @@ class ScheduledTask(Task):
 
     def schedule(self, step: Any) -> jax.Array:
         """Schedule value of a step (0 to S - 1): the task's warm-up, then linear to a hundredth, or
-        constant."""
+        constant; or a root of the task's own."""
         if self.shape == "cosine":
             return super().schedule(step)
+        if self.shape == "cube_root":
+            return jnp.cbrt(super().schedule(step))
         step = jnp.asarray(step, jnp.float32)
         rise = max(1, round(self.warmup * self.steps))
         part = jnp.clip((step - rise + 1) / max(1, self.steps - rise), 0.0, 1.0)

@@ -15,7 +15,7 @@ from search.config.settings import WorkerSettings
 
 FEWEST_RUNS = 3  # one tuning run decides nothing, and two give no useful interval
 
-Shape = Literal["cosine", "linear", "constant"]
+Shape = Literal["cosine", "linear", "constant", "cube_root"]
 StateType = Literal["float32", "bfloat16"]
 Ends = Annotated[
     tuple[float, float], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
@@ -124,7 +124,8 @@ class ComparisonConfig(SettingsModel):
     """What stays when the batch size changes: the number of steps, or of examples seen."""
     schedules: Shapes = ("cosine",)
     """How the schedule value falls after its warm-up: `cosine` and `linear` to a hundredth,
-    `constant` not at all."""
+    `constant` not at all; `cube_root`: the cube root of the cosine, warm-up included, as rules have
+    it that searches found."""
     warmups: WarmUps | None = None
     """Shares of the steps over which the schedule value rises; none: the task's own."""
     tuning: TuningRunSettings = TuningRunSettings()

@@ -82,14 +82,15 @@ def test_a_final_training_has_its_curve_and_measures_and_a_draw_the_same_fitness
 def test_a_schedule_is_what_its_name_says():
     shapes = {
         shape: Condition("vision_mlp", QUICK.settings, schedule=shape).make()
-        for shape in ("cosine", "linear", "constant")
+        for shape in ("cosine", "linear", "constant", "cube_root")
     }
     values = {shape: [float(task.schedule(step)) for step in (0, 10, 19)]
               for shape, task in shapes.items()}  # fmt: skip
     assert values["constant"] == [1.0, 1.0, 1.0]
     assert values["linear"] == pytest.approx([1.0, 1 - 0.99 * 10 / 19, 0.01], abs=1e-6)
     assert values["cosine"][2] == pytest.approx(0.01, abs=1e-6)
-    assert len({task.fingerprint for task in shapes.values()}) == 3
+    assert values["cube_root"] == pytest.approx([x ** (1 / 3) for x in values["cosine"]], abs=1e-6)
+    assert len({task.fingerprint for task in shapes.values()}) == 4
 
 
 def test_batches_may_keep_the_number_of_examples():
