@@ -266,6 +266,9 @@ def _look_at(*paths: str | None) -> None:
             reason = os.strerror(errno.EACCES)
         if reason:
             raise ProgramError(f"cannot write '{path}': {reason}")
+    given = [Path(path).resolve() for path in filter(None, paths)]
+    if len(set(given)) < len(given):
+        raise ProgramError(f"'{paths[-1]}' is where the program goes; give the certificate another")
 
 
 def _write(path: str, text: str) -> None:

@@ -59,7 +59,8 @@ class Parser(OneLineParser):
     def add_overrides(self) -> None:
         self.add_argument(
             "--set", action="append", default=[], metavar="a.b=VALUE",
-            help="a key of the config, such as evolution.children=2000, with a value in YAML",
+            help="a key of the config, such as evolution.children=2000, with a value in YAML; a "
+            'key with a dot in quotes: evaluation.settings."vision_mlp@0.5".steps=5',
         )  # fmt: skip
 
     def add_tasks(self, *, required: bool) -> None:

@@ -71,11 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError("--seeds: an interval needs at least 2 seeds")
         if options.tune == 1:
             raise ValueError("--tune: one draw tunes nothing; expected at least 2")
-        if (
-            options.out
-            and options.certificate
-            and options.out.resolve() == (options.certificate.resolve())
-        ):
+        out, page = (path and path.resolve() for path in (options.out, options.certificate))
+        if out and out == page:
             raise ValueError(f"--certificate: {options.certificate} is where the program goes")
         if not options.level < 0.5:
             raise ValueError("--level: expected a number below 0.5")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from programs.program import printable
 from search.config.messages import Schema, described, field_at, nearest, schema_of
 from search.config.model import SettingsModel
 from search.config.settings import Config
@@ -45,7 +46,7 @@ class ConfigError(ValueError):
 
     def __init__(self, lines: Sequence[str]):
         # A key may hold anything; a message is one printable line.
-        self.lines = tuple("".join(c if c.isprintable() else " " for c in line) for line in lines)
+        self.lines = tuple(map(printable, lines))
         count = "1 error" if len(lines) == 1 else f"{len(lines)} errors"
         super().__init__(
             "\n".join([*(f"error: {line}" for line in self.lines), f"{count}; nothing was run."])

@@ -280,3 +280,12 @@ def test_simplify(tmp_path, capsys):
     assert main(["simplify", "library:lion", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["statements"] == {"before": 7, "after": 7}
     assert main(["simplify", "library:lion", "--work", "0"]) == 2
+
+
+def test_program_and_certificate_are_not_written_into_one_file(tmp_path, capsys):
+    out = str(tmp_path / "one.py")
+    assert main(["simplify", "library:sgd", "--out", out, "--certificate", out]) == 2
+    assert (
+        "is where the program goes" in capsys.readouterr().err
+        and not (tmp_path / "one.py").exists()
+    )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from programs import Program, analyse, load
 from programs.describe import describe, note_of
+from programs.program import printable
 from search.reports.tables import columns, finite_or_none
 from search.reports.verbs.asked import Asked, individual_number
 from search.reports.verbs.contributions import contributions
@@ -95,7 +96,7 @@ def text_lines(store: Reader, asked: Asked) -> Iterator[str]:
     name, program, fact = named(store, asked.names[0])
     if fact is not None:  # what an export of it then says of where it is from
         fitness = fitness_text(fact.fitness)
-        run = "".join(c if c.isprintable() else " " for c in store.path.resolve().parent.name)
+        run = printable(store.path.resolve().parent.name)
         yield f"# {name.capitalize()} of the run {run}, fitness {fitness}."
     live = set(analyse(program).live)
     head, *lines = str(program).rstrip().split("\n")

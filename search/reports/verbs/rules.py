@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from search.reports.measurements import states
 from search.reports.tables import columns
 from search.reports.verbs.asked import Asked
 from search.reports.verbs.individuals import fitness_text, fresh, measured_text
@@ -23,12 +24,12 @@ def rules(store: Reader, asked: Asked) -> list[dict[str, Any]]:
     With `all`, how often each rule occurs among the leading ones of different behaviour, too.
     """
     config, answer = config_of(store), []
-    for states in numbers_of_states(store):
-        leading = leaders(store, asked.count if asked.all else 1, states=states)
+    for number in numbers_of_states(store):
+        leading = leaders(store, asked.count if asked.all else 1, states=number)
         nearest = [nearest_rule(leader.program) for leader in leading]
         best, rule = leading[0], nearest[0]
         entry: dict[str, Any] = {
-            "states": states,
+            "states": number,
             "individual": best.number,
             "live": best.live,
             "fitness": best.fitness,
@@ -66,8 +67,7 @@ def rule_lines(answer: list[dict[str, Any]]) -> Iterator[str]:
     for one in answer:
         if "leading" in one:
             counts = ", ".join(f"{count} {name}" for name, count in one["leading"].items())
-            states = "1 state" if one["states"] == 1 else f"{one['states']} states"
-            yield f"{states}, leading programs by rule: {counts}"
+            yield f"{states(one['states'])}, leading programs by rule: {counts}"
 
 
 def rule_text(one: dict[str, Any]) -> str:
