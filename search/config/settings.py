@@ -126,7 +126,11 @@ class EvolutionSettings(SettingsModel):
     """Child i sees the population after exactly i - window + 1 committed results; 1: one after
     the other."""
     repeats: int = Field(default=5, ge=1)
-    """Independent searches run side by side."""
+    """Searches run side by side, independent of each other without `migration_interval`."""
+    migration_interval: int | None = Field(default=None, ge=1)
+    """Makes the repeats islands of one search: of so many children of a repeat one has its parent
+    in the repeat before it (of the first one: in the last), and lives where it was born. None:
+    repeats have nothing to do with each other, as in the paper."""
     rounds: int = Field(default=2, ge=1)
     """Rounds of `repeats` searches; every round after the first starts from the best program so
     far."""
@@ -169,6 +173,9 @@ class EvolutionSettings(SettingsModel):
         if self.tournament > self.population:
             message = f"tournament {self.tournament} is larger than population {self.population}"
             raise constraint_error(message, "tournament", "population")
+        if self.migration_interval is not None and self.repeats == 1:
+            message = "migration needs at least two repeats, got 1"
+            raise constraint_error(message, "migration_interval", "repeats")
         return self
 
 

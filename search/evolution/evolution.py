@@ -87,15 +87,23 @@ class Evolution:
         self._risen = 0  # `seen` when a population's best last rose
         self._breed = breeding(settings)
 
-    def ask(self, number: int) -> Child | None:
-        """The next child, or None while the clock waits for results or the repeat has ended."""
+    def ask(self, number: int, *, neighbour: Niches | None = None) -> Child | None:
+        """The next child, or None while the clock waits for results or the repeat has ended.
+
+        neighbour: populations of the repeat that parents migrate from; None: it has none yet.
+        """
         if self.ended or not self._see(self.asked - self.settings.window + 1):
             return None
         if self._is_over():
             self.ended = True
             return None
+        interval = self.settings.migration_interval
+        migrates = interval is not None and (self.asked + 1) % interval == 0
+        niches = neighbour if migrates else self.niches
+        if niches is None:  # the neighbour's warm starts have no score yet
+            return None
         rng = child_rng(self.seed, self.repeat, self.asked)
-        parent, mutation = self._breed(self.niches, rng)
+        parent, mutation = self._breed(niches, rng)
         self.asked += 1
         return Child(number, self.repeat, self.asked - 1, parent, mutation)
 
@@ -190,7 +198,11 @@ def tournament(population: Sequence[Individual], size: int, rng: random.Random) 
 
 
 class Repeats:
-    """The repeats of one round side by side, asked and told strictly in turn, so in one order."""
+    """The repeats of one round side by side, asked and told strictly in turn, so in one order.
+
+    With `migration_interval` they are islands in a ring: some children have a parent in the repeat
+    before theirs.
+    """
 
     def __init__(
         self,
@@ -281,7 +293,9 @@ class Repeats:
             evolution = self.evolutions.get(self.numbers[self._turn])
             if evolution is None:  # a warm start has no score yet
                 return None
-            child = evolution.ask(self.asked)
+            # What the neighbour shows depends on its own turns alone, not on who is faster.
+            before = self.evolutions.get(self.numbers[self._turn - 1])
+            child = evolution.ask(self.asked, neighbour=before.niches if before else None)
             if child is None and not evolution.ended:
                 return None
             self._turn = (self._turn + 1) % len(self.numbers)

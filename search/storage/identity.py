@@ -103,7 +103,7 @@ def _has_more_children(before: Any, now: Any) -> bool:
     """Whether all that differs is that `evolution.children` is larger."""
     evolution, earlier = now["evolution"], before.get("evolution")
     fewer = earlier.get("children") if isinstance(earlier, dict) else None
-    same: bool = before == {**now, "evolution": {**evolution, "children": fewer}}
+    same = not _differences(before, {**now, "evolution": {**evolution, "children": fewer}})
     return same and isinstance(fewer, int) and fewer < int(evolution["children"])
 
 

@@ -42,7 +42,7 @@ class IndividualRow(NamedTuple):
     number: int  # order of birth over all repeats
     repeat: int
     child: int  # order of birth in its repeat; -1: a warm start
-    parent: int | None  # number of an individual of the same repeat; NULL: none
+    parent: int | None  # number of an individual of the same round; NULL: none
     mutation: str  # start, insert, delete, modify, constant or random
     attempts: int  # draws until the child was valid
     statements: int

@@ -100,6 +100,7 @@ def _planned(config: Config, source: Fitness, *, arm: str, seed: int, trainings:
         "evolution.children": ENDLESS,
         "evolution.flat_children": None,
         "evolution.repeats": 1,
+        "evolution.migration_interval": None,
         "evolution.rounds": 1,
         "stop": {"trainings": trainings},
         "funnel": None,

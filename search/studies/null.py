@@ -46,8 +46,9 @@ def plan(
     start = folder.path / "baseline.py"
     if "baseline" in kinds:
         write_file(start, str(disguised(load(config.evolution.warm_start[0]))))
-    same = {
+    same: dict[str, Any] = {
         "evolution.repeats": 1,
+        "evolution.migration_interval": None,
         "evolution.rounds": 1,
         "stop": {},
         "funnel": None,

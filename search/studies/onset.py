@@ -28,6 +28,7 @@ def plan(
         "evolution.children": children,
         "evolution.flat_children": None,
         "evolution.repeats": 1,
+        "evolution.migration_interval": None,
         "evolution.rounds": 1,
         "meta_validation.every": max(1, children // points),
         "stop": {},

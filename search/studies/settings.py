@@ -1,4 +1,5 @@
-"""What pays: the settings by which a search finds a rule of one state, each of them taken away.
+"""What pays: the settings by which a search finds a rule of one state, each of them taken away, and
+islands added.
 
 Every search gets as many trainings. The best program of one state is trained on seeds that no
 search has used, on the tasks as the config has them, so that searches on other tasks (without
@@ -26,6 +27,7 @@ ALL, NONE = "all", "none of them"
 SIGN = "the sign of momentum"
 STATES, LEADING = 1, 30  # the niche that is looked at, and how many of its best
 PRICE = 0.05  # of a state, in place of niches: that of the prototype on this kind of task
+ISLANDS = {"evolution.repeats": 4, "evolution.migration_interval": 50}
 SCALES = ("gradient_scale_by_seed", "gradient_scale_by_array")
 
 
@@ -50,6 +52,7 @@ def arms(config: Config) -> dict[str, dict[str, Any]]:
     }
     if "niches" in off:
         found["price, not niches"] = {"evolution.niches": None, "evolution.price.state": PRICE}
+    found["with islands"] = ISLANDS
     found[NONE] = {key: value for changes in off.values() for key, value in changes.items()}
     return found
 
@@ -69,6 +72,7 @@ def plan(config: Config, source: Fitness, *, trainings: int, repeats: int) -> li
     same = {
         "evolution.children": 10**9,
         "evolution.repeats": 1,
+        "evolution.migration_interval": None,
         "evolution.rounds": 1,
         "evolution.flat_children": None,
         "stop": {"trainings": trainings},

@@ -166,14 +166,14 @@ def test_every_mistake_in_one_go():
         (
             MINIMAL + b"evolution: {operators: [sign]}",
             "t:2:13: evolution.operators: unknown key; valid keys: mode, warm_start, children, "
-            "population, tournament, window, repeats, rounds, max_states, flat_children, "
-            "random_length, mutations, functions, tune_start, orientation, niches, price",
+            "population, tournament, window, repeats, migration_interval, rounds, max_states, "
+            "flat_children, random_length, mutations, functions, tune_start, orientation, niches, price",
         ),
         (
             MINIMAL + b"evolution: {max_evaluations: 3}",
             "t:2:13: evolution.max_evaluations: unknown key; valid keys: mode, warm_start, "
-            "children, population, tournament, window, repeats, rounds, max_states, flat_children, "
-            "random_length, mutations, functions, tune_start, orientation, niches, price",
+            "children, population, tournament, window, repeats, migration_interval, rounds, "
+            "max_states, flat_children, random_length, mutations, functions, tune_start, orientation, niches, price",
         ),
         (
             MINIMAL + b"funnel: {stages: [{name: finals}]}",
@@ -196,6 +196,10 @@ def test_every_mistake_in_one_go():
             MINIMAL + b"workers: {count: 1000000}",
             "t:2:18: workers.count: expected a whole number >= 1 and <= 100,000 or null, "
             "got 1000000",
+        ),
+        (
+            MINIMAL + b"evolution: {repeats: 1, migration_interval: 50}",
+            "t:2:45: evolution.migration_interval: migration needs at least two repeats, got 1",
         ),
         (
             MINIMAL + b"tuning: {draws: 1000000000}",

@@ -151,6 +151,30 @@ def test_repeats_take_turns_and_end_when_flat():
     assert told[-1].index < 39  # nothing ever rose above the warm start
 
 
+@pytest.mark.parametrize("window", [1, 8])
+def test_of_so_many_children_one_has_its_parent_in_the_repeat_before(window):
+    """Whoever is slower: what is drawn depends on the order of births alone."""
+    options = settings(repeats=3, children=60, window=window, population=10, migration_interval=6)
+    histories = []
+    for delay in (1, 3 * window):
+        repeats = Repeats(options, 0, round_number=0, starts=[ADAMW], first_number=0)
+        born, told = [], 0
+        while not repeats.finished:
+            if (child := repeats.ask()) is not None:
+                born.append(child)
+            if born[told:] and (child is None or len(born) - told >= delay):
+                repeats.tell(born[told], scored(born[told].mutation.program))
+                told += 1
+        histories.append([(child.number, child.repeat, child.mutation.program) for child in born])
+        by_number = {child.number: child for child in born}
+        for child in born:
+            if child.index >= 0:
+                home = by_number[child.parent.number].repeat
+                migrated = (child.index + 1) % 6 == 0
+                assert home == ((child.repeat - 1) % 3 if migrated else child.repeat)
+    assert histories[0] == histories[1]
+
+
 def test_edits_rebuild_every_child():
     program, written = ADAMW, apply_edit(None, edit_between(None, ADAMW))
     for i in range(600):

@@ -141,6 +141,10 @@ NEW = {
         "evolution": {"niches": THREE | {"hurdle_members": 5}},
     },
     "canonical": {"evaluation": {"rates": (1.0, 0.5)}, "cache": {"key": "canonical"}},
+    "islands": {
+        "evaluation": {"rates": (1.0, 0.5)},
+        "evolution": {"repeats": 3, "migration_interval": 5, "children": 200},
+    },
     "rounds": {
         "evaluation": {"rates": (1.0, 0.5, 0.25)},
         "evolution": {"rounds": 2, "children": 150, "flat_children": 60},

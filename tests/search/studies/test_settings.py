@@ -13,7 +13,7 @@ def test_each_setting_is_taken_away_and_all_together():
     arms = settings.arms(config)
     assert list(arms) == [
         "all", "without tune_start", "without rates", "without niches", "without gradient scales",
-        "without race", "price, not niches", "none of them",
+        "without race", "price, not niches", "with islands", "none of them",
     ]  # fmt: skip
     [scales] = arms["without gradient scales"].values()
     assert scales["language_transformer"]["steps"] == 150
@@ -24,19 +24,20 @@ def test_each_setting_is_taken_away_and_all_together():
 
 def test_what_a_config_has_not_is_not_taken_away():
     config = loads(b"evaluation: {tasks: [vision_mlp], rates: [1.0, 0.5]}")
-    assert list(settings.arms(config)) == ["all", "without rates", "none of them"]
+    assert list(settings.arms(config)) == ["all", "without rates", "with islands", "none of them"]
 
 
 def test_every_arm_is_a_valid_config_with_as_many_trainings():
     config = load("configs/discover.yaml")
     planned = settings.plan(config, Function(toys.factory()), trainings=500, repeats=2)
-    assert len({one.name for one in planned}) == len(planned) == 16
+    assert len({one.name for one in planned}) == len(planned) == 18
     assert {one.config.stop.trainings for one in planned} == {500}
-    assert [one.seed for one in planned] == [0] * 8 + [1] * 8
-    by_arm = {one.arm: one.config for one in planned[:8]}
+    assert [one.seed for one in planned] == [0] * 9 + [1] * 9
+    by_arm = {one.arm: one.config for one in planned[:9]}
     assert by_arm["price, not niches"].evolution.price.state == settings.PRICE
     assert by_arm["price, not niches"].evolution.price.statement == 0.001
     assert by_arm["without race"].evaluation.seeds == 4
+    assert by_arm["with islands"].evolution.migration_interval == 50
 
 
 def found(arm, seed, fresh, *, rule="RMSProp", signs=0):
