@@ -66,7 +66,7 @@ def rule_sentence(one: Delivered) -> str:
     nearest = nearest_rule(one.final.program)
     if nearest is None:
         return "On random gradients its updates are not finite, zero, or weight decay alone."
-    decays = ", ".join(f"{decay:.3g}" for decay in nearest.decays)
+    decays = ", ".join(map(str, nearest.decays))
     rule = nearest.name + (f" with decays {decays}" if decays else "")
     share = f"explains {nearest.share:.1%} of its updates on random gradients"
     share += ", those along the weights aside"

@@ -10,7 +10,7 @@ from search.reports.measurements import states
 from search.reports.tables import columns
 from search.reports.verbs.asked import Asked
 from search.reports.verbs.individuals import fitness_text, fresh, measured_text
-from search.selection.nearest_rule import nearest_rule
+from search.selection.nearest_rule import Decay, nearest_rule
 from search.storage.identity import config_of
 from search.storage.leaders import leaders, numbers_of_states
 from search.storage.store import Reader
@@ -36,7 +36,7 @@ def rules(store: Reader, asked: Asked) -> list[dict[str, Any]]:
             "fresh": fresh(store, config, best.number),
             "rule": rule.name if rule and rule.is_same else NONE,
             "nearest": rule.name if rule else None,
-            "decays": [round(decay, 3) for decay in rule.decays] if rule else [],
+            "decays": [one.as_json() for one in rule.decays] if rule else [],
             "share": round(rule.share, 3) if rule else 0.0,
             "program": best.text,
         }
@@ -74,6 +74,6 @@ def rule_text(one: dict[str, Any]) -> str:
     """The rule with the decays of its averages, or the nearest one and how near it is."""
     if one["nearest"] is None:
         return NONE
-    decays = ", ".join(f"{decay:.3g}" for decay in one["decays"])
+    decays = ", ".join(str(Decay(low, high)) for low, high in one["decays"])
     named = one["nearest"] + (f" ({decays})" if decays else "")
     return named if one["rule"] != NONE else f"none; nearest {named}, {one['share']:.0%}"
