@@ -9,6 +9,7 @@ from typing import Any
 
 from programs.abstract import analyse, live_across_steps, reaching
 from programs.hyperparameters import hyperparameters, reads_schedule, weight_decay
+from programs.memory import needed_states
 from programs.program import Program, printable
 from programs.source import lines_of
 
@@ -60,7 +61,8 @@ def describe(program: Program, text: str = "") -> dict[str, Any]:
     from programs.behaviour import behaviour
 
     analysis = analyse(program)
-    states, kept = reaching(analysis)
+    read, kept = reaching(analysis)
+    needed = needed_states(analysis)
     live = live_across_steps(program)
     return {
         "text": str(program),
@@ -77,7 +79,8 @@ def describe(program: Program, text: str = "") -> dict[str, Any]:
         "live_statements": len(analysis.live),
         "live_statements_across_steps": len(kept),
         "states": list(program.states),
-        "states_needed": [program.states[i] for i in states],
+        "states_needed": [program.states[i] for i in needed],
+        "states_only_read": [program.states[i] for i in read if i not in needed],
         "constants": {h.name: h.value for h in hyperparameters(live)},
         "weight_decay": [str(live.statements[i]) for i in weight_decay(live)],
         "reads_schedule": reads_schedule(live),
@@ -115,6 +118,9 @@ def _summary(program: Program, facts: dict[str, Any]) -> list[str]:
     states = f"{len(facts['states_needed'])} of {len(facts['states'])}"
     if facts["states_needed"]:
         states += f": {', '.join(facts['states_needed'])}"
+    if facts["states_only_read"]:
+        unused = " and ".join(facts["states_only_read"])
+        states += f" (the sign that is taken does not depend on {unused})"
     lines = [
         f"{len(program)} statements, {facts['live_statements']} live in a step, "
         f"{facts['live_statements_across_steps']} live across steps; states needed: {states}",

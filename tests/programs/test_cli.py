@@ -31,6 +31,18 @@ def test_show(capsys):
     assert "5e9542b499c6800cb749ddb21d6b2a66" in shown
 
 
+def test_show_counts_states_as_a_search_does(capsys, tmp_path):
+    (tmp_path / "signs.py").write_text(
+        "def train(w, g, m, v, lr):\n  m = interp(g, m, 0.9)\n  v = interp(g, v, 0.9)\n"
+        "  s = square(v)\n  u = m / s\n  update = sign(u)\n  return update, m, v\n"
+    )
+    assert main(["show", str(tmp_path / "signs.py")]) == 0
+    assert (
+        "states needed: 1 of 2: m (the sign that is taken does not depend on v)"
+        in capsys.readouterr().out
+    )
+
+
 def test_show_json(capsys):
     assert main(["show", "library:program8", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
