@@ -116,7 +116,7 @@ def fame(store: Reader, finalists: Sequence[Finalist] = ()) -> Iterator[str]:
     for entry in hall_of_fame(store):
         line = f"  {entry.live:3d}  {entry.fitness:.6g}  individual {entry.number}"
         if entry.number in again:
-            line += f", on fresh seeds {_measured(again[entry.number])}"
+            line += f", on fresh seeds {measured(again[entry.number])}"
         yield line
 
 
@@ -135,7 +135,7 @@ def leading(finalists: Sequence[Finalist]) -> Iterator[str]:
             low, high = finalist.gain_interval
             gain = sum(finalist.gain) / len(finalist.gain)
             line += (
-                f"{_measured(finalist)}, gain over the warm start {gain:+.4g} "
+                f"{measured(finalist)}, gain over the warm start {gain:+.4g} "
                 f"[{low:+.4g}, {high:+.4g}], in the search "
             )
         yield f"{line}{leader.fitness:.6g}"
@@ -167,6 +167,9 @@ def start_lines(finalists: Sequence[Finalist], config: Config, run_dir: str) -> 
     yield f"So the gain may be that of other constants, such as a larger step; {where}"
 
 
-def _measured(finalist: Finalist) -> str:
+def measured(finalist: Finalist) -> str:
+    """Its mean on fresh seeds, with the interval where there are two or more."""
+    if len(finalist.fresh) < 2:
+        return f"{finalist.mean:.6g}"
     low, high = finalist.mean_interval
     return f"{finalist.mean:.6g} [{low:.6g}, {high:.6g}]"

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from programs.program import printable
 from search.evolution.counters import Statistics
+from search.reports.conclusion import CERTIFICATE, FINAL
 from search.reports.front import front_lines, front_texts
 from search.reports.meta_validation import curve_lines
-from search.reports.summary import fame, figures
+from search.reports.summary import fame, figures, measured
 from search.reports.tables import finite_or_none
 from search.reports.verbs.asked import Asked
+from search.reports.verbs.funnel import funnel
 from search.reports.verbs.stats import stats
 from search.reports.verbs.top import best_by_length, top
+from search.selection.finalists import rescored_so_far
 from search.selection.overfitting import curves
 from search.storage.identity import config_of
 from search.storage.leaders import leaders
@@ -48,13 +52,30 @@ def meta_validation(store: Reader) -> list[dict[str, Any]]:
 def overview_lines(store: Reader, _: Asked) -> Iterator[str]:
     yield from figures(store, Statistics.counted(store))
     yield ""
-    yield "Fittest programs in the search (not scored on fresh seeds):"
-    for leader in leaders(store, LEADERS):
-        yield f"  {leader.fitness:.6g}  individual {leader.number}, {leader.live} live statements"
-    yield "Best for each number of live statements:"
-    yield from fame(store)
     config = config_of(store)
+    again = rescored_so_far(store, config)
+    unseen = "" if again else " (not scored on fresh seeds yet)"
+    yield f"Fittest programs in the search{unseen}:"
+    fresh = {one.leader.number: f", on fresh seeds {measured(one)}" for one in again}
+    for leader in leaders(store, LEADERS):
+        line = f"  {leader.fitness:.6g}  individual {leader.number}, {leader.live} live statements"
+        yield line + fresh.get(leader.number, "")
+    yield "Best for each number of live statements:"
+    yield from fame(store, again)
     yield from curve_lines(curves(store, config), config.meta_validation)
+    yield from _ending(store)
+
+
+def _ending(store: Reader) -> Iterator[str]:
+    """The funnel as far as it has come, and where the final program is."""
+    run_dir = store.path.parent
+    if stages := funnel(store):
+        last = stages[-1]
+        promoted = ", ".join(one["name"] for one in last["programs"] if one["goes_on"]) or "none"
+        yield f"Funnel as far as stage {printable(last['stage'])}, promoted: {printable(promoted)}"
+        yield f"All of it: python -m search.inspect {run_dir} funnel"
+    if (run_dir / CERTIFICATE).exists():
+        yield f"Final program: {run_dir / FINAL}; its steps and validation: {run_dir / CERTIFICATE}"
 
 
 def leader_lines(store: Reader, asked: Asked) -> Iterator[str]:

@@ -75,6 +75,8 @@ def _keys(value) -> set[str]:
 @pytest.mark.parametrize(
     "words, expected",
     [
+        ((), "individual 3, 7 live statements, on fresh seeds -1.375 [-1.68552, -1.06448]"),
+        ((), "Funnel as far as stage B, promoted: none"),
         (("top",), "3           -1.25    -1.375 [-1.6855, -1.0645]  7"),
         (("program", "1"), "# computes what individual 0 computed first"),
         (("program", "1"), "x = cos(g)"),
