@@ -7,6 +7,7 @@ diff: the same function), 1 diff: another function, 2 bad input, or output that 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import errno
 import io
@@ -15,7 +16,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from programs import (
     Program,
@@ -41,6 +42,7 @@ FILE = "a program's text, library:NAME, or - for standard input"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
+    _open_streams()
     arguments = _parser().parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):  # what its encoding lacks is written as \\xe9
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -51,30 +53,56 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except ProgramError as error:
-        for mistake in (error, *error.others):
-            print(f"error: {mistake}", file=sys.stderr)
-        return 2
+        return _told(2, *(f"error: {mistake}" for mistake in (error, *error.others)))
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
+        return _told(130, "stopped")
     except BrokenPipeError:  # `| head` closed our output
-        sys.stderr.close()
+        _give_up_output()
         return 0
     except OSError as error:
-        print(f"error: {_blamed(error)}", file=sys.stderr)
-        return 2
+        return _told(2, f"error: {_blamed(error)}")
+
+
+def _open_streams() -> None:
+    """What is closed (`>&-`) is /dev/null from now on: Python has no such stream then, and the next
+    file to be opened would take its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+def _told(code: int, *lines: str) -> int:
+    """Tells on standard error, if it can be written; returns the code."""
+    with contextlib.suppress(OSError):
+        print(*lines, sep="\n", file=sys.stderr, flush=True)
+    return code
+
+
+def _give_up_output() -> None:
+    """What the output still holds would fail again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _blamed(error: OSError) -> str:
-    """What could not be written; what the output still holds would fail again at the end."""
+    """What could not be written."""
     if error.filename is not None:
         return f"{printable(str(error.filename))}: {error.strerror}"
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _give_up_output()
     return f"standard output: {error.strerror}"
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports a mistake in one line, with exit code 2; options cannot be abbreviated."""
+
+    def __init__(self, **options: Any):
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; --help explains\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m programs",
         description="List, show, check, compare, simplify and export update rules.",
         epilog=EPILOG,

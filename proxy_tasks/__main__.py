@@ -14,7 +14,7 @@ if __name__ == "__main__":  # before the imports, which take seconds
 
     exit_on_sigint()
 
-from proxy_tasks.console import OneLineParser, run_command, table, with_progress
+from proxy_tasks.console import OneLineParser, complain, run_command, table, with_progress
 from proxy_tasks.errors import TaskError
 from proxy_tasks.idx import write_idx
 from proxy_tasks.images import load_images
@@ -164,7 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.run(options)
     except TaskError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(f"error: {error}")
         return 2
     return 0
 

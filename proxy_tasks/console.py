@@ -7,12 +7,13 @@ import.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 Item = TypeVar("Item")
 
@@ -38,18 +39,36 @@ def _wait() -> None:
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Reports a mistake in one line, with exit code 2."""
+    """Reports a mistake in one line, with exit code 2; options cannot be abbreviated."""
+
+    def __init__(self, **options: Any):
+        super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message}; --help explains\n")
+
+
+def open_streams() -> None:
+    """What is closed (`>&-`) is /dev/null from now on: Python has no such stream then, and the next
+    file to be opened, such as a store, would take its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+def complain(text: str) -> None:
+    """Says what is wrong on standard error, if it can be written."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def run_command(main: Callable[[], int]) -> int:
     """Runs a command to its exit code.
 
     Quiet when its output is closed before, as by `| head`; one line and exit code 1 when its output
-    cannot be written otherwise.
+    cannot be written otherwise. Closed streams are opened.
     """
+    open_streams()
     try:
         try:
             return main()
@@ -62,7 +81,7 @@ def run_command(main: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return 0
-        print(f"error: standard output: {error.strerror}", file=sys.stderr)
+        complain(f"error: standard output: {error.strerror}")
         return 1
 
 

@@ -30,7 +30,7 @@ def main() -> None:
     if name in ("-h", "--help"):
         print(USAGE)
     elif name not in COMMANDS:
-        print(f"error: no command '{name}'\n{USAGE}", file=sys.stderr)
+        print(f"error: no command {name!r}; expected one of {', '.join(COMMANDS)}", file=sys.stderr)
         sys.exit(2)
     else:
         del sys.argv[1]

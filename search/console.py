@@ -53,7 +53,6 @@ class Parser(OneLineParser):
             description=description,
             epilog=epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
         )
 
     def add_overrides(self) -> None:

@@ -15,8 +15,10 @@ from __future__ import annotations
 import sys
 
 if __name__ == "__main__":  # before the imports, which take seconds
+    from proxy_tasks.console import open_streams
     from search.stopping import Stopping
 
+    open_streams()
     STOPPING = Stopping()
 
 

@@ -6,8 +6,10 @@ import os
 import sys
 
 if __name__ == "__main__":  # before the imports, which take seconds
+    from proxy_tasks.console import open_streams
     from search.stopping import Stopping
 
+    open_streams()
     STOPPING = Stopping()
 
 

@@ -50,7 +50,8 @@ def test_no_command_lists_them_and_a_wrong_one_is_a_mistake(monkeypatch, capsys)
     listed = capsys.readouterr().out
     assert all(name in listed for name in COMMANDS)
     assert exit_code(monkeypatch, "serach") == 2
-    assert capsys.readouterr().err.startswith("error: no command 'serach'\n")
+    expected = f"error: no command 'serach'; expected one of {', '.join(COMMANDS)}\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_the_exit_code_is_the_commands_from_any_folder(tmp_path):

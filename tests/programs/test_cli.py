@@ -225,6 +225,51 @@ def test_a_closed_pipe_is_no_error():
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    "call, code",
+    [
+        ("list >&-", 0),
+        ("show library:lion >&- 2>&-", 0),
+        ("check library:lion >&-", 0),
+        ("diff library:lion library:adam >&-", 1),
+        ("simplify library:sgd >&-", 0),
+        ("export library:lion >&-", 0),
+        ("show nope.py 2>&-", 2),
+        ("show 2>&-", 2),
+        ("show nope.py 2> /dev/full", 2),
+        ("check - <&- 2> /dev/null", 2),
+    ],
+)
+def test_streams_that_are_closed_change_no_exit_code(call, code):
+    done = subprocess.run(
+        f"{sys.executable} -m programs {call}",
+        shell=True, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        ("", "the following arguments are required: COMMAND"),
+        ("sho library:lion", "invalid choice: 'sho'"),
+        ("list library:lion", "unrecognized arguments: library:lion"),
+        ("show", "the following arguments are required: FILE"),
+        ("check", "the following arguments are required: FILE"),
+        ("diff library:lion", "the following arguments are required: OTHER"),
+        ("simplify library:lion --work x", "invalid int value: 'x'"),
+        ("export library:lion --to jax", "invalid choice: 'jax'"),
+        ("export library:lion --t numpy", "unrecognized arguments: --t numpy"),
+    ],
+)
+def test_a_mistake_of_the_command_line_is_one_line(line, said, capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(line.split())
+    error = capsys.readouterr().err
+    assert exit.value.code == 2 and said in error
+    assert error.startswith("error: ") and error.count("\n") == 1
+
+
 @pytest.mark.parametrize("verb", ["show library:lion", "check - --json < /dev/null", "list"])
 def test_a_full_disk_is_one_line(verb):
     done = subprocess.run(

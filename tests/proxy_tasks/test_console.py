@@ -95,6 +95,29 @@ def test_output_that_is_full():
     assert done.stderr == b"error: standard output: No space left on device\n"
 
 
+@pytest.mark.parametrize("closed, code", [(">&-", 0), ("2>&-", 0), (">&- 2>&- <&-", 0)])
+def test_streams_that_are_closed_from_the_start(closed, code):
+    """Neither a traceback, nor what is for one stream in the other."""
+    text = "import sys; from proxy_tasks.console import complain, run_command as u; "
+    text += "sys.exit(u(lambda: print(1) or complain('wrong') or 0))"
+    done = subprocess.run(
+        f'{sys.executable} -c "{text}" {closed}', shell=True, capture_output=True, text=True
+    )
+    assert done.returncode == code
+    assert done.stdout == ("" if ">&-" in closed.replace("2>&-", "") else "1\n")
+    assert done.stderr == ("" if "2>&-" in closed else "wrong\n")
+
+
+@pytest.mark.parametrize(
+    "command", ["run --config no.yaml", "funnel no", "compare --config no.yaml"]
+)
+def test_a_mistake_without_an_output_has_its_exit_code(command):
+    done = subprocess.run(
+        f"{sys.executable} -m search.{command} >&- 2>&-", shell=True, capture_output=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, b"", b"")
+
+
 def test_help_that_is_closed():
     command = [sys.executable, "-m", "search.evaluate", "--help"]
     with subprocess.Popen(command, stdout=PIPE, stderr=PIPE) as process:
