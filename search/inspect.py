@@ -46,7 +46,7 @@ def _parser() -> Parser:
     add("--simplify", action="store_true", help="the front also simplified, which takes seconds")
     add("--json", action="store_true", help="print JSON, as docs/inspect.md explains")
     add("--out", type=Path, metavar="DIR", help="write the tables into this folder")
-    add("--format", choices=FORMATS, default="csv", help="of these files (default csv)")
+    add("--format", choices=FORMATS, help="of these files (default csv)")
     add("--watch", action="store_true", help="a live screen, until Ctrl-C")
     parser.add_functions_file()
     return parser
@@ -72,10 +72,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if len(options.names) != len(verb.names):
         wanted = " ".join((options.what, *verb.names))
         parser.error(f"expected `{wanted}`, got `{' '.join((options.what, *options.names))}`")
-    if options.watch and (options.json or not sys.stdout.isatty()):
-        parser.error("--watch draws on a terminal: not with --json, nor into a file")
+    if options.watch and (options.json or options.out or not sys.stdout.isatty()):
+        parser.error("--watch draws on a terminal: not with --json or --out, nor into a file")
     if options.out and options.what != "tables":
         parser.error("--out DIR is where `tables` are written")
+    if options.format and not options.out:
+        parser.error("--format is of the files that `tables --out DIR` writes")
     asked = Asked(tuple(options.names), options.count, options.all, options.simplify)
     try:
         if options.functions_file:
@@ -84,8 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             watch(lambda: answer(options.run, verb, asked, as_json=False), str(options.run))
         if options.out:
             with opened(options.run) as store:
-                written = write_tables(store, options.out, options.format)
-            print("\n".join(map(str, written)))
+                written = write_tables(store, options.out, options.format or "csv")
+            files = [one["file"] for one in written]
+            print(json.dumps(written, indent=2) if options.json else "\n".join(files))
             return 0
         print(answer(options.run, verb, asked, as_json=options.json))
     except NoParquet as error:

@@ -29,10 +29,11 @@ class NoParquet(ImportError):
 def tables(store: Reader, _: Asked) -> list[dict[str, Any]]:
     """Each table with its columns; search/storage/schema.py explains them."""
     sizes = table_sizes(store)
-    return [
-        {"table": t.name, "rows": sizes[t.name], "columns": list(t.row._fields)}
-        for t in TABLES.values()
-    ]
+    return [_listed(t.name, sizes[t.name], t.row._fields) for t in TABLES.values()]
+
+
+def _listed(name: str, rows: int, names: Sequence[str]) -> dict[str, Any]:
+    return {"table": name, "rows": rows, "columns": list(names)}
 
 
 def tables_lines(found: list[dict[str, Any]]) -> Iterator[str]:
@@ -40,8 +41,9 @@ def tables_lines(found: list[dict[str, Any]]) -> Iterator[str]:
     yield columns([("table", "rows", "columns"), *rows])
 
 
-def write_tables(store: Reader, folder: Path, form: str) -> list[Path]:
-    """Writes each table into a file of its own; returns the files.
+def write_tables(store: Reader, folder: Path, form: str) -> list[dict[str, Any]]:
+    """Writes each table into a file of its own; returns the tables as `tables` does, each with its
+    `file`.
 
     form: csv or parquet. Raises OSError, NoParquet.
     """
@@ -52,7 +54,7 @@ def write_tables(store: Reader, folder: Path, form: str) -> list[Path]:
         path = folder / f"{one.name}.{form}"
         names, rows = table_of(store, one.name)
         write_file(path, write(names, rows))
-        written.append(path)
+        written.append(_listed(one.name, len(rows), names) | {"file": str(path)})
     return written
 
 

@@ -34,6 +34,16 @@ def test_csv_holds_what_the_store_holds(run_dir, tmp_path, capsys):
     assert first["parent"] == "" and first["mutation"] == "a,\"b\"\n'c'"
 
 
+def test_json_says_which_file_holds_which_table(run_dir, tmp_path, capsys):
+    assert inspect([str(run_dir), "tables", "--json"]) == 0
+    tables = json.loads(capsys.readouterr().out)
+    assert inspect([str(run_dir), "tables", "--out", str(tmp_path), "--json"]) == 0
+    written = json.loads(capsys.readouterr().out)
+    assert [one.pop("file") for one in written] == [str(tmp_path / f"{t}.csv") for t in TABLES]
+    assert written == tables
+    assert sorted(tmp_path.iterdir()) == sorted(tmp_path / f"{name}.csv" for name in TABLES)
+
+
 def test_parquet_is_the_frame(run_dir, tmp_path):
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     asked = [str(run_dir), "tables", "--out", str(tmp_path), "--format", "parquet"]
@@ -50,6 +60,8 @@ def test_mistakes_are_one_line(run_dir, tmp_path, capsys, monkeypatch):
         (["tables", "--out", str(tmp_path), "--format", "parquet"], "needs pyarrow: pip install"),
         (["top", "--out", str(tmp_path)], "is where `tables` are written"),
         (["tables", "--format", "xls"], "invalid choice: 'xls'"),
+        (["tables", "--format", "csv"], "--format is of the files that `tables --out DIR` writes"),
+        (["tables", "--out", str(tmp_path), "--watch"], "not with --json or --out"),
     ):
         with pytest.raises(SystemExit) as stopped:
             inspect([str(run_dir), *words])
