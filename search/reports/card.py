@@ -9,8 +9,10 @@ from programs.hyperparameters import weight_decay
 from search.reports.measurements import interval, states
 from search.reports.tables import markdown_table
 from search.reports.validation import validation_markdown
+from search.selection.comparison import Comparison
 from search.selection.nearest_rule import nearest_rule
 from search.selection.results import StageEntry, StageResult, states_of
+from search.selection.validation import Standing, Validation
 from search.shortening.final import Conclusion, Delivered
 
 BYTES = 4  # of a float32
@@ -33,32 +35,47 @@ def card(done: Conclusion, one: Delivered, about: str) -> str:
     ]
     if compared:
         lines += ["", "## Where it was compared", ""]
-        lines += markdown_table([_HEAD, *(_row(stage, entry) for stage, entry in compared)])
+        rows = [row for stage, entry in compared for row in _rows(stage, entry)]
+        lines += markdown_table([_HEAD, *rows])
         lines += ["", _WHAT_WAS_COMPARED]
     lines += ["", *validation_markdown(one.final.validation)]
-    lines += ["", "## Where it does not help", "", *(f"- {text}" for text in limits(compared))]
+    speaking = [*limits(compared), *validation_limits(one.final.validation), _UNKNOWN]
+    lines += ["", "## Where it does not help", "", *(f"- {text}" for text in speaking)]
     return "\n".join(lines) + "\n"
 
 
 _WHAT_WAS_COMPARED = (
     "The program before it was made shorter, tuned for each stage as the baselines were, on fresh "
-    "seeds and the meta-validation split."
+    "seeds and the meta-validation split. In each stage the first baseline is the one that it came "
+    "out worst against; p, and whether it was promoted, are by that one."
 )
-_HEAD = ("stage", "tasks", "compared on", "minus strongest baseline", "margin", "p", "promoted")
+_UNKNOWN = "Nothing is known of other tasks, larger models or longer trainings than those above."
+_HEAD = ("stage", "tasks", "compared on", "minus each baseline", "margin", "p", "promoted")
 
 
-def _row(stage: StageResult, entry: StageEntry) -> tuple[str, ...]:
+def _comparisons(entry: StageEntry) -> list[tuple[str, Comparison]]:
+    """With each baseline, by name; first with the one that it comes out worst against."""
     assert entry.against is not None
-    pairs = entry.against.pairs + entry.against.dropped  # of the look that counts
-    return (
-        stage.name,
-        ", ".join(stage.tasks),
-        f"{pairs} {stage.unit}",
-        f"{interval(entry.against, stage.unit)} {entry.rival}",
-        f"{entry.against.margin:g}",
-        f"{entry.p:.2g}",
-        "yes" if entry.promoted else "no",
-    )
+    others = [
+        (name, one)
+        for name, one in entry.by_baseline.items()
+        if entry.worse_on or name != entry.baseline
+    ]
+    return [(entry.rival, entry.against), *others]
+
+
+def _rows(stage: StageResult, entry: StageEntry) -> Iterator[tuple[str, ...]]:
+    result = f"{entry.p:.2g}", "yes" if entry.promoted else "no"
+    for name, one in _comparisons(entry):
+        yield (
+            stage.name,
+            ", ".join(stage.tasks),
+            f"{one.pairs + one.dropped} {stage.unit}",  # of the look that counts
+            f"{interval(one, stage.unit)} {name}",
+            f"{one.margin:g}",
+            *result,
+        )
+        result = "", ""
 
 
 def rule_sentence(one: Delivered) -> str:
@@ -87,16 +104,35 @@ def _memory(done: Conclusion, one: Delivered) -> str:
 def limits(compared: list[tuple[StageResult, StageEntry]]) -> Iterator[str]:
     """What speaks against it, from the stages."""
     for stage, entry in compared:
-        against, where = entry.against, f"On {', '.join(stage.tasks)} (stage {stage.name})"
-        if against is None or against.failed:
-            yield f"{where} it has no fitness on some of the {stage.unit}."
-        elif 2 * against.dropped >= against.pairs + against.dropped:
+        where = f"On {', '.join(stage.tasks)} (stage {stage.name})"
+        yield from _limits(where, _comparisons(entry), stage.unit)
+
+
+def validation_limits(validation: Validation) -> Iterator[str]:
+    """What speaks against the final program itself, from its validation."""
+    first = len(validation.names) - validation.baselines
+    final = first - 1
+    where = f"On {', '.join(validation.tasks)} (the validation of the result)"
+    baselines = range(first, len(validation.names))
+    compared = [(validation.names[i], validation.difference(final, i)) for i in baselines]
+    yield from _limits(where, compared, "seeds")
+    if (standing := validation.standing(final)) is not Standing.AS_GOOD:
+        yield f"{where} it is {standing.value}: {interval(validation.difference(final, 0))}."
+
+
+def _limits(where: str, compared: list[tuple[str, Comparison]], unit: str) -> Iterator[str]:
+    """Of comparisons with baselines, by name."""
+    if any(one.failed for _, one in compared):
+        yield f"{where} it has no fitness on some of the {unit}."
+        return
+    for name, one in compared:
+        all_pairs = one.pairs + one.dropped
+        if 2 * one.dropped >= all_pairs:
             yield (
-                f"{where} nothing is shown: {entry.rival} has no fitness on {against.dropped} of "
-                f"{against.pairs + against.dropped} {stage.unit}."
+                f"{where} nothing is shown: {name} has no fitness on {one.dropped} of "
+                f"{all_pairs} {unit}."
             )
-        elif against.high < 0:
-            yield f"{where} it is worse than {entry.rival}: {interval(against)}."
-        elif against.low <= 0:
-            yield f"{where} no difference from {entry.rival} is shown: {interval(against)}."
-    yield "Nothing is known of other tasks, larger models or longer trainings than those above."
+        elif one.high < 0:
+            yield f"{where} it is worse than {name}: {interval(one)}."
+        elif one.low <= 0:
+            yield f"{where} no difference from {name} is shown: {interval(one)}."

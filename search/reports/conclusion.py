@@ -72,12 +72,16 @@ def _delivered_lines(done: Conclusion, one: Delivered, run_dir: Path) -> Iterato
 def heading(winner: Winner) -> str:
     """What a final program is made of, and whether that was confirmed."""
     if winner.confirmed and winner.margin < 0:
+        better = f"better than {', '.join(winner.beaten)}, and as " if winner.beaten else ""
+        larger = ", ".join(winner.larger)
+        need = "needs" if len(winner.larger) == 1 else "need"
         return (
-            f"Final program, made from {winner.name}, which the funnel confirmed as not "
-            f"worse by {-winner.margin:g} than baselines that need more states."
+            f"Final program, made from {winner.name}, which the funnel confirmed as {better}not "
+            f"worse by {-winner.margin:g} than {larger}, which {need} more states."
         )
     if winner.confirmed:
-        return f"Final program, made from {winner.name}, which the funnel confirmed."
+        beaten = f" as better than {', '.join(winner.beaten)}" if winner.beaten else ""
+        return f"Final program, made from {winner.name}, which the funnel confirmed{beaten}."
     if winner.stage:
         return (
             f"Final program, not confirmed: made from {winner.name} as tuned for stage "

@@ -35,6 +35,8 @@ class Winner:
     margin: float = 0.0  # below 0: what it may be worse by, as it needs fewer states
     stage: str = ""  # not confirmed, but the best there with as many states
     shown: float | None = None  # confirmed to be above the margin by this at least
+    larger: tuple[str, ...] = ()  # the baselines that it may be worse than by the margin
+    beaten: tuple[str, ...] = ()  # those that it is confirmed to be better than
 
     def keeping_gain(self, ablation: AblationSettings) -> AblationSettings:
         """The settings with a tolerance that leaves at least half of what was shown."""
@@ -97,7 +99,16 @@ def winners(
 
 
 def _confirmed(entry: StageEntry) -> Winner:
-    return Winner(entry.name, entry.program, True, entry.margin, shown=entry.shown)
+    larger = tuple(entry.need_not_beat)
+    return Winner(
+        entry.name,
+        entry.program,
+        True,
+        entry.margin,
+        shown=entry.shown,
+        larger=larger,
+        beaten=tuple(name for name in entry.by_baseline if name not in larger),
+    )
 
 
 class Route(Enum):

@@ -100,7 +100,10 @@ def test_the_files_are_written_and_can_be_used(concluded):
         assert "# Final program, made from individual 0 (of 1)," in (run_dir / name).read_text()
     page = (run_dir / CERTIFICATE).read_text()
     for text in (page, said):
-        assert "made from individual 0 (of 1), which the funnel confirmed." in text
+        assert (
+            "made from individual 0 (of 1), which the funnel confirmed as better than library:adamw."
+            in text
+        )
         assert "vision_mlp@10" in text and "minus library:adamw" in text
         assert "not worse than the winner by more than the tolerance" in text
         assert "It keeps the constants that it came with" in text
@@ -180,7 +183,7 @@ def test_with_a_margin_for_memory_each_number_of_states_has_a_final_program(conc
     config = CONFIG.model_copy(update={"funnel": funnel_settings})
     said, run_dir = concluded(config=config, programs=(ADAMW, EVOLVED, SGD))
     assert "0 states: Final program, made from individual 2 (of 1), which the funnel" in said
-    assert "not worse by 5 than baselines that need more states" in said
+    assert "as not worse by 5 than library:lion, which needs more states" in said
     assert "As good with fewer states" in said
     assert not has(load(str(run_dir / FINAL)), "interp")
     assert len(load(str(run_dir / "final_1_state.py")).states) == 1
