@@ -41,6 +41,7 @@ from search.evolution.counters import Statistics
 from search.evolution.driver import Driver
 from search.evolution.earlier_runs import import_evaluations
 from search.evolution.evolution import Repeats
+from search.reports.commands import Commands
 from search.reports.conclusion import conclusion_lines
 from search.reports.ending import ended_early
 from search.reports.funnel import write_report
@@ -119,6 +120,7 @@ def search(
             store,
             source=source,
             fingerprints=fingerprints,
+            commands=Commands(store.run_dir, tasks_file, functions_file),
             view=view,
             stopping=stopping,
             started=started,
@@ -138,6 +140,7 @@ def _evolved(
     *,
     source: Fitness,
     fingerprints: Mapping[str, str],
+    commands: Commands,
     view: str,
     stopping: Stopping,
     started: Callable[[], None],
@@ -178,8 +181,10 @@ def _evolved(
     if used_up:
         say(view, "ended_early", ended_early(used_up, budget, statistics))
     with at_once(stopping):
-        lines = [*summary(store, config, statistics=statistics, finalists=finalists)]
-    say(view, "summary", "\n".join(lines))
+        text = "\n".join(
+            summary(store, config, statistics=statistics, finalists=finalists, commands=commands)
+        )
+    say(view, "summary", text)
     return finalists, used_up
 
 
@@ -189,11 +194,7 @@ def _rounds(driver: Driver, starts: Sequence[Program]) -> tuple[list[Finalist], 
     config, store, born = driver.config, driver.store, 0
     for number in range(config.evolution.rounds):
         repeats = Repeats(
-            config.evolution,
-            config.seed,
-            round_number=number,
-            starts=starts,
-            first_number=born,
+            config.evolution, config.seed, round_number=number, starts=starts, first_number=born
         )
         driver.run(repeats)
         born = repeats.told
@@ -396,5 +397,4 @@ def _program(program: Program | str | Path) -> Program:
 
 
 def _name(program: Program | str, number: int) -> str:
-    is_name = isinstance(program, str) and "\n" not in program
-    return str(program) if is_name else f"program {number}"
+    return program if isinstance(program, str) and "\n" not in program else f"program {number}"

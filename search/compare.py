@@ -12,7 +12,6 @@ if __name__ == "__main__":  # before the imports, which take seconds
     STOPPING = Stopping()
 
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from search.config.comparison import ComparisonConfig
 from search.config.load import load_as
 from search.console import ERRORS, EXIT_CODES, Parser, leave, report
 from search.evaluation.threads import single_threaded
+from search.reports.commands import command
 from search.reports.comparison.files import PAGE, write
 from search.reports.comparison.terminal import show
 from search.reports.progress import Lines
@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
         written = write(result, run_dir)
         print(f"written: {run_dir / PAGE} and {len(written) - 1} more files beside it")
     except ERRORS as error:
-        again = shlex.join(["python", "-m", "search.compare", *(argv or sys.argv[1:])])
+        again = command("search.compare", *(argv or sys.argv[1:]))
         go_on = f"The same command continues from there:\n{again}"
         return report(error, running=stopping.is_running, go_on=go_on)
     return 0

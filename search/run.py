@@ -15,20 +15,19 @@ if __name__ == "__main__":  # before the imports, which take seconds
 
 import argparse
 import contextlib
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from programs import load_functions_file
 from search.api import search
 from search.config.load import ConfigError, load
 from search.console import ERRORS, EXIT_CODES, Parser, leave, report
 from search.evaluation.source import Fitness, ProxyTasks
 from search.evaluation.threads import single_threaded
+from search.reports.commands import Commands
 from search.reports.progress import KINDS, say
 from search.stopping import Stopped, Stopping
 from search.storage.errors import StoreError
-from search.storage.identity import is_begun, resume_command
+from search.storage.identity import is_begun
 from search.workers.ray_cluster import ClusterLost, is_job, is_stuck
 
 NOW = "stop.hours=0"  # concludes with the results so far
@@ -71,6 +70,7 @@ def main(
     single_threaded()
     source = source or ProxyTasks(options.tasks_file)
     run_dir = _run_dir(options, parser)
+    commands = Commands(run_dir, options.tasks_file, options.functions_file)
     stopping.prepare()
     try:
         if is_job() and not run_dir.is_absolute():
@@ -78,14 +78,13 @@ def main(
                 f"{run_dir}: a Ray job runs in a folder that Ray removes: give store.run_dir, or "
                 "--run-dir, an absolute path"
             )
-        if options.functions_file:
-            load_functions_file(options.functions_file)
         search(
             options.config,
             run_dir,
             overrides=options.set,
             resume=bool(options.resume) or (options.resume_if_begun and is_begun(run_dir)),
             tasks_file=options.tasks_file,
+            functions_file=options.functions_file,
             source=source,
             view=options.view,
             stopping=stopping,
@@ -93,13 +92,12 @@ def main(
         )
     except Stopped as stopped:
         try:
-            _tell_stopped(options, run_dir)
+            _tell_stopped(options.view, commands)
         except OSError as error:  # nobody reads it any more
             report(error)
         return _ended(128 + stopped.args[0])
     except ERRORS as error:
-        resume = _resume(options, run_dir)()
-        go_on = f"To continue:\n{resume}" if is_begun(run_dir) else ""
+        go_on = f"To continue:\n{commands.resume()}" if is_begun(run_dir) else ""
         code = report(error, running=stopping.is_running, go_on=go_on)
         return _ended(code, lost=isinstance(error, ClusterLost))
     return 0
@@ -138,23 +136,16 @@ def _default(options: argparse.Namespace) -> Path:
     return Path("runs") / Path(options.config).stem
 
 
-def _resume(options: argparse.Namespace, run_dir: Path) -> Callable[..., str]:
-    """Makes the command that continues, with or without `overrides`."""
-    files = {"tasks_file": options.tasks_file, "functions_file": options.functions_file}
-    return functools.partial(resume_command, run_dir, **files)
-
-
-def _tell_stopped(options: argparse.Namespace, run_dir: Path) -> None:
+def _tell_stopped(view: str, commands: Commands) -> None:
     """How to go on after a signal."""
-    if not is_begun(run_dir):
-        say(options.view, "stopped", "Stopped; nothing was run.")
+    if not is_begun(commands.run_dir):
+        say(view, "stopped", "Stopped; nothing was run.")
         return
-    command = _resume(options, run_dir)
-    say(options.view, "stopped", "Stopped; nothing that was evaluated is lost. To conclude with "
-                                 "the results so far:")  # fmt: skip
-    say(options.view, "conclude", command(overrides=[NOW]))
-    say(options.view, "stopped", "To continue:")
-    say(options.view, "resume", command())
+    say(view, "stopped", "Stopped; nothing that was evaluated is lost. To conclude with the "
+                         "results so far:")  # fmt: skip
+    say(view, "conclude", commands.resume([NOW]))
+    say(view, "stopped", "To continue:")
+    say(view, "resume", commands.resume())
 
 
 if __name__ == "__main__":

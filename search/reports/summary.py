@@ -12,6 +12,7 @@ from search.evaluation.fitness import NOT_TRAINED, Outcome, score_of
 from search.evaluation.jobs import Purpose
 from search.evaluation.seeds import RESCORING
 from search.evolution.counters import Statistics
+from search.reports.commands import Commands
 from search.reports.front import front_lines
 from search.reports.meta_validation import curve_lines
 from search.reports.progress import duration
@@ -25,9 +26,14 @@ from search.storage.stored_json import stored_object
 
 
 def summary(
-    store: Store, config: Config, *, statistics: Statistics, finalists: Sequence[Finalist]
+    store: Store,
+    config: Config,
+    *,
+    statistics: Statistics,
+    finalists: Sequence[Finalist],
+    commands: Commands,
 ) -> Iterator[str]:
-    """The lines of the summary."""
+    """The lines of the summary; commands: that go on with the run."""
     yield from figures(store, statistics)
     yield (
         f"this process took {duration(statistics.elapsed_s)}: {statistics.children_per_s:.0f} "
@@ -35,23 +41,22 @@ def summary(
     )
     yield ""
     yield from leading(finalists)
-    yield from start_lines(finalists, config, str(store.run_dir))
-    yield f"All others: python -m search.inspect {store.run_dir} leaders"
+    yield from start_lines(finalists, config, commands.funnel())
+    yield f"All others: {commands.inspect('leaders')}"
     yield ""
     yield "Hall of fame (the fittest of each number of live statements that no shorter one equals):"
     yield from fame(store, finalists)
-    yield f"Their program texts: python -m search.inspect {store.run_dir} show INDIVIDUAL"
+    yield f"Their program texts: {commands.inspect('show', 'INDIVIDUAL')}"
     yield ""
     if config.evolution.niches is not None:
         yield "Front (better than all that need no more states and no more live statements):"
         yield from front_lines(store)
-        command = f"python -m search.inspect {store.run_dir} front --simplify"
-        yield f"The best for each number of states, simplified: {command}"
+        simplified = commands.inspect("front", "--simplify")
+        yield f"The best for each number of states, simplified: {simplified}"
         yield ""
     if meta := curve_lines(curves(store, config), config.meta_validation):
         yield from [*meta, ""]
-    run_dir = store.run_dir
-    yield f"Everything is in {run_dir}; to explore it: python -m search.inspect {run_dir}"
+    yield f"Everything is in {store.run_dir}; to explore it: {commands.inspect()}"
 
 
 def figures(store: Reader, s: Statistics) -> Iterator[str]:
@@ -143,8 +148,9 @@ def leading(finalists: Sequence[Finalist]) -> Iterator[str]:
             yield from (f"      {line}" for line in leader.text.rstrip().splitlines())
 
 
-def start_lines(finalists: Sequence[Finalist], config: Config, run_dir: str) -> Iterator[str]:
-    """What the gains are measured from, and where baselines tuned alike stand."""
+def start_lines(finalists: Sequence[Finalist], config: Config, funnel: str) -> Iterator[str]:
+    """What the gains are measured from, and where baselines tuned alike stand; funnel: the command
+    that compares with them."""
     if not finalists or not finalists[0].fresh:
         return
     best = finalists[0]
@@ -162,7 +168,7 @@ def start_lines(finalists: Sequence[Finalist], config: Config, run_dir: str) -> 
     where = (
         "the funnel compares with baselines that are tuned alike"
         if config.funnel is not None
-        else f"for baselines that are tuned alike: python -m search.funnel {run_dir}"
+        else f"for baselines that are tuned alike: {funnel}"
     )
     yield f"So the gain may be that of other constants, such as a larger step; {where}"
 

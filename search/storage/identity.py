@@ -5,9 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
-import shlex
-import sys
-from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -166,24 +163,3 @@ def config_text(store: Reader) -> str:
     if text is None:
         raise StoreError(f"{store.path.parent}: holds no search")
     return text
-
-
-def resume_command(
-    run_dir: Path,
-    *,
-    tasks_file: str | None = None,
-    functions_file: str | None = None,
-    overrides: Sequence[str] = (),
-) -> str:
-    """The command that continues a run. User-defined tasks and functions are code, so the run does
-    not keep them."""
-    files = ["--tasks-file", tasks_file] if tasks_file else []
-    files += ["--functions-file", functions_file] if functions_file else []
-    sets = [part for override in overrides for part in ("--set", override)]
-    return shlex.join([_python(), "-m", "search.run", "--resume", str(run_dir), *files, *sets])
-
-
-def _python() -> str:
-    """This Python, by a path from here if it is below."""
-    path = Path(sys.executable)
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

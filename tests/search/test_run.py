@@ -26,7 +26,6 @@ from search.evaluation.source import Function
 from search.inspect import main as inspect
 from search.run import main
 from search.storage.errors import StoreError
-from search.storage.identity import resume_command
 from search.storage.queries import history_digest
 from search.storage.store import Reader, Store
 
@@ -295,17 +294,6 @@ def test_a_signal_ends_the_wait_for_a_ray_that_does_not_answer(config, tmp_path,
     assert time.monotonic() - begin < 30
     assert done.returncode == 128 + number and done.stderr.count("Traceback") == 0
     assert json.loads(done.stdout.splitlines()[-1])["resume"].endswith(f"--resume {tmp_path}/run")
-
-
-def test_the_resume_command_names_this_python(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "my env" / "python"))
-    command = resume_command(Path("runs/c"), tasks_file="t.py", overrides=["stop.hours=0"])
-    assert command == (
-        "'my env/python' -m search.run --resume runs/c --tasks-file t.py --set stop.hours=0"
-    )
-    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
-    assert resume_command(Path("c")) == "/usr/bin/python3 -m search.run --resume c"
 
 
 def test_what_keeps_a_search_from_starting_leaves_the_directory_free(run, config, tmp_path):

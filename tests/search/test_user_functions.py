@@ -20,7 +20,6 @@ from search.evaluation.source import Function as Toy
 from search.evaluation.source import worker_factory
 from search.inspect import main as inspect
 from search.storage.errors import StoreError
-from search.storage.identity import resume_command
 
 SOFTPLUS = Path(__file__).parents[2] / "examples" / "softplus.py"
 RULE = """def train(w, g, m, lr):
@@ -53,8 +52,13 @@ def _search(tmp_path, resume=False, functions_file=str(SOFTPLUS), **evolution):
     return api.search(config, tmp_path / "run", source=Toy(toys.factory()), **options)
 
 
-def test_a_search_uses_them_and_is_identified_by_them(tmp_path, capsys):
+def test_a_search_uses_them_and_is_identified_by_them(tmp_path, capsys, caplog):
+    caplog.set_level("INFO", logger="search")
     result = _search(tmp_path)
+    commands = [line for line in caplog.text.splitlines() if " -m search." in line]
+    assert len(commands) >= 4 and all(
+        line.endswith(f" --functions-file {SOFTPLUS}") for line in commands
+    )
     history = list(result.history())
     last = result.lineage(history[-1].number)[-1].program
     used = {s.function for row in history[::10] for s in result.lineage(row.number)[-1].program}
@@ -128,9 +132,3 @@ def test_a_command_with_them(tmp_path, capsys):
     assert evaluate(command) == 0
     [summary] = json.loads(capsys.readouterr().out)
     assert summary["seeds"][0]["steps"] == 5
-
-
-def test_the_command_that_resumes_names_the_file():
-    files = {"tasks_file": "tasks.py", "functions_file": "my functions.py"}
-    command = resume_command(Path("run"), **files)
-    assert command.endswith("--resume run --tasks-file tasks.py --functions-file 'my functions.py'")

@@ -12,7 +12,7 @@ BEST = Finalist(Leader(7, 3, -1.0, "", 1), fresh=(-1.0, -1.2), gain=(1.0, 1.2))
 
 def _lines(finalists=(BEST,), **settings) -> str:
     config = Config.model_validate({"evaluation": {"tasks": ["vision_mlp"]}, **settings})
-    return "\n".join(start_lines(finalists, config, "runs/mine"))
+    return "\n".join(start_lines(finalists, config, "python -m search.funnel runs/mine"))
 
 
 def test_an_untuned_start_is_named_with_its_fitness_and_where_to_find_tuned_baselines():
