@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 import jax
@@ -59,9 +60,15 @@ class Task:
     source: str = ""  # hash of the file that defines the task, for a user's own
 
     def __post_init__(self) -> None:
-        for key in ("steps", "batch_size"):
-            if getattr(self, key) < 1:
-                raise TaskError(f"{key}: expected at least 1, got {getattr(self, key)}")
+        for key in ("steps", "batch_size", "validation_batch"):
+            value = getattr(self, key)
+            if not isinstance(value, Integral) or value < 1:
+                raise TaskError(f"{key}: expected a whole number of at least 1, got {value!r}")
+        if not isinstance(self.warmup, Real) or not 0 <= self.warmup < math.inf:
+            raise TaskError(f"warmup: expected a number of at least 0, got {self.warmup!r}")
+        for name, report in self.reports.items():
+            if not callable(report):
+                raise TaskError(f"reports: {name}: expected a function, got {short_repr(report)}")
         if self.state and self.training_loss is None:
             raise TaskError("state: needs a training_loss, which returns what the state becomes")
 

@@ -108,6 +108,7 @@ def _check(task: Task) -> None:
         expected, got = short_repr(state, 120), short_repr(after, 120)
         raise TaskError(f"training_loss: expected a state as init gives it, {expected}; got {got}")
     _check_number("training_loss", of_step)
+    jax.eval_shape(jax.grad(step, has_aux=True), trained, batch, state, key)
 
 
 def _check_number(name: str, value: Any) -> None:
@@ -175,5 +176,6 @@ def _with_line(error: BaseException, file: str) -> str:
     """The error in one line, with the last line of the file that it passed through."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == file]
-    line = getattr(error, "lineno", None) or (lines[-1] if lines else 1)
-    return f"{file}:{line}: {type(error).__name__}: {' '.join(str(error).split())}"
+    line = getattr(error, "lineno", None) or (lines[-1] if lines else None)
+    where = file if line is None else f"{file}:{line}"
+    return f"{where}: {type(error).__name__}: {' '.join(str(error).split())}"

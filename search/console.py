@@ -116,6 +116,8 @@ def report(error: BaseException, *, running: bool = False, go_on: str = "") -> i
     """
     if isinstance(error, ConfigError):
         return _told(2, str(error))
+    if isinstance(error, InspectionError):  # nothing was begun that could go on
+        return _told(1, f"error: {error}")
     if isinstance(error, (Stopped, KeyboardInterrupt)):
         number = error.args[0] if error.args else signal.SIGINT
         return _told(128 + number, f"Stopped; what was done is kept. {go_on}".rstrip())
@@ -124,7 +126,8 @@ def report(error: BaseException, *, running: bool = False, go_on: str = "") -> i
         return _told(1, f"error: {message}. {go_on}".rstrip())
     if isinstance(error, MISTAKES) and not running:
         return _told(2, f"error: {error}")
-    return _told(75 if isinstance(error, ClusterLost) else 1, f"error: {error}. {go_on}".rstrip())
+    code = 75 if isinstance(error, ClusterLost) else 1
+    return _told(code, f"error: {str(error).rstrip('.')}. {go_on}".rstrip())
 
 
 def leave(code: int) -> NoReturn:

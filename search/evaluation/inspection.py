@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 import search
+from proxy_tasks.errors import TaskError
 from proxy_tasks.shipment import DataSets, keeping
 from search.evaluation.request import SettingsByTask, TaskFunction, settings_of
 from search.evaluation.threads import single_threaded
@@ -55,12 +56,15 @@ def inspect_tasks(
     keep: whether the data that they read are wanted.
 
     Raises:
-      InspectionError: it failed, for no mistake in a task.
+      TaskError: the tasks file cannot be used. InspectionError: it failed otherwise.
     """
     with tempfile.TemporaryDirectory(prefix="search-") as folder:
         file = Path(folder) / "data.npz" if keep else None
         asked = [os.getpid(), list(names), dict(settings), tasks_file, str(file) if file else ""]
-        fingerprints, mistakes, keys = json.loads(_answer(json.dumps(asked)))
+        answer = json.loads(_answer(json.dumps(asked)))
+        if isinstance(answer, str):
+            raise TaskError(answer)
+        fingerprints, mistakes, keys = answer
         return Inspection(fingerprints, mistakes, _read(file, keys) if file else {})
 
 
@@ -83,10 +87,9 @@ def _answer(question: str) -> str:
             process.kill()
             raise
     if process.returncode:
+        ended = f"the process that looks at them ended with code {process.returncode}"
         lines = [line for line in complaint.splitlines() if line.strip()]
-        raise InspectionError(
-            f"the tasks cannot be inspected: {(lines or ['no reason given'])[-1]}"
-        )
+        raise InspectionError(f"the tasks cannot be inspected: {(lines or [ended])[-1]}")
     return answer.splitlines()[-1]
 
 
@@ -112,8 +115,8 @@ def inspect_here(
     tasks: Sequence[TaskFunction] = (),
     keep: bool = False,
 ) -> Inspection:
-    """The same in this process."""
-    from proxy_tasks.errors import TaskError
+    """The same in this process. Raises TaskError: the tasks file cannot be used."""
+    from proxy_tasks.registry import find_task
     from search.evaluation.evaluator import Evaluator
 
     inspection = Inspection()
@@ -124,12 +127,16 @@ def inspect_here(
                 inspection.fingerprints[name] = evaluator.task(name).fingerprint
             except TaskError as error:
                 inspection.mistakes[name] = _of_settings(name, settings) or {"": str(error)}
+            except Exception as error:
+                if not find_task(name)[1].source:  # a bug of ours
+                    raise
+                why = " ".join(str(error).split())
+                inspection.mistakes[name] = {"": f"task {name}: {type(error).__name__}: {why}"}
     return replace(inspection, data=data) if keep else inspection
 
 
 def _of_settings(name: str, settings: SettingsByTask) -> dict[str, str]:
     """What is wrong with single settings of a task; nothing if the task itself is not there."""
-    from proxy_tasks.errors import TaskError
     from proxy_tasks.registry import resolved_settings
 
     def mistake(**values: object) -> str:
@@ -154,11 +161,16 @@ def main() -> None:
     if os.getppid() != asker:  # it was killed before the line above, and there is no signal
         return
     single_threaded()
+    answer: object
     with contextlib.redirect_stdout(sys.stderr):  # a tasks file may print
-        seen = inspect_here(names, settings, tasks_file=tasks_file, keep=bool(file))
-    if file:
-        _write(Path(file), seen.data)
-    print(json.dumps([seen.fingerprints, seen.mistakes, list(seen.data)]))
+        try:
+            seen = inspect_here(names, settings, tasks_file=tasks_file, keep=bool(file))
+            answer = [seen.fingerprints, seen.mistakes, list(seen.data)]
+            if file:
+                _write(Path(file), seen.data)
+        except TaskError as error:
+            answer = str(error)
+    print(json.dumps(answer))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """A task: its schedule, cost and fingerprint."""
 
+import math
+
 import jax
 import numpy as np
 import optax
@@ -83,8 +85,22 @@ def test_fingerprints_are_those_of_earlier_versions():
     }
 
 
-@pytest.mark.parametrize("wrong", ["steps", "batch_size"])
-def test_a_task_without_steps_or_examples(wrong):
-    sizes = {"steps": 1, "batch_size": 1, wrong: 0}
-    with pytest.raises(TaskError, match=f"^{wrong}: expected at least 1, got 0$"):
-        Task(lambda _: {}, lambda *_: 0, split_examples(np.zeros(10)), **sizes)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"steps": 0}, "steps: expected a whole number of at least 1, got 0"),
+        ({"batch_size": 2.5}, "batch_size: expected a whole number of at least 1, got 2.5"),
+        ({"validation_batch": 0}, "validation_batch: expected a whole number of at least 1, got 0"),
+        ({"warmup": "x"}, "warmup: expected a number of at least 0, got 'x'"),
+        ({"warmup": math.nan}, "warmup: expected a number of at least 0, got nan"),
+        ({"reports": {"a": 3}}, "reports: a: expected a function, got 3"),
+    ],
+)
+def test_a_field_that_cannot_be_is_refused(wrong, message):
+    with pytest.raises(TaskError, match=f"^{message}$"):
+        Task(
+            lambda _: {},
+            lambda *_: 0,
+            split_examples(np.zeros(10)),
+            **{"steps": np.int64(1), "batch_size": 1, **wrong},
+        )

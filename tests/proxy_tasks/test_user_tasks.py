@@ -112,6 +112,7 @@ def test_a_task_that_is_none():
 
 MODEL = """
 from proxy_tasks import Task, register, split_examples
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -121,13 +122,14 @@ def model(steps: int = 1, divisor: int = 1):
     return Task({init}, {loss}, split_examples(np.ones((9, 2))), steps, 2)
 """
 ZEROS, MEAN = "lambda key: {'w': jnp.zeros(2)}", "lambda w, batch: jnp.mean(batch - w['w'])"
+LOOP = "lambda w, batch: jax.lax.while_loop(lambda c: c < 3, lambda c: c + 1, w['w'][0])"
 
 
 @pytest.mark.parametrize(
     ("init", "loss", "settings", "message"),
     [
-        (ZEROS, MEAN, {"divisor": 0}, "mine.py:8: ZeroDivisionError: "),
-        (ZEROS, MEAN, {"steps": 0}, "task model: steps: expected at least 1, got 0"),
+        (ZEROS, MEAN, {"divisor": 0}, "mine.py:9: ZeroDivisionError: "),
+        (ZEROS, MEAN, {"steps": 0}, "task model: steps: expected a whole number of at"),
         ("lambda: 0", MEAN, {}, "TypeError: "),
         ("lambda key: jnp.zeros(2, int)", MEAN, {}, "expected weights of float32, got int32"),
         ("lambda key: {'w': 0}", MEAN, {}, "expected weights of float32, got int32 at ['w']"),
@@ -137,8 +139,9 @@ ZEROS, MEAN = "lambda key: {'w': jnp.zeros(2)}", "lambda w, batch: jnp.mean(batc
             {},
             "loss: expected one number, got float32[2, 2]",
         ),
-        (ZEROS, "lambda w, batch: batch @ w['v']", {}, "mine.py:9: KeyError: 'v'"),
+        (ZEROS, "lambda w, batch: batch @ w['v']", {}, "mine.py:10: KeyError: 'v'"),
         (ZEROS, "lambda w, batch: (0.0, 1.0)", {}, "loss: expected one number, got"),
+        (ZEROS, LOOP, {}, "mine.py: ValueError: Reverse-mode differentiation does not work"),
     ],
 )
 def test_a_mistake_in_a_task_is_one_line_before_any_training(

@@ -4,6 +4,8 @@ import pytest
 
 from search.config.load import ConfigError
 from search.console import Parser, count, positive, report, writable
+from search.evaluation.inspection import InspectionError
+from search.evaluation.jobs import TooManyFailures
 from search.stopping import Stopped
 from search.storage.errors import StoreError
 from search.workers.ray_cluster import ClusterLost, WorkerError
@@ -59,6 +61,10 @@ def test_a_mistake_is_one_line_and_exit_code_2(parser, capsys, line, said):
         (StoreError("r: no search here"), False, 2, "error: r: no search here"),
         (StoreError("r: the disk is full"), True, 1, "error: r: the disk is full. Go on."),
         (WorkerError("no room"), False, 1, "error: no room. Go on."),
+        (InspectionError("the tasks cannot be inspected: code 3"), False, 1,
+         "error: the tasks cannot be inspected: code 3"),
+        (TooManyFailures("ValueError: try a scan."), True, 1,
+         "error: ValueError: try a scan. Go on."),
         (ClusterLost("Ray is lost"), True, 75, "error: Ray is lost. Go on."),
         (Stopped(15), True, 143, "Stopped; what was done is kept. Go on."),
         (KeyboardInterrupt(), True, 130, "Stopped; what was done is kept. Go on."),

@@ -8,6 +8,9 @@ import time
 import psutil
 import pytest
 
+from proxy_tasks.errors import TaskError
+from search.evaluation.inspection import InspectionError, inspect_tasks
+
 ASK = """
 import sys
 from search.evaluation.inspection import inspect_tasks
@@ -41,3 +44,42 @@ def test_it_looks_at_nothing_when_the_driver_was_killed_before_it_began(tmp_path
     command = [sys.executable, "-m", "search.evaluation.inspection"]
     done = subprocess.run(command, input=question, text=True, cwd=tmp_path, timeout=100)
     assert done.returncode == 0 and not (tmp_path / "tasks.begun").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("\nimport nothing_of_this_name", TaskError, ".py:2: ModuleNotFoundError: No module named"),
+        ("raise SystemExit(3)", TaskError, ".py:1: SystemExit: 3"),
+        ("import os; os._exit(3)", InspectionError, "looks at them ended with code 3"),
+    ],
+)
+def test_a_tasks_file_that_cannot_be_used_is_the_users_mistake(tmp_path, text, error, message):
+    file = tmp_path / "tasks.py"
+    file.write_text(text)
+    with pytest.raises(error) as raised:
+        inspect_tasks(["mine"], {}, str(file))
+    assert message in str(raised.value) and "\n" not in str(raised.value)
+
+
+UNHASHABLE = """
+import numpy as np
+from proxy_tasks import Data, Task, TaskSettings, register, split_examples
+
+class Mine(TaskSettings):
+    model_config = {"arbitrary_types_allowed": True}
+    what: object = object()
+
+@register
+def mine(settings: Mine) -> Task:
+    data = split_examples(np.ones(9, np.float32))
+    return Task(lambda _: np.zeros(1, np.float32), lambda w, b: ((w - b) ** 2).mean(), data, 3, 2)
+"""
+
+
+def test_a_task_that_has_no_fingerprint_is_named(tmp_path):
+    file = tmp_path / "tasks.py"
+    file.write_text(UNHASHABLE)
+    mistakes = inspect_tasks(["mine"], {}, str(file)).mistakes
+    why = "TypeError: Object of type object is not JSON serializable"
+    assert mistakes == {"mine": {"": f"task mine: {why}"}}
