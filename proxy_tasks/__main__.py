@@ -20,9 +20,11 @@ from proxy_tasks.idx import write_idx
 from proxy_tasks.images import load_images
 from proxy_tasks.names import TaskName
 from proxy_tasks.registry import TASKS, find_task, make_task, parse_settings, resolved_settings
+from proxy_tasks.run_errors import named_errors
 from proxy_tasks.training import final_params
 from proxy_tasks.user_tasks import load_tasks_file
 
+VALIDATION = ("search_validation", "meta_validation")
 EMBEDDED = ("digits", "pydoc", "generated")  # data that need no download
 LEGEND = (
     "gflops: of all gradients of a training, XLA's count; x10, x100: multiples at these scales\n"
@@ -90,9 +92,10 @@ def train_tasks(options: argparse.Namespace) -> None:
         optimizer = optax.adamw(lambda step: rate * task.schedule(step), weight_decay=decay)  # noqa: B023
         rows = []
         for seed in range(options.seeds):
-            params = final_params(task, optimizer, seed)
-            for split in ("search_validation", "meta_validation"):
-                measures = task.metrics(params, split)
+            with named_errors(task.name):
+                params = final_params(task, optimizer, seed)
+                measured = {split: task.metrics(params, split) for split in VALIDATION}
+            for split, measures in measured.items():
                 rows.append({"task": task.name, "seed": seed, "split": split, **measures})
         every += rows
         if not options.json:

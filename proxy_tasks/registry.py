@@ -19,6 +19,7 @@ from proxy_tasks import (
 from proxy_tasks.errors import TaskError, did_you_mean, short_repr
 from proxy_tasks.names import LAPTOP, TaskName
 from proxy_tasks.numerics import check_platform, fixed_numerics
+from proxy_tasks.run_errors import named_errors
 from proxy_tasks.settings import TaskSettings, validated, value_from_text
 from proxy_tasks.shuffled_labels import with_shuffled_labels
 from proxy_tasks.task import Task
@@ -77,7 +78,7 @@ def make_task(name: str, /, **settings: Any) -> Task:
     parsed, spec = find_task(name)
     resolved = resolved_settings(name, **settings)
     check_platform()
-    with fixed_numerics():
+    with fixed_numerics(), named_errors(name):
         task = spec.build(resolved)
         if not isinstance(task, Task):
             raise TaskError(f"task {parsed.base}: it returned {short_repr(task)}, expected a Task")

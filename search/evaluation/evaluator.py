@@ -33,6 +33,7 @@ from proxy_tasks import (
     register,
 )
 from proxy_tasks.batch_loop import ROWS
+from proxy_tasks.run_errors import named_errors
 from search.config.messages import nearest
 from search.config.settings import Engine
 from search.evaluation.fitness import Evaluation, Outcome
@@ -159,9 +160,11 @@ class Evaluator:
         return engine_for(self.task(name)) if self.engine == "auto" else self.engine
 
     def run(self, request: Request) -> Evaluation:
-        """Trains and scores. Raises TaskError for an unknown task."""
-        training, hyper = self.training(request)
-        result = training(hyper, request.seed, self.hurdles_of(request), meta=request.split == META)
+        """Trains and scores. Raises TaskError: there is no such task, or no memory for it."""
+        hurdles, meta = self.hurdles_of(request), request.split == META
+        with named_errors(request.task):
+            training, hyper = self.training(request)
+            result = training(hyper, request.seed, hurdles, meta=meta)
         return self.evaluation(request, result)
 
     def hurdles_of(self, request: Request) -> list[Hurdle]:

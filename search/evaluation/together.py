@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import jax
-from jax.errors import JaxRuntimeError
 
 from programs.interpreter import Branching
 from proxy_tasks.batch_memory import fitting_size
 from proxy_tasks.batch_training import BatchTraining
+from proxy_tasks.run_errors import is_out_of_memory
 from proxy_tasks.training import Training, TrainingResult
 from proxy_tasks.training_loop import Hyper
 from search.config.settings import BatchSize
@@ -25,7 +25,6 @@ from search.evaluation.jobs import AUTO, EvaluateTogether, Job, Result, attempt,
 from search.evaluation.plan import Plan, plan
 from search.evaluation.request import META, Request
 
-OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"  # in XLA's message
 LOG = logging.getLogger("search")
 
 
@@ -160,8 +159,7 @@ class Together(EvaluateTogether):
 
     def _is_smaller(self, training: Training, batch: BatchTraining, error: Exception) -> bool:
         """Whether a batch that does not fit into memory has been replaced by half of it."""
-        out_of_memory = isinstance(error, JaxRuntimeError) and OUT_OF_MEMORY in str(error)
-        if not out_of_memory or batch.size == 1:
+        if not is_out_of_memory(error) or batch.size == 1:
             return False
         size = batch.size // 2
         task = training.task.name
