@@ -39,6 +39,7 @@ class Inspection:
     """What a look at tasks showed."""
 
     fingerprints: dict[str, str] = field(default_factory=dict)  # by name
+    engines: dict[str, str] = field(default_factory=dict)  # by name: what "auto" stands for
     mistakes: dict[str, dict[str, str]] = field(default_factory=dict)
     """By name and setting; of the task as a whole under no setting, ""."""
     data: DataSets = field(default_factory=dict)  # what the tasks read, if it was kept
@@ -64,8 +65,8 @@ def inspect_tasks(
         answer = json.loads(_answer(json.dumps(asked)))
         if isinstance(answer, str):
             raise TaskError(answer)
-        fingerprints, mistakes, keys = answer
-        return Inspection(fingerprints, mistakes, _read(file, keys) if file else {})
+        fingerprints, engines, mistakes, keys = answer
+        return Inspection(fingerprints, engines, mistakes, _read(file, keys) if file else {})
 
 
 def _answer(question: str) -> str:
@@ -125,6 +126,7 @@ def inspect_here(
         for name in names:
             try:
                 inspection.fingerprints[name] = evaluator.task(name).fingerprint
+                inspection.engines[name] = evaluator.engine_of(name)
             except TaskError as error:
                 inspection.mistakes[name] = _of_settings(name, settings) or {"": str(error)}
             except Exception as error:
@@ -165,7 +167,7 @@ def main() -> None:
     with contextlib.redirect_stdout(sys.stderr):  # a tasks file may print
         try:
             seen = inspect_here(names, settings, tasks_file=tasks_file, keep=bool(file))
-            answer = [seen.fingerprints, seen.mistakes, list(seen.data)]
+            answer = [seen.fingerprints, seen.engines, seen.mistakes, list(seen.data)]
             if file:
                 _write(Path(file), seen.data)
         except TaskError as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from programs import load, user_functions
 from search.config.selection import FunnelSettings
 from search.config.settings import Config, Engine, WorkerSettings
+from search.evaluation.fingerprints import Fingerprints
 from search.evaluation.request import SettingsByTask, TaskFunction
 from search.evaluation.shipment import NOTHING, shipment_for
 from search.evaluation.source import evaluation_function, every_task, task_settings
@@ -99,22 +100,16 @@ def ledger_of(
         shipment=shipment,
     )
     with at_once(stopping):
+        fingerprint = Fingerprints(
+            setup.every_task or setup.tasks,
+            settings,
+            engine=setup.engine,
+            workers=workers,
+            tasks_file=tasks_file,
+            registered=registered,
+        )
         started = make_pool(make, workers)
     with closing(started) as pool:
-        with at_once(stopping):
-            from search.evaluation.evaluator import Evaluator  # JAX comes after Ray
-
-            evaluator = Evaluator(
-                engine=setup.engine,
-                settings=settings,
-                tasks_file=tasks_file,
-                registered=registered,
-            )
-
-        def fingerprint(task: str) -> str:
-            own = user_functions.fingerprint()
-            return f"{evaluator.task(task).fingerprint}-{evaluator.engine_of(task)}{own}"
-
         yield Ledger(pool, store, fingerprint=fingerprint, show=show, stopping=stopping)
 
 
