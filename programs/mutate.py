@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from programs.abstract import (
@@ -39,7 +39,7 @@ from programs.program import (
 )
 
 MAX_CONSTANT = 1e10  # a constant's magnitude, as in the authors' release
-MAX_ATTEMPTS = 10_000  # draws from one parent before giving up
+MAX_ATTEMPTS = 10_000  # draws from one parent before its mutations are drawn alike, then given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class MutationOptions:
         as in the paper, where the parent is mutated again until a child is valid. Deletions are
         invalid most often: of AdamW's children 39 % are insertions, 22 % deletions and 39 %
         modifications; of programs of 25 to 40 statements, with more that is redundant, it is
-        37, 30 and 33 %.
+        37, 30 and 33 %. Where MAX_ATTEMPTS draws are invalid, for the heaviest mutation has no
+        valid child, those with a weight are drawn alike.
       rescale: chance that a mutated constant is multiplied by 2^a, a ~ N(0, 1), rather than
         replaced by a variable or a new constant. A constant 0 becomes a new constant then.
       max_length: statements a program may have; at the limit nothing is inserted. None:
@@ -107,10 +108,13 @@ def mutate(
       analysis: the parent's, to save time.
 
     Raises:
-      ProgramError: no child was found in MAX_ATTEMPTS draws (e.g. there is no constant to tune).
+      ProgramError: no child was found in twice MAX_ATTEMPTS draws, or there is none (e.g. there is
+        no constant to tune).
     """
     analysis = analysis or analyse(program)
-    for attempt in range(1, MAX_ATTEMPTS + 1):
+    for attempt in range(1, 2 * MAX_ATTEMPTS + 1):
+        if attempt == MAX_ATTEMPTS + 1:
+            options = _evenly(options)
         kind = _draw_kind(program, rng, options)
         child: Analysis | None
         try:
@@ -127,7 +131,7 @@ def mutate(
         if child is not None:
             return Mutation(child.program, child, kind, attempt)
     raise ProgramError(
-        f"no valid child in {MAX_ATTEMPTS} draws with mode '{options.mode}' from a program of "
+        f"no valid child in {2 * MAX_ATTEMPTS} draws with mode '{options.mode}' from a program of "
         f"{len(program)} statements"
     )
 
@@ -177,6 +181,16 @@ def _draw_kind(program: Program, rng: random.Random, options: MutationOptions) -
     if draw < insert:
         return "insert"
     return "delete" if draw < insert + options.delete else "modify"
+
+
+def _evenly(options: MutationOptions) -> MutationOptions:
+    """With the same weight for each mutation that has one."""
+    return replace(
+        options,
+        insert=float(options.insert > 0),
+        delete=float(options.delete > 0),
+        modify=float(options.modify > 0),
+    )
 
 
 def _insert(

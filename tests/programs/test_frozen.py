@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -38,6 +39,24 @@ def test_mutation_leaves_frozen_statements_as_they_are(program, marks, options, 
     for i in range(60):
         program = mutate(program, child_rng(seed, 0, i), options=options).program
         assert program.frozen == frozen  # all of them, in order
+
+
+WEIGHTS = st.sampled_from([0.0, 1e-300, 1e-6, 0.01, 1.0, 100.0, 1e6])
+
+
+@settings(max_examples=60, deadline=None)
+@given(programs(), MARKS, WEIGHTS.filter(bool), st.tuples(WEIGHTS, WEIGHTS), st.integers(0, 2**32))
+def test_no_weights_leave_a_program_without_children(program, marks, one, others, seed):
+    """That of insertions is above 0 where statements are frozen, else that of modifications too."""
+    program, (delete, other) = freeze(program, marks), others
+    frozen = program.frozen
+    insert, modify = (one, other) if frozen or seed % 2 else (other, one)
+    options = MutationOptions(insert=insert, delete=delete, modify=modify)
+    with mock.patch("programs.mutate.MAX_ATTEMPTS", 100):
+        for i in range(30):
+            child = mutate(program, child_rng(seed, 0, i), options=options)
+            program = child.program
+            assert analyse(program) == child.analysis and program.frozen == frozen
 
 
 @settings(max_examples=60, deadline=None)

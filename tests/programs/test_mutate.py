@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from programs import Program, ProgramError, Statement, analyse, load, parse
+from programs import mutate as mutation
 from programs.draws import child_rng
 from programs.functions import FUNCTIONS
 from programs.kinds import Kind
@@ -169,11 +170,21 @@ def test_when_no_child_can_be_found():
             options=MutationOptions(mode="constants"),
         )
     program = parse("def train(w, g, lr):\n  update = sign(g)\n  return update")
-    with pytest.raises(ProgramError, match="no valid child in 10000 draws with mode 'all' from"):
+    with pytest.raises(ProgramError, match="no valid child in 20000 draws with mode 'all' from"):
         options = MutationOptions(insert=0, modify=0)
         mutate(program, child_rng(0, 0, 0), options=options)
     with pytest.raises(ValueError, match="weights must be"):
         MutationOptions(insert=0, delete=0, modify=0)
+
+
+@pytest.mark.parametrize("rest", [{"insert": 1e-9, "modify": 0}, {"insert": 0, "modify": 1e-9}])
+def test_a_weight_of_what_is_never_valid_leaves_a_child(rest):
+    """Of one statement nothing can be deleted, however often it is drawn."""
+    program = parse("def train(w, g, lr):\n  update = sign(g)\n  return update")
+    options = MutationOptions(delete=100, **rest)
+    child = mutate(program, child_rng(0, 0, 0), options=options)
+    assert rest[child.kind] and analyse(child.program) == child.analysis
+    assert child.attempts > mutation.MAX_ATTEMPTS
 
 
 def test_same_generator_same_child_on_any_machine():
