@@ -1,4 +1,11 @@
-"""Which states an optimizer has to remember, where a sign makes others useless.
+"""Which states an optimizer has to remember: the one place that says how they are counted.
+
+A state is needed where an update, now or later, reads what a step has left in it, and not where
+each step assigns it before it is read: `v = square(m)` as a step begins costs no memory, so AdamW
+with that line has one state, a damped sign `m / sqrt(c m'^2 + (1 - c) g^2)`. As a step ends the
+same line does, though v could be computed anew from m: the program, its simplified form and its
+exports store v, and what is computed anew from zeros is not always the zero that a state begins
+with (`cos(m)`).
 
 `sign(m / sqrt(v))` is `sign(m)`, whatever v is: a program that takes it needs one state, though the
 text reads two. Rewriting programs to see that takes a simplifier seconds; here the statements are
@@ -18,7 +25,7 @@ _OF_NONNEGATIVE = frozenset({"add", "multiply", "divide", "maximum", "minimum"})
 
 
 def needed_states(analysis: Analysis) -> tuple[int, ...]:
-    """Indices of the states that any update, now or later, depends on."""
+    """Indices of the states that any update, now or later, depends on (see above)."""
     program = analysis.program
     if not any(program.statements[i].function == "sign" for i in analysis.live):
         return reaching(analysis)[0]

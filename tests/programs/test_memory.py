@@ -30,6 +30,12 @@ CASES = {
         "x = m / v; m = sign(x); g2 = square(g); v = interp(g2, v, 0.9); s = sqrt(v); x = g / s; "
         "update = m + x", "mv"),
     "decay beside it": (f"{ADAM}; update = sign(update); d = w * 0.1; update = update + d", "m"),
+    "a state that a step assigns before it is read": (
+        "v = square(m); m = interp(g, m, 0.9); g2 = square(g); v = interp(g2, v, 0.1); "
+        "s = sqrt(v); update = m / s", "m"),
+    "a state that depends on another alone": (
+        "g2 = square(g); s = interp(g2, v, 0.1); s = sqrt(s); m = interp(g, m, 0.9); "
+        "update = m / s; v = square(m)", "mv"),
     "a sign that nothing reads": (f"{ADAM}; x = sign(m)", "mv"),
 }  # fmt: skip
 
