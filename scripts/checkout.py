@@ -2,7 +2,8 @@
 
 A script that was started by another Python goes on in .venv, where scripts/test and
 scripts/quickstart install; where there is none, or another environment is active, it says in one
-line what to do. scripts/environment decides likewise for the scripts in bash.
+line what to do. scripts/environment decides likewise for the scripts in bash. Ctrl-C ends a script
+without a traceback.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import TracebackType
 
 ROOT = Path(__file__).resolve().parent.parent
 NEEDED = ("numpy", "jax", "optax", "yaml", "pydantic", "rich")  # which all scripts import at once
@@ -25,15 +27,22 @@ def use_the_environment() -> None:
     python = environment / "bin" / "python"
     if python.exists() and not environment.samefile(sys.prefix):
         os.execv(python, [str(python), *sys.argv])
-    sys.exit(_told(f"{sys.executable} lacks {', '.join(missing)}; scripts/test and "
-                   f"scripts/quickstart install what is needed into {environment}, which "
-                   "scripts then use"))  # fmt: skip
+    print(
+        f"error: {sys.executable} lacks {', '.join(missing)}; scripts/test and scripts/quickstart "
+        f"install what is needed into {environment}, which scripts then use",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 
-def _told(mistake: str) -> int:
-    print(f"error: {mistake}", file=sys.stderr)
-    return 2
+def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What a script ends with."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("stopped", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 use_the_environment()
 sys.path.insert(0, str(ROOT))
+sys.excepthook = tell

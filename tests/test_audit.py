@@ -22,7 +22,7 @@ def audit(tmp_path, answer: str | None, code: int = 0) -> subprocess.CompletedPr
         (tmp_path / "pip-audit").write_text(f"#!/bin/sh\n/bin/cat {tmp_path}/answer\nexit {code}\n")
         (tmp_path / "pip-audit").chmod(0o755)
     (tmp_path / "python").symlink_to(sys.executable)  # beside it there is no real one
-    command = ["-c", "import runpy, sys; sys.executable = sys.argv[1];"
+    command = ["-c", "import runpy, sys; sys.executable = sys.argv.pop();"
                f" runpy.run_path({str(ROOT / 'scripts/audit')!r}, run_name='__main__')"]  # fmt: skip
     return subprocess.run(
         [sys.executable, *command, str(tmp_path / "python")],

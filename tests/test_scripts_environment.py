@@ -42,7 +42,7 @@ def test_some_need_no_package(name):
 
 def test_the_environment_of_the_checkout_goes_on(tmp_path):
     (tmp_path / "scripts").mkdir()
-    for name in ("checkout.py", "count_rules"):
+    for name in ("checkout.py", "options.py", "count_rules"):
         shutil.copy(SCRIPTS / name, tmp_path / "scripts")
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
