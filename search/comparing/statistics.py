@@ -38,8 +38,8 @@ class Verdict(Enum):
 class Difference:
     """An optimizer minus the baseline on one condition.
 
-    mean, low, high: of the means of the tuning runs, with a two-sided interval; infinite where a
-      run has none. p: two-sided; adjusted: by Holm, over all of the comparison.
+    mean, low, high: of the means of the tuning runs, with a two-sided interval; `NO_ESTIMATE` where
+      a training has no value. p: two-sided; adjusted: by Holm, over all of the comparison.
     """
 
     condition: str
@@ -70,8 +70,14 @@ class Estimate(NamedTuple):
     p: float
 
 
+NO_ESTIMATE = Estimate(math.nan, -math.inf, math.inf, 1.0)
+
+
 def difference(ours: Table, theirs: Table, level: float) -> Estimate:
-    """Of two tables [R][S], paired by run and seed."""
+    """Of two tables [R][S], paired by run and seed; none where a value is not finite, on whichever
+    side: what is left would favour the side whose bad trainings are left out."""
+    if not all(math.isfinite(value) for run in (*ours, *theirs) for value in run):
+        return NO_ESTIMATE
     runs = _two_sided(by_run(ours), by_run(theirs), level, sign_flip=False)
     # No sign-flip test can reject with so few runs, and none is needed where there is one seed.
     if len(ours[0]) < 2:

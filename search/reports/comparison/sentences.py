@@ -100,7 +100,13 @@ def _of_measures(result: ComparisonResult) -> Iterator[str]:
             else f"rise of the training loss under noise of {name.removeprefix('noise_')}"
         )
         for d in result.measured(name):
+            if d.verdict is Verdict.FAILED:
+                continue  # as is said of its fitness
             if not math.isfinite(d.mean):
+                yield (
+                    f"{d.condition}: the {what} of {d.optimizer} is not compared with that of "
+                    f"{result.baseline}: not every final training has a finite one."
+                )
                 continue
             shown = d.adjusted <= d.level
             order = "higher" if d.mean > 0 else "lower"

@@ -58,6 +58,16 @@ def test_a_difference_is_the_opposite_of_the_opposite_difference(ours, theirs):
         assert one.low > 0 or one.high < 0
 
 
+@pytest.mark.parametrize("missing", [-math.inf, math.nan])
+def test_without_a_value_on_either_side_there_is_no_difference_in_either_direction(missing):
+    whole = [[1.0, 1.1], [1.2, 1.0], [0.9, 1.0], [1.0, 1.0], [1.1, 0.9]]
+    lacks = [[value + 5 for value in run] for run in whole]
+    lacks[1][0] = missing
+    for pair in ((whole, lacks), (lacks, whole)):
+        mean, *rest = difference(*pair, 0.05)
+        assert math.isnan(mean) and rest == [-math.inf, math.inf, 1.0]
+
+
 def test_runs_that_agree_by_luck_are_not_enough():
     theirs = [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
     ours = [[5.0, -4.8], [-4.0, 4.2], [3.0, -2.8]]  # each mean is 0.1

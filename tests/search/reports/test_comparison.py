@@ -10,6 +10,8 @@ import pytest
 from search.comparing.compare import ComparisonResult
 from search.comparing.entrants import entrants_of
 from search.comparing.study import Study
+from search.comparing.trial import Kind
+from search.evaluation.seeds import COMPARISON
 from search.reports.comparison.figures import figures
 from search.reports.comparison.files import csv_text, data
 from search.reports.comparison.page import page
@@ -70,6 +72,25 @@ def test_beside_a_baseline_that_failed_no_steps_are_said_not_to_be_reached():
     [condition] = (result := _result(fails)).conditions
     columns = zip(head(condition), *(cells(condition, row) for row in facts(result, condition)))
     assert ("times fewer steps", "none", "none", "none") in columns
+
+
+def test_beside_a_baseline_that_failed_once_nothing_is_called_different():
+    """By no mean over the other trainings, by no colour, by no sentence on a measure."""
+    first = COMPARISON.take(1)[0]
+
+    def once(trial):
+        decay = dict(trial.contender.values)["decay"]
+        if decay == 0.1 and trial.kind is Kind.FINAL and trial.seed == first:
+            return -math.inf
+        return {0.1: -1.0, 0.5: -2.0, 0.9: -0.5}[decay]
+
+    result = _result(once, noise={})
+    rows = facts(result, result.conditions[0])
+    assert [row["failed"] for row in rows] == [1, 0, 0]
+    for row in rows[1:]:
+        assert row["difference"] is None and row["difference_low"] is None and row["p_holm"] == 1
+    assert "#1f77b4" not in figures(result)["differences"].decode()
+    assert not any("the training loss of" in line for line in findings(result))
 
 
 def test_every_comparison_has_a_sentence_that_says_what_is_not_shown(result):
