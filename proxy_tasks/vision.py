@@ -95,7 +95,7 @@ class VisionResNetSettings(ImageSettings):
 
 def vision_mlp(settings: VisionMLPSettings) -> Task:
     """MLP with one hidden layer on small images: the cheapest task, for dense search."""
-    images, classes = _patches(settings, settings.image_size)
+    images, classes = _flat(settings)
     size = int(images.arrays[0].shape[-1])
 
     def cost(width: int) -> float:  # multiplications per image
@@ -139,7 +139,7 @@ def vision_mixer(settings: VisionMixerSettings) -> Task:
 
 def vision_resnet(settings: VisionResNetSettings) -> Task:
     """ResNet with batch normalization: trained on the batch's means, validated on running ones."""
-    images, classes = _patches(settings, settings.image_size)
+    images, classes = _flat(settings)
     side = settings.image_size
     channels = int(images.arrays[0].shape[-1]) // side**2
 
@@ -179,7 +179,7 @@ PAPER_VIT = {
 
 
 def _patches(settings: ImageSettings, patch: int) -> tuple[Data, int]:
-    """Images cut into patches, [N, L, D], or flat, [N, D], for one patch; and how many classes.
+    """Images cut into patches, [N, L, D]; and how many classes.
 
     Pixels are fed as 0 to 1, uncentred: that conditions the problem as badly as larger ones are,
     which is what makes momentum SGD worse than AdamW on a small MLP.
@@ -192,7 +192,6 @@ def _patches(settings: ImageSettings, patch: int) -> tuple[Data, int]:
     side, channels = settings.image_size // patch, pixels.shape[-1]
     cut = pixels.reshape(len(pixels), side, patch, side, patch, channels)
     cut = cut.transpose(0, 1, 3, 2, 4, 5).reshape(len(pixels), side * side, -1)
-    cut = cut[:, 0] if side == 1 else cut
 
     def copies(name: str, limit: int | None = None) -> np.ndarray:
         """Of a split, all copies in a fixed random order, so that a limit leaves most images."""
@@ -212,6 +211,13 @@ def _patches(settings: ImageSettings, patch: int) -> tuple[Data, int]:
         take,
     )
     return data, images.classes
+
+
+def _flat(settings: ImageSettings) -> tuple[Data, int]:
+    """Whole images, [N, D]; and how many classes."""
+    data, classes = _patches(settings, settings.image_size)
+    cut, labels = data.arrays
+    return replace(data, arrays=(cut[:, 0], labels)), classes
 
 
 def moves_of(shifts: int, pixels: np.ndarray) -> list[tuple[int, int]]:

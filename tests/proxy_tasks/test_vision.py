@@ -49,6 +49,13 @@ def test_patches_are_cut_from_the_image_and_its_moved_copies(shifts):
         np.testing.assert_array_equal(whole, framed[rows, columns])
 
 
+@pytest.mark.parametrize("name", ["vision_vit", "vision_mixer"])
+def test_a_whole_image_may_be_one_patch(name):
+    task = make_task(name, patch=8, shifts=0)
+    assert task.data.arrays[0].shape == (1797, 1, 64)
+    check_one_gradient(task)
+
+
 @pytest.mark.parametrize("shifts", [0, 1, 2])
 def test_copies_of_an_image_stay_in_its_split(shifts):
     data = make_task("vision_mlp", shifts=shifts).data
