@@ -82,6 +82,7 @@ def diffusion(settings: DiffusionSettings) -> Task:
         batch_size=settings.batch_size,
         warmup=settings.warmup,
         training_loss=training_loss,
+        has_labels=False,
         reports={"frechet_distance": _frechet(model, images, data)},
         trivial_loss=1.0,
     )

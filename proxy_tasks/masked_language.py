@@ -71,6 +71,7 @@ def masked_language(settings: MaskedLanguageSettings) -> Task:
         batch_size=settings.batch_size,
         warmup=settings.warmup,
         training_loss=training_loss,
+        has_labels=False,
         reports={"perplexity": perplexity(data, loss)},
         trivial_loss=constant_loss(data.arrays[data.train], tokens),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -27,29 +29,48 @@ def outputs_over(data: Data, function: OfBatch) -> Callable[[Any, np.ndarray], n
     return outputs
 
 
-def mean_over(data: Data, function: OfBatch) -> Report:
+@dataclass(frozen=True, eq=False)
+class OverSplit:
+    """A report that computes a function of each batch of data, and one number from all of that.
+
+    The data may be replaced by others with batches alike.
+    """
+
+    data: Data
+    function: OfBatch
+    number: Callable[[np.ndarray], float]  # of what the function gives for each batch, [C, ...]
+
+    def __call__(self, params: Any, batches: np.ndarray) -> float:
+        return self.number(self._outputs(params, batches))
+
+    @functools.cached_property
+    def _outputs(self) -> Callable[[Any, np.ndarray], np.ndarray]:
+        return outputs_over(self.data, self.function)
+
+
+def mean_over(data: Data, function: OfBatch) -> OverSplit:
     """The mean of a function of a batch."""
-    outputs = outputs_over(data, function)
-    return lambda params, batches: float(outputs(params, batches).mean(dtype=np.float64))
+    return OverSplit(data, function, _mean)
 
 
-def perplexity(data: Data, loss: OfBatch) -> Report:
+def perplexity(data: Data, loss: OfBatch) -> OverSplit:
     """exp of a mean cross-entropy in nats."""
-    mean = mean_over(data, loss)
-    return lambda params, batches: math.exp(min(mean(params, batches), 700.0))  # else it overflows
+    return OverSplit(data, loss, lambda means: math.exp(min(_mean(means), 700.0)))  # no overflow
 
 
-def ranking(data: Data, scores: OfBatch, labels: Callable[[Batch], Any]) -> Report:
+def _mean(outputs: np.ndarray) -> float:
+    return float(outputs.mean(dtype=np.float64))
+
+
+def ranking(data: Data, scores: OfBatch, labels: Callable[[Batch], Any]) -> OverSplit:
     """The area under the curve of scores [B] of a batch, whose labels are 0 or 1, [B]."""
-    both = outputs_over(
-        data, lambda params, batch: jnp.stack([scores(params, batch), labels(batch)])
-    )
 
-    def report(params: Any, batches: np.ndarray) -> float:
-        scored, truth = both(params, batches).swapaxes(0, 1).reshape(2, -1)
+    def area(both: np.ndarray) -> float:  # [C, 2, B]
+        scored, truth = both.swapaxes(0, 1).reshape(2, -1)
         return area_under_curve(scored, truth)
 
-    return report
+    both = lambda params, batch: jnp.stack([scores(params, batch), labels(batch)])
+    return OverSplit(data, both, area)
 
 
 def area_under_curve(scores: np.ndarray, labels: np.ndarray) -> float:

@@ -83,7 +83,7 @@ def make_task(name: str, /, **settings: Any) -> Task:
         if not isinstance(task, Task):
             raise TaskError(f"task {parsed.base}: it returned {short_repr(task)}, expected a Task")
         if resolved.shuffled_labels:
-            task = dataclasses.replace(task, data=with_shuffled_labels(task.data))
+            task = with_shuffled_labels(task, parsed.base)
     label = str(dataclasses.replace(parsed, scale=getattr(resolved, "scale", 1.0)))
     return dataclasses.replace(task, name=label, settings=resolved, source=spec.source)
 

@@ -51,6 +51,7 @@ class Task:
     training_loss: TrainingLoss | None = None  # what is trained on; None: `loss`
     state: tuple[str, ...] = ()
     reports: Mapping[str, Report] = field(default_factory=dict)  # see `metrics`
+    has_labels: bool = True  # False: the second part of a batch is no label; see shuffled_labels.py
     trivial_loss: float | None = None  # on search validation, of predictions that ignore the inputs
     warmup: float = 0.05  # fraction of the steps over which the schedule value rises
     validation_batch: int = 512  # examples per pass over a validation split, at most; see StopRules
