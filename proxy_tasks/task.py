@@ -26,6 +26,7 @@ ModelState = dict[str, Any]  # by name, what a training changes without the opti
 TrainingLoss = Callable[[Params, Batch, jax.Array], tuple[jax.Array, ModelState]]
 
 VERSION = 2  # goes up when the same task and program come to have another fitness
+TAKEN = ("fitness", "loss", "seed", "split", "task")  # names that no report can have
 SCHEDULE_FLOOR = 0.01  # the schedule value ends here: a value of 0 would divide by zero in programs
 
 
@@ -70,6 +71,11 @@ class Task:
         for name, report in self.reports.items():
             if not callable(report):
                 raise TaskError(f"reports: {name}: expected a function, got {short_repr(report)}")
+        if taken := [name for name in TAKEN if name in self.reports]:
+            raise TaskError(
+                f"reports: {short_repr(taken[0])} stands beside the reports of every task; "
+                "expected another name"
+            )
         if self.state and self.training_loss is None:
             raise TaskError("state: needs a training_loss, which returns what the state becomes")
 

@@ -8,6 +8,7 @@ import optax
 import pytest
 
 from proxy_tasks import Task, TaskError, make_task, split_examples
+from proxy_tasks.task import TAKEN
 from tests.proxy_tasks.tasks import EMBEDDED, SLOW_TO_COMPILE
 
 
@@ -31,6 +32,13 @@ def test_operations_are_six_per_weight_and_example():
     assert task.flops == pytest.approx(
         estimate, rel=0.35
     )  # the first layer needs no input gradient
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_report_has_no_name_that_stands_beside_it(name):
+    data = split_examples(np.zeros(20))
+    with pytest.raises(TaskError, match=f"reports: '{name}' .*expected another name"):
+        Task(lambda key: 0.0, lambda params, batch: 0.0, data, 1, 1, reports={name: lambda *_: 0.0})
 
 
 @pytest.mark.parametrize("name", EMBEDDED)

@@ -39,9 +39,9 @@ def _facts(
         "optimizer": one.name,
         "baseline": result.baseline,
         "test_fitness": fmean(one.tests),
-        "test_low": low,
-        "test_high": high,
-        "validation_fitness": fmean(run.validation for run in one.runs),
+        "fitness_low": low,
+        "fitness_high": high,
+        "tuning_fitness": fmean(run.validation for run in one.runs),
         "difference": difference.mean if difference else None,
         "difference_low": difference.low if difference else None,
         "difference_high": difference.high if difference else None,
@@ -65,17 +65,21 @@ def _facts(
 
 
 FACTS = ("state_bytes", "parameters", "steps")  # of a training, which no seed changes
+FITNESS = "test_fitness"  # the fitness of a final training, measured once more
 
 
 def measure_names(condition: ConditionResult) -> list[str]:
-    """What was measured at the end of the final trainings, in order."""
+    """What was measured at the end of the final trainings, in order, besides their fitness.
+
+    No other value of a row has such a name, as no task reports a "fitness".
+    """
     names = (
         name
         for one in condition.optimizers
         for run in one.runs
         for final in run.finals
         for name in final.measures
-        if name not in FACTS
+        if name not in (*FACTS, FITNESS)
     )
     return list(dict.fromkeys(names))
 
@@ -88,11 +92,8 @@ def head(condition: ConditionResult) -> tuple[str, ...]:
 
 def reports(condition: ConditionResult) -> list[str]:
     """The measures that only this task has, such as "test_accuracy"."""
-    return [
-        name
-        for name in measure_names(condition)
-        if name.startswith("test_") and name not in ("test_loss", "test_fitness")
-    ]
+    names = measure_names(condition)
+    return [name for name in names if name.startswith("test_") and name != "test_loss"]
 
 
 def _title(measure: str) -> str:
@@ -104,7 +105,7 @@ def cells(condition: ConditionResult, row: dict[str, Any]) -> tuple[str, ...]:
     is_baseline = row["verdict"] == "baseline"
     texts = {
         "optimizer": row["optimizer"],
-        "test fitness": _with_ends(row, "test_fitness", "test"),
+        "test fitness": _with_ends(row, "test_fitness", "fitness"),
         "minus baseline": "" if is_baseline else _with_ends(row, "difference", sign="+"),
         "p (Holm)": "" if is_baseline else f"{row['p_holm']:.2g}",
         "verdict": row["verdict"],
@@ -146,7 +147,7 @@ def runs(result: ComparisonResult) -> list[dict[str, Any]]:
             "condition": condition.label,
             "optimizer": one.name,
             "run": number,
-            "validation_fitness": finite_or_none(run.validation),
+            "tuning_fitness": finite_or_none(run.validation),
             "test_fitness": finite_or_none(run.test),
             "by_seed": [finite_or_none(final.fitness) for final in run.finals],
             "values": dict(run.values),

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import xml.etree.ElementTree as ElementTree
+from statistics import fmean
 
 import pytest
 
@@ -15,7 +16,7 @@ from search.evaluation.seeds import COMPARISON
 from search.reports.comparison.figures import figures
 from search.reports.comparison.files import csv_text, data
 from search.reports.comparison.page import page
-from search.reports.comparison.rows import cells, facts, head
+from search.reports.comparison.rows import cells, facts, head, runs
 from search.reports.comparison.sentences import findings, shown_and_not, warnings
 from search.reports.comparison.terminal import show
 from tests.search.comparing.toy import Toy, config, fitness
@@ -91,6 +92,36 @@ def test_beside_a_baseline_that_failed_once_nothing_is_called_different():
         assert row["difference"] is None and row["difference_low"] is None and row["p_holm"] == 1
     assert "#1f77b4" not in figures(result)["differences"].decode()
     assert not any("the training loss of" in line for line in findings(result))
+
+
+def _with_measures(result, **measures) -> ComparisonResult:
+    """The same, whose final trainings have also measured this."""
+
+    def run(one):
+        finals = tuple(
+            dataclasses.replace(final, measures=final.measures | measures) for final in one.finals
+        )
+        return dataclasses.replace(one, finals=finals)
+
+    def optimizer(one):
+        return dataclasses.replace(one, runs=tuple(map(run, one.runs)))
+
+    conditions = tuple(
+        dataclasses.replace(one, optimizers=tuple(map(optimizer, one.optimizers)))
+        for one in result.conditions
+    )
+    return dataclasses.replace(result, conditions=conditions)
+
+
+def test_the_fitness_by_which_a_run_has_chosen_is_not_that_of_its_final_trainings(result):
+    measured = _with_measures(result, validation_fitness=7.0, test_fitness=8.0, test_low=9.0)
+    condition = measured.conditions[0]
+    for row, before in zip(facts(measured, condition), facts(result, condition)):
+        own = [r for r in runs(measured) if r["condition"] == condition.label
+               and r["optimizer"] == row["optimizer"]]  # fmt: skip
+        assert row["tuning_fitness"] == pytest.approx(fmean(r["tuning_fitness"] for r in own))
+        assert row["test_fitness"] == pytest.approx(fmean(r["test_fitness"] for r in own))
+        assert row == {**before, "validation_fitness": 7.0, "test_low": 9.0}
 
 
 def test_every_comparison_has_a_sentence_that_says_what_is_not_shown(result):
