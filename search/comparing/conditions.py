@@ -43,8 +43,16 @@ class Condition:
     @property
     def label(self) -> str:
         """What tables call it; different for the different conditions of a comparison."""
+        return self._label(batch=True)
+
+    @property
+    def series(self) -> str:
+        """What all are called that differ in the batch size alone."""
+        return self._label(batch=False)
+
+    def _label(self, *, batch: bool) -> str:
         parts = [self.task]
-        parts += [f"batch {self.batch_size}"] if self.batch_size is not None else []
+        parts += [f"batch {self.batch_size}"] if batch and self.batch_size is not None else []
         parts += [self.schedule] if self.schedule != "cosine" else []
         parts += [f"warm-up {self.warmup!r}"] if self.warmup is not None else []
         return ", ".join(parts)

@@ -111,7 +111,7 @@ class ConditionResult:
     """All optimizers on one condition, in the order of the config."""
 
     label: str
-    task: str
+    series: str  # the label without the batch size
     batch_size: int | None
     optimizers: tuple[OptimizerResult, ...]
     seconds_per_step: Mapping[str, float] = field(default_factory=dict)

@@ -269,16 +269,17 @@ def profiles(conditions: Sequence[ConditionResult], baseline: str) -> list[Profi
 class Trend:
     """How an optimizer's difference to the baseline changes with the batch size."""
 
-    task: str
+    series: str  # the task, with schedule and warm-up where the config lists them
     optimizer: str
     slope: Estimate  # of fitness per doubling, over the tuning runs
 
 
 def trends(conditions: Sequence[ConditionResult], baseline: str, *, level: float) -> list[Trend]:
-    """For each task with several batch sizes; of each run the least-squares slope."""
+    """For each task, schedule and warm-up with several batch sizes; of each run the least-squares
+    slope."""
     found = []
-    for task in dict.fromkeys(condition.task for condition in conditions):
-        own = [c for c in conditions if c.task == task and c.batch_size is not None]
+    for series in dict.fromkeys(condition.series for condition in conditions):
+        own = [c for c in conditions if c.series == series and c.batch_size is not None]
         if len({condition.batch_size for condition in own}) < 2:
             continue
         xs = [math.log2(condition.batch_size or 1) for condition in own]
@@ -288,7 +289,7 @@ def trends(conditions: Sequence[ConditionResult], baseline: str, *, level: float
                  for run in range(len(own[0].optimizers[0].runs))]
                 for which in (name, baseline)
             )  # fmt: skip
-            found.append(Trend(task, name, difference(ours, theirs, level)))
+            found.append(Trend(series, name, difference(ours, theirs, level)))
     return found
 
 

@@ -55,7 +55,7 @@ class Study:
             optimizers.append(OptimizerResult(one.name, tuple(results)))
         return ConditionResult(
             label=condition.label,
-            task=condition.task,
+            series=condition.series,
             batch_size=condition.batch_size,
             optimizers=tuple(optimizers),
             seconds_per_step=self._speed(condition, entrants, chosen=chosen),

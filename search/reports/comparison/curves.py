@@ -48,11 +48,11 @@ def profile_lines(result: ComparisonResult) -> list[Line]:
     return [Line(p.optimizer, [(x, p.share(x)) for x in factors]) for p in result.profiles]
 
 
-def batch_lines(result: ComparisonResult, task: str) -> list[Line]:
+def batch_lines(result: ComparisonResult, series: str) -> list[Line]:
     """Difference to the baseline over the logarithm (to base 2) of the batch size."""
     lines: dict[str, list[tuple[float, float]]] = {}
     for condition in result.conditions:
-        if condition.task != task or condition.batch_size is None:
+        if condition.series != series or condition.batch_size is None:
             continue
         for d in result.differences:
             if d.condition == condition.label and math.isfinite(d.mean):
@@ -61,9 +61,9 @@ def batch_lines(result: ComparisonResult, task: str) -> list[Line]:
     return [Line(name, sorted(points)) for name, points in lines.items()]
 
 
-def batch_tasks(result: ComparisonResult) -> list[str]:
-    """Tasks that were trained with several batch sizes."""
-    return list(dict.fromkeys(one.task for one in result.trends))
+def batch_series(result: ComparisonResult) -> list[str]:
+    """Tasks, each with a schedule and a warm-up, that were trained with several batch sizes."""
+    return list(dict.fromkeys(one.series for one in result.trends))
 
 
 def noise_lines(result: ComparisonResult, condition: ConditionResult) -> list[Line]:

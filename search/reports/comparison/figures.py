@@ -12,7 +12,7 @@ from search.comparing.results import ConditionResult, HeatMap
 from search.reports.comparison.curves import (
     Line,
     batch_lines,
-    batch_tasks,
+    batch_series,
     noise_lines,
     profile_lines,
     training_lines,
@@ -40,8 +40,8 @@ def figures(result: ComparisonResult) -> dict[str, bytes]:
             x="times the steps of the best", y="share of the conditions",
         ),
     }  # fmt: skip
-    if tasks := batch_tasks(result):
-        panels = [(task, batch_lines(result, task)) for task in tasks]
+    if every := batch_series(result):
+        panels = [(series, batch_lines(result, series)) for series in every]
         drawn["batch_sizes"] = _lines(panels, x="batch size, log2", y=f"minus {result.baseline}")
     if result.config.noise is not None:
         panels = [(c.label, noise_lines(result, c)) for c in conditions]

@@ -11,7 +11,7 @@ from search.config.load import dumps
 from search.reports.comparison.curves import (
     Line,
     batch_lines,
-    batch_tasks,
+    batch_series,
     noise_lines,
     profile_lines,
     training_lines,
@@ -45,12 +45,12 @@ def page(result: ComparisonResult) -> str:
     ]  # fmt: skip
     for i, condition in enumerate(result.conditions, start=1):
         sections.append(Section(f"c{i}", condition.label, _condition(result, condition, f"c{i}")))
-    if tasks := batch_tasks(result):
+    if every := batch_series(result):
         charts = [
-            _chart(f"batch{i}", f"Batch size: {task}", batch_lines(result, task),
+            _chart(f"batch{i}", f"Batch size: {series}", batch_lines(result, series),
                    x="batch size, log2", y=f"minus {result.baseline}",
                    says="Difference of test fitness to the baseline, mean over the tuning runs.")
-            for i, task in enumerate(tasks)
+            for i, series in enumerate(every)
         ]  # fmt: skip
         sections.append(Section("batch", "Batch sizes", tag("div", *charts, class_="figures")))
     sections += [

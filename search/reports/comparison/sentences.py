@@ -72,9 +72,9 @@ def _of_difference(result: ComparisonResult, condition: ConditionResult, d: Diff
 
 def _of_trends(result: ComparisonResult) -> Iterator[str]:
     for one in result.trends:
-        c = one.slope
+        c, front = one.slope, f"{one.series}:"
         if not math.isfinite(c.mean):
-            yield f"{one.task}: {one.optimizer} has no trend over the batch size: trainings failed."
+            yield f"{front} {one.optimizer} has no trend over the batch size: trainings failed."
             continue
         change = f"{c.mean:+.4f} [{c.low:+.4f}, {c.high:+.4f}] per doubling of the batch"
         if c.p > result.config.level:
@@ -82,7 +82,7 @@ def _of_trends(result: ComparisonResult) -> Iterator[str]:
         else:
             verdict = f"it {'grows' if c.mean > 0 else 'falls'} with the batch size"
         yield (
-            f"{one.task}: the difference of {one.optimizer} to {result.baseline} changes by "
+            f"{front} the difference of {one.optimizer} to {result.baseline} changes by "
             f"{change}; {verdict} (p = {c.p:.2g}, not corrected)."
         )
 

@@ -183,3 +183,24 @@ def test_trends_are_over_the_batch_sizes_of_a_task():
     [trend] = trends(results(small, Toy(grows)), "A", level=0.05)
     assert trend.slope.mean == pytest.approx(0.1) and trend.slope.p < 0.05
     assert not trends(results(config()), "A", level=0.05)
+
+
+def test_a_trend_is_of_one_schedule_and_one_warm_up():
+    signs = {"cosine": 1, "linear": -1}
+
+    def by_schedule(trial):
+        doublings = math.log2(trial.condition.batch_size)
+        warmup = trial.condition.warmup
+        return _better(trial, by=warmup * signs[trial.condition.schedule] * doublings)
+
+    settings = config(
+        optimizers=TWO, batch_sizes=[8, 16], schedules=list(signs), warmups=[0.1, 0.2]
+    )
+    slopes = {one.series: one.slope.mean
+              for one in trends(results(settings, Toy(by_schedule)), "A", level=0.05)}  # fmt: skip
+    assert slopes == {
+        "vision_mlp, warm-up 0.1": pytest.approx(0.1),
+        "vision_mlp, warm-up 0.2": pytest.approx(0.2),
+        "vision_mlp, linear, warm-up 0.1": pytest.approx(-0.1),
+        "vision_mlp, linear, warm-up 0.2": pytest.approx(-0.2),
+    }

@@ -13,6 +13,7 @@ from search.comparing.entrants import entrants_of
 from search.comparing.study import Study
 from search.comparing.trial import Kind
 from search.evaluation.seeds import COMPARISON
+from search.reports.comparison.curves import batch_lines, batch_series
 from search.reports.comparison.figures import figures
 from search.reports.comparison.files import csv_text, data
 from search.reports.comparison.page import page
@@ -183,6 +184,15 @@ def test_every_figure_is_svg(result):
     }  # fmt: skip
     for picture in drawn.values():
         assert ElementTree.fromstring(picture).tag.endswith("svg")
+
+
+def test_the_batch_sizes_of_each_schedule_have_a_line_of_their_own():
+    several = _result(batch_sizes=[8, 16], schedules=["cosine", "linear"])
+    assert batch_series(several) == ["vision_mlp", "vision_mlp, linear"]
+    for series in batch_series(several):
+        [line] = [one for one in batch_lines(several, series) if one.name == "B"]
+        assert [x for x, _ in line.points] == [3, 4]
+    assert "Batch size: vision_mlp, linear" in page(several)
 
 
 def test_the_data_are_json_and_csv(result):
