@@ -29,7 +29,7 @@ from search.config.comparison import ComparisonConfig
 from search.config.load import dumps
 from search.config.strict_yaml import KeyPath
 from search.evaluation.inspection import Inspection, inspect_tasks
-from search.evaluation.request import TaskFunction, base_name
+from search.evaluation.request import TaskFunction, base_name, settings_of
 from search.selection.ledger import Progress
 from search.stopping import at_once
 from search.storage.files import write_file
@@ -98,6 +98,8 @@ class Checks:
         for name in config.settings:
             if base_name(name) not in known:
                 yield ("settings", name), "is not one of tasks"
+        if config.hold == "examples" and config.batch_sizes is not None:
+            yield from self._mistakes_of_hold(config)
         looked: dict[tuple[int | None, float | None], Inspection] = {}
         for condition in conditions_of(config):
             axes = condition.batch_size, condition.warmup
@@ -111,6 +113,16 @@ class Checks:
                 continue
             for key, message in inspection.mistakes[condition.task].items():
                 yield _path(config, condition, key), message
+
+    def _mistakes_of_hold(self, config: ComparisonConfig) -> Iterator[tuple[KeyPath, str]]:
+        """Tasks whose steps cannot be set."""
+        settings = {
+            task: {**settings_of(task, config.settings), "steps": 1} for task in config.tasks
+        }
+        inspection = inspect_tasks(list(settings), settings, self._tasks_file)
+        for mistakes in inspection.mistakes.values():
+            if message := mistakes.get("steps"):
+                yield ("hold",), f"examples sets the steps of each task: {message}"
 
 
 def _path(config: ComparisonConfig, condition: Condition, key: str) -> KeyPath:

@@ -108,6 +108,24 @@ def test_a_mistake_is_one_line_and_nothing_is_run(tmp_path, capsys, in_process, 
     assert not (tmp_path / "run").exists()
 
 
+def test_examples_cannot_be_held_by_a_task_without_the_setting_steps(tmp_path, capsys, in_process):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import numpy as np\n"
+        "from proxy_tasks import Task, register, split_examples\n"
+        "@register\n"
+        "def stepless(batch_size: int = 4) -> Task:\n"
+        "    loss = lambda weights, batch: (weights * batch).mean()\n"
+        "    data = split_examples(np.ones(20, np.float32))\n"
+        "    return Task(lambda key: np.float32(1), loss, data, 5, batch_size)\n"
+    )
+    changes = {"tasks": ["stepless"], "settings": {}, "batch_sizes": [4, 8], "hold": "examples"}
+    assert exit_code(main, [*written(tmp_path, **changes), "--tasks-file", str(file)]) == 2
+    error = capsys.readouterr().err
+    assert "hold: examples sets the steps of each task: task stepless: no setting 'steps'" in error
+    assert error.count("no setting") == 1 and not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_config_says_its_command_time_and_result_and_can_be_run(path):
     text = path.read_text()
