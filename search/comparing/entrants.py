@@ -109,10 +109,11 @@ def _space(
 def mistakes_of(config: ComparisonConfig) -> Iterator[tuple[KeyPath, str]]:
     """Optimizers that cannot be, and names that are not different, by key path."""
     names: list[str] = []
+    entrants: list[Entrant] = []
     for index, settings in enumerate(config.optimizers):
         path: KeyPath = ("optimizers", index)
         try:
-            entrant(settings)
+            entrants.append(entrant(settings))
         except ProgramError as error:
             yield (*path, "rule"), str(error)
         except SpaceError as error:
@@ -125,3 +126,21 @@ def mistakes_of(config: ComparisonConfig) -> Iterator[tuple[KeyPath, str]]:
     if config.baseline is not None and config.baseline not in names:
         near = nearest(config.baseline, names) or f"; expected one of {', '.join(names)}"
         yield ("baseline",), f"no optimizer is called '{config.baseline}'{near}"
+    constants = config.heat_map.constants if config.heat_map is not None else None
+    are_right = len(entrants) == len(config.optimizers)
+    if are_right and constants and (message := _problem_with_grid(constants, entrants)):
+        yield ("heat_map", "constants"), message
+
+
+def _problem_with_grid(constants: tuple[str, str], entrants: Sequence[Entrant]) -> str:
+    """Why there would be no heat map, or none with two axes; nothing if there is one."""
+    if constants[0] == constants[1]:
+        return f"expected two constants, got '{constants[0]}' twice"
+    tuned = list(dict.fromkeys(name for one in entrants for name in one.space.ranges))
+    for name in constants:
+        if name not in tuned:
+            near = nearest(name, tuned) or f"; expected two of {', '.join(tuned) or 'none'}"
+            return f"no optimizer tunes a constant '{name}'{near}"
+    if not any(set(constants) <= set(one.space.ranges) for one in entrants):
+        return f"no optimizer tunes both '{constants[0]}' and '{constants[1]}'"
+    return ""

@@ -76,6 +76,25 @@ def test_a_mistake_has_its_key_and_what_would_be_right(optimizer, path, words):
     assert at == path and words in message
 
 
+@pytest.mark.parametrize(
+    ("constants", "words"),
+    [
+        (["rate", "decai"], "no optimizer tunes a constant 'decai'; did you mean 'decay'?"),
+        (["rate", "rate"], "expected two constants, got 'rate' twice"),
+        (
+            ["rate", "momentum"],
+            "no optimizer tunes a constant 'momentum'; expected two of rate, de",
+        ),
+        (["beta2", "beta"], "no optimizer tunes both 'beta2' and 'beta'"),
+    ],
+)
+def test_a_heat_map_needs_two_constants_that_an_optimizer_tunes(constants, words):
+    heat_map = {"constants": constants}
+    [(at, message)] = _mistakes("optax:signum", heat_map=heat_map)
+    assert at == ("heat_map", "constants") and words in message
+    assert not _mistakes("optax:signum", heat_map={"constants": ["rate", "beta"]})
+
+
 def test_a_baseline_must_be_there():
     [(at, message)] = _mistakes("optax:lion", baseline="B")
     assert at == ("baseline",) and "no optimizer is called 'B'" in message
