@@ -247,4 +247,5 @@ def most_trainings(config: ComparisonConfig) -> int:
     if config.heat_map is not None:
         across, up = config.heat_map.points
         count += across * up * config.heat_map.seeds
+    count += config.speed is not None
     return count * len(config.optimizers) * len(conditions_of(config))

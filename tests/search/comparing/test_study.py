@@ -74,6 +74,12 @@ def test_the_best_draw_of_a_run_is_taken():
             assert run.validation == max(run.draws)
 
 
+def test_what_is_measured_besides_counts_among_the_trainings_at_most():
+    settings, toy = config(speed={}, heat_map={"points": [2, 2], "seeds": 1}), Toy()
+    results(settings, toy)
+    assert len(toy.asked) == most_trainings(settings)
+
+
 def test_a_heat_map_covers_the_ranges():
     settings = config(heat_map={"points": [4, 3], "seeds": 2})
     toy = Toy()
