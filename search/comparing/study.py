@@ -161,7 +161,7 @@ class Study:
         group = [
             Trial(
                 contender, condition, seed, Kind.SPEED,
-                speed=self.config.speed, together=together,
+                curve=self.config.curve, speed=self.config.speed, together=together,
             )
             for contender in contenders
         ]  # fmt: skip

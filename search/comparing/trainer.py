@@ -52,6 +52,7 @@ class _Bench:
         self.task, self._data = task, DeviceData(task)
         self._trainings: OrderedDict[Any, Training] = OrderedDict()
         self._observations: dict[Noise, Observation] = {}
+        self._bytes: dict[Contender, int] = {}  # of state, by shape
 
     def train(self, trial: Trial) -> Measured:
         noise = Noise(trial.noise.sizes, trial.noise.draws) if trial.noise else Noise()
@@ -66,7 +67,7 @@ class _Bench:
         if fitness is None or outcome is not Outcome.COMPLETED:
             fitness = float("-inf")
         if is_final:
-            measures = {**measures, **self._facts(trial.contender)}
+            measures = {**measures, **self._facts(trial.contender, training, hyper)}
         return Measured(
             task=trial.condition.label,
             seed=trial.seed,
@@ -84,10 +85,12 @@ class _Bench:
         last = (self.task.steps - 1) / self.task.steps
         return (*shares, last) if last else shares
 
-    def _facts(self, contender: Contender) -> dict[str, float]:
-        training, hyper = self._training(contender)
+    def _facts(self, contender: Contender, training: Training, hyper: Any) -> dict[str, float]:
+        """The same for all values and seeds."""
+        if contender.shape not in self._bytes:
+            self._bytes[contender.shape] = state_bytes(training, hyper)
         return {
-            "state_bytes": state_bytes(training, hyper),
+            "state_bytes": self._bytes[contender.shape],
             "parameters": self.task.parameters,
             "steps": self.task.steps,
         }
@@ -98,7 +101,7 @@ class _Bench:
         assert settings is not None
         times = StepTimes(settings.steps, settings.repeats)
         for trial in trials:
-            times.add(*self._training(trial.contender), trial.seed)
+            times.add(*self._training(trial.contender, self._curve(trial.curve)), trial.seed)
         return [
             Measured(
                 task=trial.condition.label,
@@ -111,9 +114,7 @@ class _Bench:
             for trial, seconds in zip(trials, times.measure())
         ]
 
-    def _training(
-        self, contender: Contender, curve: tuple[float, ...] = ()
-    ) -> tuple[Training, Any]:
+    def _training(self, contender: Contender, curve: tuple[float, ...]) -> tuple[Training, Any]:
         key = contender.shape, curve
         if key not in self._trainings:
             schedule = self.task.schedule

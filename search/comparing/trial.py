@@ -33,8 +33,8 @@ class Trial:
     seed: int
     kind: Kind = Kind.DRAW
     curve: tuple[float, ...] = ()
-    """Shares of the steps at which a final training is validated; those for tuning are compiled
-    with them, so that one compilation serves both."""
+    """Shares of the steps at which a final training is validated; those for tuning and speed have
+    them, too, so that one optimizer is kept once, compiled, for all of them."""
     noise: NoiseSettings | None = None  # of a final training
     speed: SpeedSettings | None = None
     together: str = ""  # of speed: all that are measured in turn with it

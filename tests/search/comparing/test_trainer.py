@@ -16,6 +16,7 @@ from search.comparing.optax_table import OPTAX
 from search.comparing.state_dtype import kept_as
 from search.comparing.trainer import Trainer
 from search.comparing.trial import Kind, Trial
+from search.config.comparison import SpeedSettings
 from tests.search.comparing.toy import config
 
 TWINS = [name for name, row in OPTAX.items() if row.twin]
@@ -77,6 +78,21 @@ def test_a_final_training_has_its_curve_and_measures_and_a_draw_the_same_fitness
     assert final.measures["test_fitness"] == pytest.approx(final.fitness, abs=1e-6)
     assert final.measures["state_bytes"] == 4 * final.measures["parameters"] + 4
     assert draw.measures == {} and draw.compile_seconds == 0.0
+
+
+def test_an_optimizer_is_kept_once_whatever_is_asked_of_it(monkeypatch):
+    monkeypatch.setattr("search.comparing.trainer.TRAININGS_KEPT", 2)
+    contenders = [Contender(name).with_values(_values(name, decay=True))
+                  for name in ("sgd", "momentum")]  # fmt: skip
+    finals = [Trial(one, QUICK, 0, Kind.FINAL, (0.5,)) for one in contenders]
+    speed = SpeedSettings(steps=1, repeats=1)
+    times = [Trial(one, QUICK, 0, Kind.SPEED, (0.5,), speed=speed) for one in contenders]
+    trainer = Trainer()
+    first = trainer(finals)
+    assert all(one.measures["seconds_per_step"] > 0 for one in trainer(times))
+    again = trainer(finals)
+    assert [one.compile_seconds for one in again] == [0.0, 0.0]
+    assert [one.measures for one in again] == [one.measures for one in first]
 
 
 def test_a_schedule_is_what_its_name_says():
