@@ -189,8 +189,8 @@ def _notes(records: Records, asking: Asking) -> tuple[str, ...]:
         notes.append(
             f"{records.path}: {records.damaged} lines were cut off or damaged, and left out"
         )
-    if records.failed:
-        notes.append(f"{records.failed} trainings whose worker had failed were tried again")
+    if again := len(records.failed & records.known.keys()):
+        notes.append(f"{again} trainings whose worker had failed were tried again")
     if asking.failures:
         notes.append(f"{len(asking.failures)} trainings failed, the last one: "
                      f"{asking.failures[-1]}")  # fmt: skip

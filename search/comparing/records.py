@@ -32,7 +32,8 @@ class Records:
     path: Path
     known: dict[str, Measured] = field(default_factory=dict)
     damaged: int = 0  # lines that were left out
-    failed: int = 0  # trainings whose worker failed, which are tried again
+    failed: set[str] = field(default_factory=set)
+    """Keys of trainings whose worker failed, and that have no result: they are tried again."""
 
     def __enter__(self) -> Records:
         """Raises StoreError: the directory is another process's, or cannot be made."""
@@ -74,9 +75,10 @@ class Records:
                 self.damaged += 1
                 continue
             if result.outcome is Outcome.FAILED:
-                self.failed += key not in self.known
+                self.failed.add(key)
             else:
                 self.known[key] = result
+        self.failed -= self.known.keys()
 
 
 def line_of(key: str, result: Measured) -> str:

@@ -69,7 +69,13 @@ def test_a_failed_training_is_tried_again(tmp_path):
         records.add({"a": _result(-math.inf, Outcome.FAILED)})
         assert "a" in records.known
     with Records(path) as records:
-        assert not records.known and records.failed == 1
+        assert not records.known and records.failed == {"a"}
+        records.add({"a": _result(-math.inf, Outcome.FAILED), "b": _result(1.0)})
+    with Records(path) as records:
+        assert records.failed == {"a"}
+        records.add({"a": _result(2.0)})
+    with Records(path) as records:
+        assert not records.failed and set(records.known) == {"a", "b"}
 
 
 def test_one_process_at_a_time_and_no_links(tmp_path):
