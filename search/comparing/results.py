@@ -85,6 +85,11 @@ class OptimizerResult:
         """The mean of a measure; NaN if there is none."""
         return fmean(self.measures(name))
 
+    def fact(self, name: str) -> float:
+        """What is the same for all trainings, of any that measured it; NaN: none did."""
+        finals = (final for run in self.runs for final in run.finals)
+        return next((one.measures[name] for one in finals if name in one.measures), math.nan)
+
     @property
     def seed_deviation(self) -> float:
         """Standard deviation of test fitness between seeds, within tuning runs; NaN: not known."""
@@ -122,23 +127,17 @@ class ConditionResult:
 
     @property
     def steps(self) -> int:
-        """Of a training; 0 where none completed."""
+        """Of a training; 0 where none ended."""
         return int(self._fact("steps"))
 
     @property
     def parameters(self) -> int:
-        """Weights; 0 where no training completed."""
+        """Weights; 0 where no training ended."""
         return int(self._fact("parameters"))
 
     def _fact(self, name: str) -> float:
-        facts = (
-            final.measures[name]
-            for one in self.optimizers
-            for run in one.runs
-            for final in run.finals
-            if name in final.measures
-        )
-        return next(facts, 0.0)
+        facts = (one.fact(name) for one in self.optimizers)
+        return next((fact for fact in facts if not math.isnan(fact)), 0.0)
 
 
 def mean(values: Sequence[float]) -> float:

@@ -25,6 +25,7 @@ from search.reports.comparison.rows import (
     measure_names,
     profile_rows,
     runs,
+    size,
 )
 from search.reports.comparison.sentences import shown_and_not, warnings
 from search.reports.page.chart import Series, chart
@@ -75,12 +76,11 @@ def _folded(name: str, lines: Sequence[str]) -> Html:
 
 def _condition(result: ComparisonResult, condition: ConditionResult, key: str) -> Html:
     rows = facts(result, condition)
-    caption = f"{condition.parameters:,} weights, {condition.steps} steps; baseline: {{}}"
+    caption = f"{size(condition)}; baseline: {result.baseline}"
     parts = [
-        table(head(condition), (cells(condition, row) for row in rows),
-              caption.format(result.baseline)),
+        table(head(condition), (cells(condition, row) for row in rows), caption),
         _measures(condition, rows),
-    ]  # fmt: skip
+    ]
     charts = [
         _chart(f"{key}-tuning", "Tuning", tuning_lines(condition), x="draws", y="fitness",
                says="Expected best validation fitness of so many draws, mean over the runs."),

@@ -33,7 +33,7 @@ def _facts(
     low, high = run_interval(one.tests, level)
     difference = result.difference(condition.label, one.name)
     steps = result.steps_of(condition.label, one.name)
-    bytes_ = one.measure("state_bytes") / condition.parameters if condition.parameters else math.nan
+    bytes_ = one.fact("state_bytes") / condition.parameters if condition.parameters else math.nan
     row: dict[str, Any] = {
         "condition": condition.label,
         "optimizer": one.name,
@@ -82,6 +82,13 @@ def measure_names(condition: ConditionResult) -> list[str]:
         if name not in (*FACTS, FITNESS)
     )
     return list(dict.fromkeys(names))
+
+
+def size(condition: ConditionResult) -> str:
+    """Of the model and the trainings, in words."""
+    if not condition.parameters:
+        return "no training ended"
+    return f"{condition.parameters:,} weights, {condition.steps} steps"
 
 
 def head(condition: ConditionResult) -> tuple[str, ...]:

@@ -91,7 +91,8 @@ def _of_measures(result: ComparisonResult) -> Iterator[str]:
     """On the training loss and flatness, where they were asked for."""
     if result.config.noise is None:
         return
-    for name in measure_names(result.conditions[0]):
+    every = (name for condition in result.conditions for name in measure_names(condition))
+    for name in dict.fromkeys(every):
         if name != "train_loss" and not name.startswith("noise_"):
             continue
         what = (

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.comparing.compare import ComparisonResult
-from search.reports.comparison.rows import PROFILE_HEAD, cells, facts, head, profile_rows
+from search.reports.comparison.rows import PROFILE_HEAD, cells, facts, head, profile_rows, size
 from search.reports.comparison.sentences import findings, warnings
 
 WIDE = 220  # columns where the output is no terminal
@@ -22,8 +22,8 @@ def show(result: ComparisonResult, file: TextIO | None = None) -> None:
     file = file or sys.stdout
     console = Console(file=file, width=None if file.isatty() else WIDE, highlight=False)
     for condition in result.conditions:
-        title = f"{condition.label}: {condition.parameters:,} weights, {condition.steps} steps"
-        table = Table(title=Text(title), box=SIMPLE, title_justify="left")
+        title = Text(f"{condition.label}: {size(condition)}")
+        table = Table(title=title, box=SIMPLE, title_justify="left")
         for name in head(condition):
             table.add_column(name, overflow="fold")
         for row in facts(result, condition):

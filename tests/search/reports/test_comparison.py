@@ -114,6 +114,26 @@ def _with_measures(result, **measures) -> ComparisonResult:
     return dataclasses.replace(result, conditions=conditions)
 
 
+def test_a_condition_without_any_training_has_no_size_and_takes_no_sentence_from_the_others():
+    def first_fails(trial):
+        return -math.inf if trial.condition.batch_size == 8 else _better(trial)
+
+    settings = {"batch_sizes": [8, 32], "noise": {}}
+    sentences = [_result(of, **settings) for of in (first_fails, _better)]
+    about = [
+        [line for line in findings(one) if line.startswith("vision_mlp, batch 32: the training")]
+        for one in sentences
+    ]
+    assert len(about[0]) == len(about[1]) == 2
+    text = page(sentences[0])
+    assert "no training ended; baseline" in text and ">0 weights" not in text
+
+
+def test_a_measure_that_a_training_lacks_is_said_not_to_be_compared(result):
+    lines = findings(_with_measures(_result(noise={}), train_loss=math.nan))
+    assert sum("the training loss of B is not compared with" in line for line in lines) == 1
+
+
 def test_the_fitness_by_which_a_run_has_chosen_is_not_that_of_its_final_trainings(result):
     measured = _with_measures(result, validation_fitness=7.0, test_fitness=8.0, test_low=9.0)
     condition = measured.conditions[0]
