@@ -54,19 +54,38 @@ def _written(node: ast.expr, lists: set[str]) -> tuple[ast.expr, bool]:
             return node, False
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             value, is_list = _written(operand, lists)
-            return (_call("neg", value), True) if is_list else (node, False)
+            return (_call("neg", value), True) if is_list else (ast.UnaryOp(node.op, value), False)
         case ast.BinOp(left=left, op=op, right=right):
             one, other = _written(left, lists), _written(right, lists)
             if not one[1] and not other[1]:
-                return node, False
+                return ast.BinOp(one[0], op, other[0]), False
             return _operation(op, one, other), True
         case ast.Call(func=ast.Attribute(value=ast.Name(id="torch"), attr=name), args=args):
             if name == "where":
                 return _sign(node, lists)
             values = [_written(argument, lists) for argument in args]
             if not any(is_list for _, is_list in values):
-                return node, False
+                keywords = [new for one in node.keywords for new in _keyword(one, lists)]
+                return ast.Call(node.func, [value for value, _ in values], keywords), False
+            if node.keywords:
+                raise _NotEasy
             return _function(name, values), True
+    raise _NotEasy
+
+
+def _keyword(keyword: ast.keyword, lists: set[str]) -> list[ast.keyword]:
+    """A keyword of a call that gives a number. A list has the dtype that its tensors share, and
+    takes numbers from their device alone."""
+    match keyword.value:
+        case ast.Attribute(value=ast.Name(id=name) as tensors, attr="dtype") if name in lists:
+            first = ast.Subscript(tensors, ast.Constant(0), ast.Load())
+            return [
+                ast.keyword(of, ast.Attribute(first, of, ast.Load())) for of in ("dtype", "device")
+            ]
+        case value if not any(
+            isinstance(node, ast.Name) and node.id in lists for node in ast.walk(value)
+        ):
+            return [keyword]
     raise _NotEasy
 
 

@@ -218,6 +218,17 @@ def test_all_parameters_of_a_group_at_once(dtype, tmp_path):
     assert {"lion", "adamw", "momentum", "signum"} <= set(names)
 
 
+def test_constants_of_the_language_beside_lists(tmp_path):
+    lines = ("a = get_pi()", "b = get_e()", "c = a * b", "d = get_eps()", "e = c + d")
+    body = "\n  ".join((*lines, "update = g * e", "return update"))
+    source = to_torch(parse(f"def train(w, g, lr):\n  {body}\n"))
+    start = noise(TREES[0], np.float64, 1)
+    loops = by_torch(source, start, 3, tmp_path)
+    lists = by_torch(source, start, 3, tmp_path, lambda module, p: module.Rule(p, foreach=True))
+    for a, b in zip(loops, lists, strict=True):
+        np.testing.assert_allclose(np.concatenate(a, None), np.concatenate(b, None), rtol=1e-12)
+
+
 @pytest.mark.parametrize("function, foreach", [("sign", False), ("sign", True), ("cbrt", False)])
 def test_not_a_number_stays_so(function, foreach, tmp_path):
     program = parse(f"def train(w, g, lr):\n  update = {function}(g)\n  return update\n")
