@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from search.config.settings import WorkerSettings
 from search.stopping import SIGNALS
@@ -43,16 +43,58 @@ class ClusterLost(WorkerError):
     """Ray itself has died or cannot be reached."""
 
 
-def connect(ray: Any, settings: WorkerSettings) -> bool:
-    """Connects Ray's module; whether it was not before.
+class Connection:
+    """A pool's share of the one connection to Ray that a process can have. What was started here
+    ends with the last of its users, which may be in several threads."""
+
+    lock: ClassVar = threading.RLock()  # held while Ray starts or ends
+    users: ClassVar[set[Connection]] = set()  # of what was started here
+    is_lost: ClassVar = False
+
+    def __init__(self, ray: Any, address: str):
+        self._ray, self.address = ray, address
+
+    def close(self, *, lost: bool) -> None:
+        """Ends Ray if it was started here and nobody else uses it; lost: it does not answer."""
+        with self.lock:
+            if self not in self.users:
+                return
+            Connection.is_lost |= lost
+            self.users.remove(self)
+            if self.users:
+                return
+            if self.is_lost:  # a call may wait for ever, and Ray's agents outlive it by a minute
+                kill_descendants()
+            else:
+                shut_down(self._ray)
+
+
+def connect(ray: Any, settings: WorkerSettings) -> Connection:
+    """Connects Ray's module, unless it is.
 
     A local Ray listens on loopback only and has no dashboard.
 
     Raises:
-      WorkerError: it does not start, or nobody answers. Stopped: a signal came meanwhile.
+      WorkerError: it does not start, nobody answers, or it is connected to another address.
+      Stopped: a signal came meanwhile.
     """
-    if ray.is_initialized():
-        return False
+    connection = Connection(ray, settings.address)
+    with Connection.lock:
+        if not ray.is_initialized():
+            _start(ray, settings)
+            Connection.users, Connection.is_lost = {connection}, False
+        elif Connection.users:
+            [other, *_] = {user.address for user in Connection.users}
+            if other != settings.address:
+                raise WorkerError(
+                    f"workers.address '{settings.address}': another search of this process is "
+                    f"connected to '{other}', and a process has one connection: start another one"
+                )
+            Connection.users.add(connection)
+    return connection
+
+
+def _start(ray: Any, settings: WorkerSettings) -> None:
     _hide_ends_of_threads()
     address = settings.address
     options: dict[str, Any] = {
@@ -65,7 +107,7 @@ def connect(ray: Any, settings: WorkerSettings) -> bool:
         if not is_job():
             options["runtime_env"] = _our_code()
         _try(lambda: ray.init(**options), ray, address=address, attempts=1)
-        return True
+        return
     options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     wanted = math.ceil((settings.count or 0) * settings.cpus)
     options["num_cpus"] = max(wanted, len(os.sched_getaffinity(0)))
@@ -75,7 +117,6 @@ def connect(ray: Any, settings: WorkerSettings) -> bool:
             ray.init(**options)
 
     _try(start, ray, address=address, attempts=3)
-    return True
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from typing import Any
 from search.config.settings import WorkerSettings
 from search.evaluation.threads import SINGLE_THREADED, with_our_flags
 from search.workers.process import expanded
-from search.workers.ray_cluster import WorkerError
+from search.workers.ray_cluster import Connection, WorkerError
 
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"  # else a GPU adds up in any order
 
@@ -42,6 +42,22 @@ def environment_of(settings: WorkerSettings) -> dict[str, str]:
 
 def import_ray(settings: WorkerSettings) -> Any:
     """Ray's modules; what it reads from the environment is set before."""
+    with Connection.lock:  # two threads must not draw a token each
+        for name, value in _environment_of_ray(settings).items():
+            os.environ.setdefault(name, value)
+        try:
+            import ray
+            import ray.exceptions
+        except ModuleNotFoundError as error:
+            raise WorkerError(
+                f"workers.address '{settings.address}' needs the package {error.name}, which is "
+                "not installed: install it, or give in_process"
+            ) from None
+    return ray
+
+
+def _environment_of_ray(settings: WorkerSettings) -> dict[str, str]:
+    """Where the environment does not say otherwise."""
     environment = expanded(environment_of(settings)) | _RAY_ENVIRONMENT
     if _is_on_loopback(settings.address):
         environment |= _LOOPBACK
@@ -51,18 +67,7 @@ def import_ray(settings: WorkerSettings) -> Any:
     elif settings.address == "local" and not _is_authentication_set():
         # Else Ray writes a token to the home folder, if it can, which clusters then refuse.
         environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    for name, value in environment.items():
-        os.environ.setdefault(name, value)
-    try:
-        import ray
-        import ray.exceptions
-    except ModuleNotFoundError as error:
-        raise WorkerError(
-            f"workers.address '{settings.address}' needs the package {error.name}, which is not "
-            "installed: install it, or give in_process"
-        ) from None
-
-    return ray
+    return environment
 
 
 def _is_on_loopback(address: str) -> bool:

@@ -28,9 +28,7 @@ from search.workers.ray_cluster import (
     as_text,
     check_reachable,
     connect,
-    kill_descendants,
     room_for,
-    shut_down,
     summarize_error,
 )
 from search.workers.ray_environment import environment_of, import_ray
@@ -85,13 +83,17 @@ class RayWorkers:
         self._checked = self._grown = time.monotonic()
         self._lost = False
         self._ray = import_ray(settings)
-        self._started = connect(self._ray, settings)
-        self._gcs = self._ray.get_runtime_context().gcs_address
+        self._connection = connect(self._ray, settings)
         try:
-            self.count = self._worker_count()
+            self._start(factory)
         except BaseException:  # Ctrl-C, too: a Ray that was started here is ended
             self.close()
             raise
+
+    def _start(self, factory: Factory) -> None:
+        settings = self.settings
+        self._gcs = self._ray.get_runtime_context().gcs_address
+        self.count = self._worker_count()
         self._actor_class = self._ray.remote(
             num_cpus=settings.cpus, num_gpus=settings.gpus, max_restarts=0, max_task_retries=0
         )(Worker)
@@ -176,15 +178,11 @@ class RayWorkers:
             raise ClusterLost(f"Ray is lost: {summarize_error(error)}") from error
 
     def close(self) -> None:
-        """Ends the workers and, if it was started here, Ray."""
-        if self._lost:  # a call to Ray may wait for ever, and its agents outlive it by a minute
-            if self._started:
-                kill_descendants()
-            return
-        for slot in self._slots:
-            self._kill(slot)
-        if self._started:
-            shut_down(self._ray)
+        """Ends the workers and, if it was started here and no other pool uses it, Ray."""
+        if not self._lost:
+            for slot in self._slots:
+                self._kill(slot)
+        self._connection.close(lost=self._lost)
 
     # Slots
 

@@ -106,15 +106,19 @@ def test_it_runs_in_a_thread_and_beside_a_running_event_loop(tmp_path, result):
     assert [one.best for one in ended] == [result.best] * 2
 
 
-def test_a_search_with_ray_runs_in_a_thread(tmp_path, result):
+def test_two_searches_with_ray_run_in_two_threads(tmp_path, result):
     config = {**CONFIG, "workers": {"count": 1}}
     ended = []
-    thread = threading.Thread(
-        target=lambda: ended.append(api.search(config, tmp_path / "run", source=TOY))
-    )
-    thread.start()
-    thread.join()
-    assert ended[0].best == result.best
+
+    def run(name):
+        ended.append(api.search(config, tmp_path / name, source=TOY))
+
+    threads = [threading.Thread(target=run, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [one.best for one in ended] == [result.best] * 2
 
 
 def test_whoever_is_asked_stops_it_and_it_goes_on_to_the_same_end(tmp_path, result):

@@ -19,17 +19,20 @@ class Ray:
 
     def __init__(self, during=lambda: None):
         """during: what happens while it starts or ends."""
-        self.during, self.ended = during, False
+        self.during, self.ended, self.begun, self.ready = during, False, False, False
 
     def is_initialized(self) -> bool:
-        return False
+        """As Ray has it: before it can be used."""
+        return self.begun and not self.ended
 
     def _meddle(self) -> None:
         ctypes.CDLL(None).signal(int(signal.SIGTERM), None)
 
     def init(self, **_: object) -> None:
         self._meddle()
+        self.begun = True
         self.during()
+        self.ready = True
 
     def shutdown(self) -> None:
         self._meddle()
@@ -80,8 +83,8 @@ def test_signals_are_heard_while_ray_starts_and_ends(heard):
         term()
 
     ray = Ray(during)
-    assert connect(ray, WorkerSettings())
-    shut_down(ray)
+    connect(ray, WorkerSettings()).close(lost=False)
+    assert ray.ended
     assert heard == [signal.SIGTERM] * 2
 
 
@@ -130,6 +133,66 @@ def test_a_start_that_waits_for_ever_is_given_up_with_all_that_it_started(raised
     before.kill()
     go_on.set()
     before.wait()
+
+
+def test_ray_ends_with_the_last_of_its_users():
+    ray = Ray()
+    first, second = connect(ray, WorkerSettings()), connect(ray, WorkerSettings())
+    first.close(lost=False)
+    first.close(lost=False)
+    assert not ray.ended
+    second.close(lost=False)
+    assert ray.ended
+
+
+def test_a_ray_that_was_there_before_is_left_alone():
+    ray = Ray()
+    ray.init()
+    connect(ray, WorkerSettings()).close(lost=False)
+    connect(ray, WorkerSettings(address="127.0.0.1:1")).close(lost=True)
+    assert not ray.ended
+
+
+def test_a_ray_that_was_lost_is_killed_once_nobody_uses_it(monkeypatch):
+    killed = []
+    monkeypatch.setattr(ray_cluster, "kill_descendants", lambda: killed.append(None))
+    ray = Ray()
+    first, second = connect(ray, WorkerSettings()), connect(ray, WorkerSettings())
+    first.close(lost=True)
+    assert not killed
+    second.close(lost=False)
+    assert killed and not ray.ended
+
+
+def test_two_threads_start_one_ray_and_both_wait_until_it_can_be_used():
+    starting, go_on, used, starts = threading.Event(), threading.Event(), [], []
+
+    def during():
+        starts.append(None)
+        starting.set()
+        go_on.wait()
+
+    def use():
+        connect(ray, WorkerSettings())
+        used.append(ray.ready)
+
+    ray, threads = Ray(during), [threading.Thread(target=use) for _ in range(2)]
+    threads[0].start()
+    starting.wait()
+    threads[1].start()
+    threads[1].join(10 * ray_cluster.TICK_S)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert used == [True, True] and len(starts) == 1
+
+
+def test_a_process_is_connected_to_one_address():
+    ray = Ray()
+    connection = connect(ray, WorkerSettings())
+    with pytest.raises(WorkerError, match=r"'127\.0\.0\.1:1': another .* connected to 'local'"):
+        connect(ray, WorkerSettings(address="127.0.0.1:1"))
+    connection.close(lost=False)
 
 
 @pytest.mark.parametrize("name, shown", [("ray_listen_error_messages", 0), ("mine", 1)])
