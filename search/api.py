@@ -9,8 +9,7 @@
 Each function raises what is wrong: ConfigError (every mistake in a config), ProgramError,
 TaskError, StoreError (a run directory), WorkerError (no worker can run). KeyboardInterrupt and
 Stopped lose nothing: the same call with `resume=True` continues. Progress goes to
-`logging.getLogger("search")`. The functions work in a script, in a notebook and in threads, which
-share one Ray.
+`logging.getLogger("search")`. The functions work in a script, in a notebook and in threads.
 """
 
 from __future__ import annotations

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from programs import Program
+from programs import Program, parse
+from search.reports.conclusion import FINAL, is_confirmed, text_of
 from search.reports.page.report import report
 from search.reports.verbs.asked import Asked
 from search.reports.verbs.table import VERBS
-from search.selection.finalists import Finalist
+from search.selection.finalists import Finalist, stored_finalists
 from search.shortening.final import Conclusion
+from search.storage.identity import config_of
 from search.storage.leaders import Leader, hall_of_fame, leaders
 from search.storage.lineage import line
 from search.storage.queries import Birth, births
@@ -42,13 +44,17 @@ class SearchResult:
     conclusion: Conclusion | None  # None: no funnel was asked for, or no program has a fitness
     used_up: str | None = None
     """The budget of `stop` that ended the search early: hours, trainings or fitness."""
+    final_text: str | None = None  # of final.py, where the run was only read
 
     @classmethod
     def of(cls, run_dir: str | Path) -> SearchResult:
-        """The result so far of the search in a run directory, running or ended."""
+        """The result so far of the search in a run directory, running or ended: what is stored. The
+        conclusion is not, but for the final program; nor is `used_up`."""
         with Reader(run_dir) as store:
-            finalists = tuple(Finalist(leader, (), ()) for leader in leaders(store, 10))
-        return cls(Path(run_dir), finalists, None)
+            begun = store.meta("config") is not None  # a funnel alone has no search
+            finalists = stored_finalists(store, config_of(store)) if begun else []
+        final = text_of(Path(run_dir) / FINAL)
+        return cls(Path(run_dir), tuple(finalists), None, final_text=final)
 
     @property
     def best(self) -> Program:
@@ -62,13 +68,25 @@ class SearchResult:
 
     @property
     def final(self) -> Program | None:
-        """The final program: what the funnel chose, made short."""
-        return self.conclusion.final.program if self.conclusion else None
+        """The final program: what the funnel chose, made short; None where there is none.
+
+        Raises ProgramError if the run directory's is no program.
+        """
+        if self.conclusion is not None:
+            return self.conclusion.final.program
+        if self.final_text is None:
+            return None
+        return parse(self.final_text, str(self.run_dir / FINAL))
 
     @property
-    def confirmed(self) -> bool:
-        """Whether the funnel has shown what the final program is made of to beat the baselines."""
-        return self.conclusion is not None and self.conclusion.winner.confirmed
+    def confirmed(self) -> bool | None:
+        """Whether the funnel has shown what the final program is made of to beat the baselines.
+
+        None where there is no final program.
+        """
+        if self.conclusion is not None:
+            return self.conclusion.winner.confirmed
+        return None if self.final_text is None else is_confirmed(self.final_text)
 
     def leaders(self, count: int = 10) -> list[Leader]:
         """The fittest programs of the search with different behaviour, by the search's fitness."""

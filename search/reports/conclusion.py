@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,9 +14,12 @@ from search.reports.funnel import REPORT, outcome, table
 from search.reports.measurements import confidence, states
 from search.reports.validation import validation_markdown, validation_table
 from search.shortening.final import Conclusion, Delivered, Route, Winner
+from search.storage.errors import printable
 
 FINAL, FINAL_OPTAX, CERTIFICATE = "final.py", "final_optax.py", "certificate.md"
 CARD = "card.md"
+TEXT_BYTES = 200_000  # of a file of the run that is read again
+_CONFIRMED = "Final program, made from "
 
 
 class Files(NamedTuple):
@@ -76,12 +80,12 @@ def heading(winner: Winner) -> str:
         larger = ", ".join(winner.larger)
         need = "needs" if len(winner.larger) == 1 else "need"
         return (
-            f"Final program, made from {winner.name}, which the funnel confirmed as {better}not "
+            f"{_CONFIRMED}{winner.name}, which the funnel confirmed as {better}not "
             f"worse by {-winner.margin:g} than {larger}, which {need} more states."
         )
     if winner.confirmed:
         beaten = f" as better than {', '.join(winner.beaten)}" if winner.beaten else ""
-        return f"Final program, made from {winner.name}, which the funnel confirmed{beaten}."
+        return f"{_CONFIRMED}{winner.name}, which the funnel confirmed{beaten}."
     if winner.stage:
         return (
             f"Final program, not confirmed: made from {winner.name} as tuned for stage "
@@ -91,6 +95,23 @@ def heading(winner: Winner) -> str:
         f"Final program, not confirmed: made from {winner.name}, the search's best, which the "
         "funnel did not show to be better than the baselines."
     )
+
+
+def is_confirmed(text: str) -> bool:
+    """Whether the file of a final program says that it was confirmed."""
+    return text.startswith(f"# {_CONFIRMED}")
+
+
+def text_of(path: Path) -> str | None:
+    """A file of the run, if it is there. It may be untrusted: no link is followed, and not all of a
+    huge one is read."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            content = file.read(TEXT_BYTES + 1)
+    except OSError:
+        return None
+    text = printable(content[:TEXT_BYTES])
+    return text if len(content) <= TEXT_BYTES else f"{text}\n... (the file continues)"
 
 
 def remarks(one: Delivered, baselines: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ with, is decided by seeds that the search has not seen. Seeds are shared, so dif
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -33,6 +33,7 @@ class Finalist:
 
     @property
     def mean(self) -> float:
+        """Of its fitness on fresh seeds; the search's fitness where it was not scored again."""
         return fmean(self.fresh) if self.fresh else self.leader.fitness
 
     @property
@@ -72,13 +73,27 @@ def rescored(
             requests = (Request(leader.program, t, seed) for t in config.evaluation.tasks)
             jobs.append(Job(leader.number, Purpose.RESCORE, tuple(requests)))
     evaluate(jobs)
-    reference = fresh_fitness(store, start.number, config.evaluation)
+    return _finalists(store, config, best)
+
+
+def stored_finalists(store: Reader, config: Config) -> list[Finalist]:
+    """The same of a search that may still run, from what is stored: those that were scored again
+    first, none where no program has a fitness."""
+    return _finalists(store, config, leaders(store, max(config.rescore.programs, 1)))
+
+
+def _finalists(store: Reader, config: Config, best: Sequence[Leader]) -> list[Finalist]:
+    if not best:
+        return []
+    seeds = RESCORING.take(config.rescore.seeds)
+    reference = fresh_fitness(store, warm_start(store).number, config.evaluation)
     finalists = []
     for leader in best:
         fresh = fresh_fitness(store, leader.number, config.evaluation)
-        gain = tuple(fresh[seed] - reference[seed] for seed in seeds)
-        finalists.append(Finalist(leader, tuple(fresh[seed] for seed in seeds), gain))
-    return sorted(finalists, key=lambda finalist: -finalist.mean)
+        scored = [seed for seed in seeds if seed in fresh]
+        gain = tuple(fresh[seed] - reference[seed] for seed in scored if seed in reference)
+        finalists.append(Finalist(leader, tuple(fresh[seed] for seed in scored), gain))
+    return sorted(finalists, key=lambda finalist: (not finalist.fresh, -finalist.mean))
 
 
 def rescored_so_far(store: Reader, config: Config) -> list[Finalist]:

@@ -21,6 +21,7 @@ from search.config.selection import (
 )
 from search.config.settings import Config, EvaluationSettings, WorkerSettings
 from search.reports.conclusion import CARD, CERTIFICATE, FINAL, FINAL_OPTAX, conclusion_lines
+from search.result import SearchResult
 from search.selection import funnel
 from search.selection.families import structure
 from search.selection.finalists import Finalist
@@ -96,6 +97,8 @@ def test_the_files_are_written_and_can_be_used(concluded):
     rule, w = module.final(), jnp.ones(3)
     update, _ = rule.update(w, rule.init(w), w)
     assert jnp.isfinite(update).all()
+    result = SearchResult.of(run_dir)
+    assert result.final == final and result.confirmed
     for name in (FINAL, FINAL_OPTAX):
         assert "# Final program, made from individual 0 (of 1)," in (run_dir / name).read_text()
     page = (run_dir / CERTIFICATE).read_text()

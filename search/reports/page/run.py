@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from search.config.load import dumps
 from search.evaluation.fitness import Outcome
-from search.reports.conclusion import CERTIFICATE, FINAL
+from search.reports.conclusion import CERTIFICATE, FINAL, text_of
 from search.reports.page.course import Course, figures
 from search.reports.page.html import Html, code, join, table, tag
 from search.reports.page.programs import front, lineage, side_by_side, with_text
@@ -22,7 +21,6 @@ from search.reports.verbs.stats import MUTATION_HEAD, mutation_row, stats
 from search.reports.verbs.top import best_by_size, top
 from search.selection.overfitting import curves
 from search.selection.results import FINALS
-from search.storage.errors import printable
 from search.storage.identity import check_functions, config_of
 from search.storage.leaders import warm_start
 from search.storage.queries import courses, start_fitness
@@ -30,7 +28,6 @@ from search.storage.store import opened
 
 POINTS = 300  # of a line
 BESIDE = 6  # leading programs that can be set side by side, with the warm start and the final one
-TEXT_BYTES = 200_000  # of a file of the run that is shown
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ def _conclusion(run_dir: Path, facts: dict[str, Any], stages: list[dict[str, Any
         "redundant statements": f"{facts['redundant']:.1%}",
     }
     pairs = [join([tag("dt", name), tag("dd", value)]) for name, value in rows.items()]
-    final = _text(run_dir / FINAL)
+    final = text_of(run_dir / FINAL)
     shown = [] if final is None else [tag("p", "The final program:"), code(final)]
     return join([tag("dl", *pairs), *shown])
 
@@ -152,7 +149,7 @@ def _winner(leading: list[dict[str, Any]], stages: list[dict[str, Any]]) -> int:
 
 def _beside(run_dir: Path, start: str, leading: list[dict[str, Any]]) -> list[tuple[str, str]]:
     programs = [("the warm start", start)]
-    if (final := _text(run_dir / FINAL)) is not None:
+    if (final := text_of(run_dir / FINAL)) is not None:
         programs.append(("the final program", final))
     for one in leading[:BESIDE]:
         programs.append((f"individual {one['individual']}", one["program"]))
@@ -172,7 +169,7 @@ def _funnel(stages: list[dict[str, Any]]) -> list[Html]:
 
 def _files(run_dir: Path, config: str) -> list[Html]:
     shown = []
-    certificate = _text(run_dir / CERTIFICATE)
+    certificate = text_of(run_dir / CERTIFICATE)
     if certificate is None:
         shown.append(tag("p", "There is no certificate yet."))
     else:
@@ -181,15 +178,3 @@ def _files(run_dir: Path, config: str) -> list[Html]:
         )
     shown.append(with_text("The config", code(config)))
     return shown
-
-
-def _text(path: Path) -> str | None:
-    """A file of the run, which may be untrusted: no link is followed, and not all of a huge one
-    is read."""
-    try:
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-            content = file.read(TEXT_BYTES + 1)
-    except OSError:
-        return None
-    text = printable(content[:TEXT_BYTES])
-    return text if len(content) <= TEXT_BYTES else f"{text}\n... (the file continues)"

@@ -1,0 +1,34 @@
+"""What a run directory says of a search, as data."""
+
+import pytest
+import small_run
+
+from search.result import SearchResult
+from search.storage.store import Store
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    return small_run.make(tmp_path_factory.mktemp("runs") / "run")
+
+
+def test_finalists_are_those_that_were_scored_again_with_their_gain(run_dir):
+    result = SearchResult.of(run_dir)
+    assert [one.leader.number for one in result.finalists] == [3, 2]
+    assert result.finalists[0].fresh == (-1.25, -1.375, -1.5)
+    assert result.finalists[0].gain == (0.75, 0.75, 0.75)
+    assert result.finalists[0].mean == result.inspect("top", count=1)[0]["fresh"]["mean"]
+    assert result.final is None and result.confirmed is None
+
+
+def test_a_run_without_a_search_has_a_result_without_programs(tmp_path):
+    with Store(tmp_path / "run"):
+        pass
+    result = SearchResult.of(tmp_path / "run")
+    assert result.finalists == () and result.final is None
+
+
+def test_a_final_program_that_the_funnel_did_not_confirm(run_dir):
+    text = f"# Final program, not confirmed: made from x\n{small_run.SIGN}"
+    result = SearchResult(run_dir, (), None, final_text=text)
+    assert str(result.final) in text and result.confirmed is False
