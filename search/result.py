@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 from programs import Program, parse
 from search.reports.conclusion import FINAL, is_confirmed, text_of
 from search.reports.page.report import report
-from search.reports.verbs.asked import Asked
+from search.reports.verbs.asked import Asked, individual_number
 from search.reports.verbs.table import VERBS
 from search.selection.finalists import Finalist, stored_finalists
 from search.shortening.final import Conclusion
@@ -99,10 +99,13 @@ class SearchResult:
         with Reader(self.run_dir) as store:
             return hall_of_fame(store)
 
-    def lineage(self, number: int) -> list[Ancestor]:
-        """An individual and those that it comes from, the warm start first."""
+    def lineage(self, number: SupportsIndex) -> list[Ancestor]:
+        """An individual and those that it comes from, the warm start first.
+
+        Raises StoreError if there is no individual of this number.
+        """
         with Reader(self.run_dir) as store:
-            ancestors = line(store, number)
+            ancestors = line(store, individual_number(number))
         return [Ancestor(row.number, row.mutation, program) for row, program in ancestors]
 
     def frame(self, table: str = "individuals") -> pandas.DataFrame:

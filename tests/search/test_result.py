@@ -1,9 +1,11 @@
 """What a run directory says of a search, as data."""
 
+import numpy as np
 import pytest
 import small_run
 
 from search.result import SearchResult
+from search.storage.errors import StoreError
 from search.storage.store import Store
 
 
@@ -32,3 +34,12 @@ def test_a_final_program_that_the_funnel_did_not_confirm(run_dir):
     text = f"# Final program, not confirmed: made from x\n{small_run.SIGN}"
     result = SearchResult(run_dir, (), None, final_text=text)
     assert str(result.final) in text and result.confirmed is False
+
+
+def test_individuals_are_asked_for_by_whole_numbers(run_dir):
+    result = SearchResult.of(run_dir)
+    assert [step.number for step in result.lineage(np.int64(3))] == [0, 2, 3]
+    assert result.lineage("3") == result.lineage(3)
+    for wrong in ("x", 3.0, None, -1, 10**30):
+        with pytest.raises(StoreError, match="expected the number of an individual, such as 0"):
+            result.lineage(wrong)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 from search.storage.errors import StoreError
 from search.storage.store import Reader
@@ -25,8 +26,10 @@ class Asked:
         return individual_number(self.names[0])
 
 
-def individual_number(name: str) -> int:
-    """Raises StoreError if it is not the number of an individual."""
+def individual_number(name: str | SupportsIndex) -> int:
+    """An individual's number from a whole number, numpy's too, or its text. Raises StoreError."""
+    if not isinstance(name, str):
+        name = str(operator.index(name)) if isinstance(name, SupportsIndex) else repr(name)
     if not name.isascii() or not name.isdecimal() or len(name) > 15:
         raise StoreError(f"expected the number of an individual, such as 0, got {name[:40]!r}")
     return int(name)
