@@ -60,7 +60,7 @@ from search.selection.warm_starts import warm_starts
 from search.shortening.between_stages import Shortener
 from search.shortening.shorten import ShorteningResult, Step, shorten
 from search.stopping import at_once
-from search.storage import identity
+from search.storage import identity, lineage
 from search.storage.store import Reader, Store
 from search.workers.ray_pool import make_pool
 
@@ -199,7 +199,7 @@ def _rounds(driver: Driver, starts: Sequence[Program]) -> tuple[list[Finalist], 
         driver.run(repeats)
         born = repeats.told
         finalists = rescored(store, config, before=born, evaluate=driver.evaluate)
-        starts = [finalists[0].leader.program]
+        starts = [lineage.individual(store, finalists[0].leader.number)]  # with all its statements
         if not driver.budget.allows_round(born):
             break
     is_last = number == config.evolution.rounds - 1

@@ -133,7 +133,7 @@ class EvolutionSettings(SettingsModel):
     repeats have nothing to do with each other, as in the paper."""
     rounds: int = Field(default=2, ge=1)
     """Rounds of `repeats` searches; every round after the first starts from the best program so
-    far."""
+    far, with all its statements: redundant ones are stepping stones."""
     max_states: int | None = Field(default=None, ge=0, le=MAX_STATES)
     """States that each program of the search may use: a warm start with fewer gets further ones,
     which are 0 until a mutation assigns them; none: those that it has, and two in random

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 from programs import Program, analyse, parse
 from search.config.settings import Config, EvolutionSettings
@@ -13,7 +14,6 @@ from search.evolution.cache import Cache
 from search.evolution.evolution import Remembered, Repeats
 from search.evolution.hurdles import may_be_audited
 from search.evolution.niches import Individual, individual_of, niche_of, price_of
-from search.evolution.rates import rescaled
 from search.storage import queries
 from search.storage.conversion import imported_score, outcome_of
 from search.storage.errors import StoreError
@@ -154,10 +154,12 @@ def _tell_start(repeats: Repeats, row: queries.Birth, *, program: Program, cache
     score = _score(cache, row.functional)
     if program.frozen != start.mutation.program.frozen:
         raise StoreError(f"individual {number}: its frozen statements have changed")
-    if score.rate != 1.0 and program != start.mutation.program:
-        start = rescaled(start, score.rate, row.functional)
-    elif start.mutation.analysis.functional_hash != row.functional and score.rate == 1.0:
+    if score.rate == 1.0 and start.mutation.analysis.functional_hash != row.functional:
         raise StoreError(f"individual {number}: the warm start has changed")
+    if program != start.mutation.program:  # at its best rate, or by redundant statements
+        drawn = row.functional if score.rate != 1.0 else None
+        mutation = replace(start.mutation, program=program, analysis=analyse(program))
+        start = replace(start, mutation=mutation, drawn=drawn)
     repeats.tell(start, score)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 import toys
 from in_process import evolve
 
-from programs import analyse, load, parse
+from programs import Statement, analyse, load, parse
 from programs.draws import child_rng
 from programs.mutate import mutate
 from search.config.settings import Config, EvolutionSettings, WorkerSettings
@@ -17,6 +18,7 @@ from search.evaluation.jobs import Job, Purpose, TooManyFailures
 from search.evaluation.request import Request
 from search.evolution.evolution import Evolution, Repeats, tournament
 from search.evolution.niches import Individual
+from search.storage.leaders import leaders
 from search.storage.lineage import ProgramText, apply_edit, edit_between, individual
 from search.storage.queries import evaluations
 from search.storage.store import Reader, Store
@@ -189,7 +191,16 @@ def test_edits_rebuild_every_child():
 # A whole search in process, with a toy's fitness.
 
 
-def run(path, factory=None, stop_after=None, seed=0, hurdles=None, key="functional", **changes):
+def run(
+    path,
+    factory=None,
+    stop_after=None,
+    seed=0,
+    hurdles=None,
+    key="functional",
+    start=ADAMW,
+    **changes,
+):
     """Runs a search, or goes on with it; returns its store's digest, or None when stopped."""
     evolution = settings(**({"window": 16, "repeats": 2, "children": 300} | changes))
     config = Config(
@@ -202,7 +213,24 @@ def run(path, factory=None, stop_after=None, seed=0, hurdles=None, key="function
         store={"commit_s": 0},
     )
     factory = factory or toys.factory()
-    return evolve(path, config, factory=factory, starts=[ADAMW], stop_after=stop_after)
+    return evolve(path, config, factory=factory, starts=[start], stop_after=stop_after)
+
+
+def test_a_later_round_starts_with_all_statements_of_the_best_individual(tmp_path):
+    run(tmp_path, rounds=2, children=150)
+    with Reader(tmp_path) as store:
+        [(first,)] = store.rows("SELECT min(number) FROM history WHERE repeat = 2")
+        start, [best] = individual(store, first), leaders(store, 1, before=first)
+        assert len(start) > best.live == len(analyse(start).live)
+        assert start == individual(store, best.number)
+
+
+def test_a_search_goes_on_with_the_start_that_it_had(tmp_path):
+    """Whatever redundant statements the one has that it is given now."""
+    longer = replace(ADAMW, statements=(Statement("g2", "cos", ("g",)), *ADAMW.statements))
+    whole = run(tmp_path / "whole", start=longer, children=150)
+    assert run(tmp_path / "parts", start=longer, children=150, stop_after=60) is None
+    assert run(tmp_path / "parts", start=ADAMW, children=150) == whole
 
 
 def test_a_search_that_is_stopped_and_resumed_has_the_same_history(tmp_path):
