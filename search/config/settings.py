@@ -139,8 +139,8 @@ class EvolutionSettings(SettingsModel):
     which are 0 until a mutation assigns them; none: those that it has, and two in random
     programs."""
     flat_children: int | None = Field(default=None, ge=1)
-    """End a repeat early when its best fitness has not risen for this many children; none:
-    never."""
+    """End a repeat early when for this many children nothing was better than all before, as
+    tournaments compare: by fitness minus `price`, in its niche. None: never."""
     random_length: tuple[int, int] = (4, 16)
     """Shortest and longest program that the mode `random` draws, in statements."""
     mutations: MutationSettings = MutationSettings()
