@@ -23,7 +23,7 @@ from programs.functions import FUNCTIONS
 from programs.kinds import Kind
 from programs.program import OUTPUT, Program
 
-SCRATCH = 0  # a row of both files
+# Row 0 of both files is for what nobody reads.
 W, G, STATES = 1, 2, 3  # rows of `tensors`
 LR, CONSTANTS = 1, 2  # rows of `scalars`
 

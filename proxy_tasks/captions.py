@@ -67,12 +67,3 @@ def _moved_up(captions: np.ndarray) -> np.ndarray:
     """Without gaps between words: "" stands at the end."""
     order = np.argsort(captions == 0, axis=1, kind="stable")
     return np.take_along_axis(captions, order, axis=1).astype(np.int32)
-
-
-def text_of(caption: np.ndarray) -> str:
-    """A caption to read; a class is its number."""
-    return " ".join(
-        WORDS[token] if token < len(WORDS) else str(token - len(WORDS))
-        for token in caption
-        if token
-    )

@@ -70,7 +70,6 @@ class TrainingResult:
     curve: tuple[tuple[int, float], ...]
     outcome: Outcome
     steps_run: int
-    diverged_at: int | None  # the step whose loss was non-finite or exploded
     seed: int
     compile_seconds: float  # 0 when already compiled
     run_seconds: float
@@ -172,7 +171,7 @@ class Training:
     def result(
         self, outputs: Outputs, seed: int, *, compile_seconds: float, run_seconds: float
     ) -> TrainingResult:
-        steps, bad = int(outputs.steps), bool(outputs.diverged)
+        steps = int(outputs.steps)
         valid = outputs.finite & np.isfinite(outputs.fitness)
         fitness = [float(value) for value in outputs.fitness]
         curve = [
@@ -180,7 +179,7 @@ class Training:
             for index, step in enumerate(self.checkpoints)
             if valid[index]
         ]
-        diverged = bad or not curve or curve[-1][0] != steps
+        diverged = bool(outputs.diverged) or not curve or curve[-1][0] != steps
         if diverged:
             outcome = Outcome.DIVERGED
         else:
@@ -190,7 +189,6 @@ class Training:
             curve=tuple(curve),
             outcome=outcome,
             steps_run=steps,
-            diverged_at=steps - bad if diverged else None,
             seed=seed,
             compile_seconds=compile_seconds,
             run_seconds=run_seconds,

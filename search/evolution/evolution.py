@@ -49,7 +49,6 @@ class Remembered(NamedTuple):
 
     niche: int
     worth: float
-    fitness: float
 
 
 def _individual(settings: EvolutionSettings, child: Child, score: Score) -> Individual:
@@ -76,7 +75,6 @@ class Evolution:
         """starts: the warm starts, scored; each population begins as copies of its own in turn."""
         self.settings, self.seed, self.repeat = settings, seed, repeat
         self.niches = Niches(settings, starts)
-        self.best = max(start.fitness for start in starts)
         self.asked = 0  # children born
         self.seen = 0  # results that the populations have taken in
         self.ended = False
@@ -136,15 +134,13 @@ class Evolution:
                 return False
             individual = self._told.popleft()
             self.seen += 1
-            told = Remembered(individual.niche, individual.worth, individual.fitness)
-            self._notice(told, self.seen)
+            self._notice(Remembered(individual.niche, individual.worth), self.seen)
             if individual.drawn is not None:
                 self.rescaled.append(individual)
             self.niches.populations[individual.niche].add(individual)
         return True
 
     def _notice(self, told: Remembered, count: int) -> None:
-        self.best = max(self.best, told.fitness)
         if self.niches.populations[told.niche].notice(told.worth):
             self._risen = count
 
@@ -277,11 +273,6 @@ class Repeats:
             taken += evolution.rescaled
             evolution.rescaled.clear()
         return taken
-
-    @property
-    def best(self) -> float:
-        """The best fitness seen so far."""
-        return max((evolution.best for evolution in self.evolutions.values()), default=float("nan"))
 
     def ask(self) -> Child | None:
         """The next child of the repeat whose turn it is, or None while it waits for results."""

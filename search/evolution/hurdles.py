@@ -17,16 +17,6 @@ from search.evaluation.fitness import NOT_TRAINED, Outcome, Score
 from search.evaluation.request import Thresholds
 
 
-def thresholds(population: Iterable[Score], settings: HurdleSettings) -> Thresholds:
-    """Least fitness at each hurdle of each task.
-
-    A training may be behind the population's quantile by `slack` times what the population's
-    median still gained from the hurdle to the end.
-    """
-    scores = list(population)
-    return ThresholdTracker(len(scores), settings).thresholds(scores, len(scores))
-
-
 class ThresholdTracker:
     """The thresholds of a population that moves on; only its newest scores are read.
 
@@ -40,7 +30,13 @@ class ThresholdTracker:
         self._seen: int | None = None
 
     def thresholds(self, newest_first: Iterable[Score], seen: int) -> Thresholds:
-        """newest_first: the population; seen: how many results it has ever taken in."""
+        """Least fitness at each hurdle of each task.
+
+        A training may be behind the population's quantile by `slack` times what the population's
+        median still gained from the hurdle to the end.
+
+        newest_first: the population; seen: how many results it has ever taken in.
+        """
         if not self._settings.at:
             return ()
         size = len(self._completed)

@@ -90,20 +90,18 @@ class Population:
         self.individuals: deque[Individual] = deque()
         self.taken_in = 0  # individuals so far
         self.completed = 0  # individuals with a fitness
-        self.best = -math.inf  # worth of the best individual so far
+        self.best = max((start.worth for start in starts), default=-math.inf)  # worth so far
         for start in itertools.islice(itertools.cycle(starts), size if starts else 0):
             self.add(start)
 
-    def add(self, individual: Individual) -> bool:
-        """Takes an individual in, and the oldest dies if there are too many; whether it is better
-        than any before."""
+    def add(self, individual: Individual) -> None:
+        """Takes an individual in, and the oldest dies if there are too many."""
         self.individuals.append(individual)
         self.completed += individual.score.outcome is Outcome.COMPLETED
         if len(self.individuals) > self.size:
             oldest = self.individuals.popleft()
             self.completed -= oldest.score.outcome is Outcome.COMPLETED
         self.taken_in += 1
-        return self.notice(individual.worth)
 
     def notice(self, worth: float) -> bool:
         """Whether this is better than any before."""

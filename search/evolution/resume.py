@@ -132,7 +132,7 @@ def _individual(
 
 def _remembered(settings: EvolutionSettings, row: queries.Birth) -> Remembered:
     price = price_of(settings, row.states, row.live)
-    return Remembered(niche_of(settings, row.states), row.fitness - price, row.fitness)
+    return Remembered(niche_of(settings, row.states), row.fitness - price)
 
 
 def _restore_best_rates(store: Reader, cache: Cache, seen: Sequence[queries.Birth]) -> None:

@@ -48,11 +48,6 @@ class Comparison:
     margin: float = 0.0
 
     @property
-    def beats(self) -> bool:
-        """Whether the candidate is above the margin, by both tests (alone, without `holm`)."""
-        return self.p <= self.level
-
-    @property
     def is_non_inferiority(self) -> bool:
         """Whether the question is only whether it is not much worse."""
         return self.margin < 0
@@ -73,7 +68,7 @@ def compare(
 
     Args:
       candidate, baseline: fitness by seed [n], the same seeds in the same order.
-      level: one-sided level of the interval's bounds and of `beats`.
+      level: one-sided level of the interval's bounds.
       margin: the mean difference to exceed; -tolerance asks for "not worse by the tolerance".
       sign_flip: whether the sign-flip test must agree with the t test.
     """

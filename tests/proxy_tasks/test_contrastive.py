@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from proxy_tasks import TaskError, make_task
-from proxy_tasks.captions import COLUMNS, OFFSETS, ROWS, SHADES, WORDS, captioned, text_of
+from proxy_tasks.captions import COLUMNS, OFFSETS, ROWS, SHADES, WORDS, captioned
 from proxy_tasks.contrastive import TwoTowers
 from proxy_tasks.images import Images, load_images
 
@@ -14,6 +14,15 @@ from proxy_tasks.images import Images, load_images
 def images():
     all_of = load_images("digits", 8)
     return Images(all_of.pixels[:40], all_of.labels[:40], 10)
+
+
+def text_of(caption: np.ndarray) -> str:
+    """A caption to read; a class is its number."""
+    return " ".join(
+        WORDS[token] if token < len(WORDS) else str(token - len(WORDS))
+        for token in caption
+        if token
+    )
 
 
 def test_a_caption_says_what_is_shown(images):

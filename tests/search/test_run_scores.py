@@ -23,7 +23,7 @@ from search.evaluation.fitness import (
 )
 from search.evaluation.jobs import Purpose
 from search.evolution.counters import Statistics
-from search.evolution.hurdles import ThresholdTracker, may_be_audited, thresholds
+from search.evolution.hurdles import ThresholdTracker, may_be_audited
 from search.reports.summary import audits, fame
 from search.selection.comparison import t_interval
 from search.selection.finalists import LEVEL, Finalist
@@ -71,6 +71,11 @@ def test_evaluations_come_back_from_the_store_bit_for_bit(tmp_path):
 def scores(*pairs):
     """Scores on one task with one hurdle: (at the hurdle, at the end)."""
     return [Score(end, Outcome.COMPLETED, (end,), ((half,),)) for half, end in pairs]
+
+
+def thresholds(population, settings):
+    """Those of a population that is seen for the first time."""
+    return ThresholdTracker(len(population), settings).thresholds(population, len(population))
 
 
 def test_thresholds_are_a_quantile_less_a_share_of_what_is_still_to_gain():

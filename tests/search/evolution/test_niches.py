@@ -67,7 +67,8 @@ def test_only_the_oldest_of_the_childs_own_niche_dies():
         one.add(some(number, 1, -float(number), options))
     assert [i.number for i in one.individuals] == [3, 4, 5] and one.completed == 3
     assert [i.number for i in two.individuals] == [0, 0, 0]
-    assert (one.best, two.best) == (-1.0, -1.0)
+    assert (one.best, two.best) == (-math.inf, -1.0)
+    assert one.notice(-2.0) and not one.notice(-3.0) and not two.notice(-1.0)
 
 
 def test_a_price_decides_tournaments_and_leaves_the_fitness():
