@@ -1,4 +1,4 @@
-"""The three mutations: insert, delete, modify (Chen et al. 2023, section 3.1).
+"""The three mutations: insert, delete, modify (Chen et al. 2023, section 2.1).
 
 Draws and constants are such that the same generator gives the same child on any machine: see
 draws.py; constants are rounded to six significant digits. A mutation that leaves no valid program

@@ -10,7 +10,7 @@ A statement that ends in the comment `# keep` is frozen: mutation leaves it as i
 
 A program computes one training step's update from the weight `w`, the gradient `g`, its states
 (zero before the first step) and the schedule value `lr`; the training loop then does w = w - update
-(Chen et al. 2023, section 3.1). Everything here is frozen and hashable.
+(Chen et al. 2023, section 2.1). Everything here is frozen and hashable.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     optimizer = as_optax("library:lion", schedule=optax.cosine_decay_schedule(1.0, 1000))
 
 The program's peak learning rate is a constant inside it, so the schedule value that it gets as `lr`
-peaks at about 1 (Chen et al. 2023, section 3.1). A program returns what is to be subtracted from
+peaks at about 1 (Chen et al. 2023, section 2.1). A program returns what is to be subtracted from
 the weights and optax adds, so the transformation returns the update with its sign changed.
 """
 

@@ -29,7 +29,7 @@ class Data:
 
     Training draws from `train` only. `search_validation` gives the fitness during a search,
     `meta_validation` is never seen by it and shows when a search overfits its validation split
-    (Chen et al. 2023, section 3).
+    (Chen et al. 2023, section 2.3).
     """
 
     arrays: Arrays  # what `take` reads; passed to the compiled training as arguments

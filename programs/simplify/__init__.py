@@ -11,7 +11,7 @@
     certificate.py    the steps written down; losses.py: what was given up
     work.py           the limit on what is done, counted, not timed
 
-Chen et al. 2023, section 3.4, did by hand what this package does, from Program 8 to Lion, but for
+Chen et al. 2023, section 3.1, did by hand what this package does, from Program 8 to Lion, but for
 statements that only a measurement can show to be of no use.
 """
 

@@ -2,7 +2,7 @@
 
 The defaults of evolution and mutation are the paper's values (Chen et al. 2023); what the paper
 does not state, such as `window`, `fingerprint`, `rescore` and all that follows a search, has
-defaults of this project.
+defaults of this project. All differences from the paper's search stand in docs/design.md.
 
 Units are in the names (`_s` seconds, `_gb` gigabytes) or in the line below a field. A search's
 history is a function of all that `history_settings` gives: not of `workers` (but for a `batch`
@@ -47,8 +47,8 @@ def weights_of_names(value: Any) -> Any:
 
 
 class MutationSettings(SettingsModel):
-    """How a child differs from its parent (Chen et al. 2023, section 2: three mutations, equally
-    likely)."""
+    """How a child differs from its parent: three mutations (Chen et al. 2023, section 2.1), equally
+    likely as in the authors' release; the paper does not say how likely each is."""
 
     insert: float = Field(default=1.0, ge=0, le=MAX_WEIGHT)
     """Relative weight of inserting a random statement."""

@@ -3,7 +3,7 @@
 Every so many children of a repeat, its best program so far is trained on larger tasks and scored on
 the meta-validation split, in the background: nothing of it reaches the search, so the history is
 the same without it. When search fitness still rises while meta-validation fitness falls, the search
-overfits to its proxy tasks (meta-overfitting; Chen et al. 2023, section 2 and Figure 3).
+overfits to its proxy tasks (meta-overfitting; Chen et al. 2023, section 2.3 and Figure 3).
 
     meta = MetaValidation(store, ...)           in the driver; after a commit, submit meta.due()
     curves(store, config), onset(points)

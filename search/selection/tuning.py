@@ -2,7 +2,7 @@
 
 Comparisons of optimizers are decided by who was tuned how hard, so baselines and candidates go
 through this one function with one setting. A constant is multiplied by 2^a, a ~ N(0, spread^2), as
-the mutation of constants does (Chen et al. 2023, section 3.1); a coefficient of `interp`, which is
+the mutation of constants does (Chen et al. 2023, section 2.1); a coefficient of `interp`, which is
 1 minus the inverse of an averaging time, has its distance from 1 multiplied instead. That finds
 the best nearby. Where the rate and an average are wrong together, as in an AdamW made for long
 trainings, a Sobol sequence over wide ranges comes first.

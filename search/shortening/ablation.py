@@ -12,7 +12,7 @@ is tried. The first acceptable one in the program's order is accepted. The resul
 fresh seeds and the meta-validation split; where it fails, these seeds join the evidence and the
 ablation starts over.
 
-Chen et al. 2023, section 3.4, instead went on evolving with insertion off; see
+Chen et al. 2023, section 2.3, instead went on evolving with insertion off; see
 evolution_without_insertion.py.
 """
 

@@ -2,7 +2,7 @@
 
 Regularized evolution as in the search, from the program to be shortened, but nothing is inserted,
 and fitness is the mean over tasks and seeds minus a price for each statement that is left (Chen et
-al. 2023, section 3.4: "removing statements with minimal effect"). The noise of one seed may pay
+al. 2023, section 2.3: "removing statements with minimal effect"). The noise of one seed may pay
 for a statement, so what comes out is a proposal; the ablation says whether it holds.
 """
 

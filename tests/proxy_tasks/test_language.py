@@ -6,7 +6,7 @@ from tests.proxy_tasks.tasks import check_one_gradient
 
 
 def test_the_paper_preset_is_the_paper_s():
-    """Chen et al. 2023, section 2.3 and appendix."""
+    """Chen et al. 2023, section 2.2 and appendix."""
     text = TASKS["language_transformer"].presets["paper"]
     assert (text["layers"], text["width"], text["heads"]) == (2, 128, 2)
     assert (text["context"], text["tokenizer"]) == (32, "bpe:3000")

@@ -10,7 +10,7 @@ from tests.proxy_tasks.tasks import check_one_gradient
 
 
 def test_the_paper_preset_is_the_paper_s():
-    """Chen et al. 2023, section 2.3 and appendix."""
+    """Chen et al. 2023, section 2.2 and appendix."""
     vit = TASKS["vision_vit"].presets["paper"]
     assert (vit["layers"], vit["width"], vit["heads"]) == (3, 96, 3)
     assert (vit["image_size"], vit["patch"], vit["batch_size"]) == (64, 16, 64)
