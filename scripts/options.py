@@ -22,7 +22,6 @@ class Parser(OneLineParser):
             prog=str(Path(script).resolve().relative_to(ROOT)),
             description=description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
         )
 
 
