@@ -33,6 +33,7 @@ from programs.program import (
     Statement,
 )
 from programs.source import Source
+from programs.stand_ins import text_for
 from programs.suggest import did_you_mean
 
 # Every program of up to MAX_STATEMENTS statements can be written and read again: a statement has
@@ -108,6 +109,8 @@ def load(name: str | Path) -> Program:
 def read(name: str | Path) -> tuple[Program, str]:
     """`load`, with the text that it read: once, since a pipe can be read but once."""
     name = str(name)
+    if (text := text_for(name)) is not None:
+        return parse(text, name), text
     if name.startswith(LIBRARY):
         text = library_text(name.removeprefix(LIBRARY))
         return parse(text, name), text

@@ -94,7 +94,8 @@ def find_task(name: str) -> tuple[TaskName, TaskSpec]:
     front = f"task {short_repr(name)}"
     if parsed.base not in TASKS:
         near = did_you_mean(parsed.base, TASKS)
-        raise TaskError(f"{front}: no task {short_repr(parsed.base)}{near}")
+        own = "" if near.endswith("?") else "; a task of your own needs its --tasks-file"
+        raise TaskError(f"{front}: no task {short_repr(parsed.base)}{near}{own}")
     spec = TASKS[parsed.base]
     presets = {LAPTOP, *spec.presets}
     if parsed.preset not in presets:

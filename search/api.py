@@ -17,13 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from programs import Program, load, load_functions_file, parse
-from search.checks import doubts, mistakes
+from search.checks import ConfigLike, doubts, resolved
+from search.checks import checked as checked
 from search.conclude import conclude
-from search.config.load import Check, as_yaml, loads
-from search.config.load import load as load_config
 from search.config.selection import (
     FINAL_TUNING,
     AblationSettings,
@@ -61,10 +59,10 @@ from search.shortening.between_stages import Shortener
 from search.shortening.shorten import ShorteningResult, Step, shorten
 from search.stopping import at_once
 from search.storage import identity, lineage
+from search.storage.kept import NOTHING, keep, kept_by
 from search.storage.store import Reader, Store
 from search.workers.ray_pool import make_pool
 
-ConfigLike = Config | str | Path | Mapping[str, Any]
 Stopping = Callable[[], int | None]  # the signal that asks to stop, if any
 
 
@@ -109,29 +107,43 @@ def search(
     """
     _load(functions_file)
     source = source or ProxyTasks(tasks_file, tasks)
-    config = resolved(config, run_dir, overrides=overrides, resume=resume, source=source)
-    fingerprints = source.fingerprints(config)
-    with Store(run_dir, config.store) as store:
-        warnings = identity.check_identity(store, config, fingerprints=fingerprints, resume=resume)
-        for warning in doubts(config) + warnings + import_evaluations(store, config):
-            say(view, "warning", f"warning: {warning}")
-        finalists, used_up = _evolved(
-            config,
-            store,
-            source=source,
-            fingerprints=fingerprints,
-            commands=Commands(store.run_dir, tasks_file, functions_file),
-            view=view,
-            stopping=stopping,
-            started=started,
+    kept = kept_by(run_dir) if resume else NOTHING
+    changed = [*kept.changed()]
+    with kept.standing_in():
+        config = resolved(
+            config, run_dir, overrides=overrides, resume=resume, source=source, kept=kept
         )
-        setup = Setup.of(config, tasks_file, tasks)
-        conclusion = conclude(
-            config, store, finalists, setup=setup, show=Lines(view), stopping=stopping
-        )
-        lines = [*conclusion_lines(conclusion, store.run_dir)] if config.funnel else []
-        say(view, "conclusion", "\n".join(lines))
+        fingerprints = source.fingerprints(config)
+        with Store(run_dir, config.store) as store:
+            warnings = _begun(store, config, fingerprints=fingerprints, resume=resume)
+            for warning in changed + warnings:
+                say(view, "warning", f"warning: {warning}")
+            finalists, used_up = _evolved(
+                config,
+                store,
+                source=source,
+                fingerprints=fingerprints,
+                commands=Commands(store.run_dir, tasks_file, functions_file),
+                view=view,
+                stopping=stopping,
+                started=started,
+            )
+            setup = Setup.of(config, tasks_file, tasks)
+            conclusion = conclude(
+                config, store, finalists, setup=setup, show=Lines(view), stopping=stopping
+            )
+            lines = [*conclusion_lines(conclusion, store.run_dir)] if config.funnel else []
+            say(view, "conclusion", "\n".join(lines))
     return SearchResult(Path(run_dir), tuple(finalists), conclusion, used_up)
+
+
+def _begun(
+    store: Store, config: Config, *, fingerprints: dict[str, str], resume: bool
+) -> list[str]:
+    """Makes the store that of this search, or checks that it is; warnings. Raises StoreError."""
+    warnings = identity.check_identity(store, config, fingerprints=fingerprints, resume=resume)
+    keep(store, config)
+    return [*doubts(config), *warnings, *import_evaluations(store, config)]
 
 
 def _evolved(
@@ -204,46 +216,6 @@ def _rounds(driver: Driver, starts: Sequence[Program]) -> tuple[list[Finalist], 
             break
     is_last = number == config.evolution.rounds - 1
     return finalists, driver.budget.used_up if repeats.is_cut or not is_last else None
-
-
-def resolved(
-    config: ConfigLike | None,
-    run_dir: str | Path,
-    *,
-    overrides: Sequence[str] = (),
-    resume: bool = False,
-    source: Fitness,
-) -> Config:
-    """The config of a search that begins or continues, checked (see `search`).
-
-    Raises:
-      ConfigError: with all mistakes. StoreError: there is no search to go on with.
-    """
-    if resume:
-        with Reader(run_dir, verified=False) as store:
-            kept, name = identity.config_text(store), f"the config in {store.path}"
-        if config is None:
-            return loads(kept.encode(), name, overrides=overrides, check=_check_of(source))
-    elif config is None:
-        raise ValueError("a new search needs a config")
-    return checked(config, source, overrides)
-
-
-def checked(config: ConfigLike, source: Fitness, overrides: Sequence[str] = ()) -> Config:
-    """A config that a search can run with. Raises ConfigError with all mistakes.
-
-    overrides: texts `a.b=value` that replace keys.
-    """
-    check = _check_of(source)
-    if isinstance(config, (str, Path)):
-        return load_config(config, overrides, check)
-    data = config.model_dump(mode="json") if isinstance(config, Config) else config
-    return loads(as_yaml(data), "config", overrides=overrides, check=check)
-
-
-def _check_of(source: Fitness) -> Check:
-    """What a config is checked by once its types are right."""
-    return lambda config: [*mistakes(config), *source.mistakes(config)]
 
 
 def evaluate(
@@ -325,8 +297,8 @@ def funnel(
         config = config_of(run_dir)
         setup, settings = setup or Setup.of(config), settings or config.funnel or FunnelSettings()
         ablation, tuning = ablation or config.ablation, tuning or config.tuning
-    show = Lines(view)
-    with Store(run_dir) as store:
+    show, kept = Lines(view), NOTHING if programs else kept_by(run_dir)
+    with kept.standing_in(), Store(run_dir) as store:
         candidates = named or candidates_of(store, settings, show=show)
         if not candidates:
             raise ValueError(f"{run_dir}: no program of this search has a fitness")

@@ -1,35 +1,94 @@
-"""What a config asks for and can be had: programs, earlier runs, seeds, workers."""
+"""A search's config, checked: whether what it asks for can be had (programs, earlier runs, seeds,
+workers)."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from programs import Program, ProgramError, live_across_steps
 from programs import load as load_program
 from programs.function_draws import named, of_trees, weights_of
 from programs.program import KEEP
+from search.config.load import Check, as_yaml, loads
+from search.config.load import load as load_config
 from search.config.selection import AblationSettings, FunnelSettings, TuningSettings
 from search.config.settings import Config, EvolutionSettings
 from search.config.strict_yaml import KeyPath
 from search.evaluation import seeds
 from search.evaluation.seeds import SeedRange, TooManySeeds
+from search.evaluation.source import Fitness
 from search.shortening.ablation import ROUNDS
+from search.storage import identity
 from search.storage.errors import StoreError
+from search.storage.kept import NOTHING, Kept
+from search.storage.queries import has_results
 from search.storage.store import Reader
 
 WORKERS_PER_CORE = 16  # more on one machine are a slip
 MEMORY_GB = 1.0  # what a worker needs: JAX and a small task alone take 0.6
 
 
-def mistakes(config: Config) -> Iterator[tuple[KeyPath, str]]:
+ConfigLike = Config | str | Path | Mapping[str, Any]
+
+
+def resolved(
+    config: ConfigLike | None,
+    run_dir: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    resume: bool = False,
+    source: Fitness,
+    kept: Kept = NOTHING,
+) -> Config:
+    """The config of a search that begins or continues, checked (see `search`).
+
+    kept: what the run keeps of the files that its config names.
+
+    Raises:
+      ConfigError: with all mistakes. StoreError: there is no search to go on with.
+    """
+    if resume:
+        with Reader(run_dir, verified=False) as store:
+            text, name = identity.config_text(store), f"the config in {store.path}"
+            if has_results(store):
+                identity.check_functions(store)  # before programs that use them are read
+        if config is None:
+            check = _check_of(source, kept)
+            return loads(text.encode(), name, overrides=overrides, check=check)
+    elif config is None:
+        raise ValueError("a new search needs a config")
+    return checked(config, source, overrides, kept=kept)
+
+
+def checked(
+    config: ConfigLike, source: Fitness, overrides: Sequence[str] = (), *, kept: Kept = NOTHING
+) -> Config:
+    """A config that a search can run with. Raises ConfigError with all mistakes.
+
+    overrides: texts `a.b=value` that replace keys; kept: see `resolved`.
+    """
+    check = _check_of(source, kept)
+    if isinstance(config, (str, Path)):
+        return load_config(config, overrides, check)
+    data = config.model_dump(mode="json") if isinstance(config, Config) else config
+    return loads(as_yaml(data), "config", overrides=overrides, check=check)
+
+
+def _check_of(source: Fitness, kept: Kept) -> Check:
+    """What a config is checked by once its types are right."""
+    return lambda config: [*mistakes(config, kept), *source.mistakes(config)]
+
+
+def mistakes(config: Config, kept: Kept = NOTHING) -> Iterator[tuple[KeyPath, str]]:
     """All mistakes but those of tasks, by key path; those come from the source of fitness."""
     yield from missing_packages(config)
     yield from wrong_functions(config)
-    yield from wrong_files(config)
+    yield from wrong_files(config, kept)
     yield from too_many_seeds(config)
     yield from wrong_workers(config)
     if config.reports.tensorboard and importlib.util.find_spec("tensorboardX") is None:
@@ -80,11 +139,11 @@ def missing_packages(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("funnel",), f"{message}: install it, or give null"
 
 
-def wrong_files(config: Config) -> Iterator[tuple[KeyPath, str]]:
+def wrong_files(config: Config, kept: Kept) -> Iterator[tuple[KeyPath, str]]:
     """What a config names and cannot be read: programs and earlier runs."""
     yield from wrong_warm_starts(config)
     yield from wrong_baselines(config)
-    for index, run in enumerate(config.cache.runs):
+    for index, run in enumerate(() if kept.has_imported else config.cache.runs):
         try:
             Reader(run).close()
         except StoreError as error:

@@ -24,6 +24,7 @@ if __name__ == "__main__":  # before the imports, which take seconds
 
 import argparse
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from programs import load_functions_file
@@ -42,6 +43,7 @@ from search.reports.funnel import REPORT, outcome, table
 from search.selection.funnel import Setup
 from search.stopping import Stopping
 from search.storage.identity import check_functions, config_of
+from search.storage.kept import kept_by
 from search.storage.store import Reader
 
 
@@ -75,7 +77,8 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
         settings = config.funnel
         assert settings is not None  # see funnel_mistakes
         run_dir = options.run or options.run_dir or Path("runs/funnel")
-        for doubt in doubts(config):
+        changed = kept_by(options.run).changed() if options.run else ()
+        for doubt in [*doubts(config), *changed]:
             print(f"warning: {doubt}", file=sys.stderr)
 
         done = api.funnel(
@@ -127,7 +130,8 @@ def _config(options: argparse.Namespace) -> Config:
         yield from source.mistakes(config)
 
     name = f"the config in {options.run}" if options.run else "--program"
-    return loads(whole, name, overrides=options.set, check=check)
+    with kept_by(options.run).standing_in() if options.run else nullcontext():
+        return loads(whole, name, overrides=options.set, check=check)
 
 
 def _evaluation(options: argparse.Namespace) -> EvaluationSettings:

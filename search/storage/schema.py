@@ -22,6 +22,7 @@ MetaKey = Literal[
     "history",  # the settings that decide the history, JSON
     "tasks",  # fingerprints of tasks, settings and data by name, JSON
     "functions",  # fingerprints of the functions of a user's own by name, JSON; none: {}
+    "programs",  # texts of the program files that the config names, by name, JSON
     "versions",  # of the packages that a fitness depends on, JSON
     "imported_runs",  # run directories whose scores are in `imported`, JSON
     "searched_s",  # seconds of the search over all its processes

@@ -18,6 +18,7 @@ from search.config.settings import Config, EvaluationSettings
 from search.selection import funnel as selection_funnel
 from search.selection.results import FINALS
 from search.storage.errors import StoreError
+from search.storage.kept import keep
 from search.storage.queries import stage_entries, stages, trainings
 from search.storage.schema import TrainingRow
 from search.storage.store import Reader, Store
@@ -99,9 +100,16 @@ def test_the_command_on_given_programs_goes_on_after_a_kill_and_pays_nothing_twi
 
 def test_the_command_on_a_finished_search(tmp_path, capsys, paid):
     run_dir = tmp_path / "run"
-    config = Config(evaluation=EvaluationSettings(tasks=("vision_mlp",)))
+    baseline = tmp_path / "baseline.py"  # which the run keeps
+    baseline.write_text(str(ADAMW))
+    config = Config(
+        evaluation=EvaluationSettings(tasks=("vision_mlp",)),
+        funnel=FunnelSettings(baselines=(str(baseline),)),
+    )
     with Store(run_dir) as store:
         fill_search(store, config, [LION, numbered(3), ADAMW, load("library:sgd")])
+        keep(store, config)
+    baseline.unlink()
     assert funnel.main([str(run_dir), *QUICK, "--set", "funnel.stages.A.keep=2"]) == 0
     out = capsys.readouterr().out
     assert "individual 0 (of" in out and "Better than every baseline" in out

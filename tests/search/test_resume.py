@@ -57,6 +57,38 @@ def test_the_run_directory_is_enough(run_dir, finished, config):
     assert digest(run_dir) == digest(finished)
 
 
+RULE = """\
+def train(w, g, m, lr):
+    m = interp(g, m, {})
+    update = m * lr
+    return update, m
+"""
+
+
+def test_it_is_enough_without_the_files_that_the_config_names(
+    tmp_path, finished, monkeypatch, capsys
+):
+    (tmp_path / "rule.py").write_text(RULE.format(0.9))
+    (tmp_path / "begun.yaml").write_text(CONFIG)
+    shutil.copytree(finished, tmp_path / "earlier")
+    monkeypatch.chdir(tmp_path)
+    names = ["--set", "evolution.warm_start=rule.py", "--set", "cache.runs=earlier"]
+    names += ["--set", "seed=0"]
+    assert main(["--config", "begun.yaml", "--run-dir", "run", *names], TOY) == 0
+    before, run_dir = history(tmp_path / "run"), str(tmp_path / "run")
+    shutil.rmtree("earlier")
+    (tmp_path / "rule.py").write_text(RULE.format(0.5))
+    capsys.readouterr()
+    assert main(["--resume", run_dir], TOY) == 0
+    warning = "warning: rule.py: differs from what the run began with, which it keeps and uses"
+    assert warning in capsys.readouterr().out
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main(["--resume", run_dir, "--set", "evolution.children=70"], TOY) == 0
+    after = history(tmp_path / "run")
+    assert after[: len(before)] == before and len(after) > len(before)
+
+
 def test_a_config_on_top_must_be_that_of_the_same_search(run_dir, config, capsys):
     assert main(["--resume", str(run_dir), "--config", config], TOY) == 2
     assert "holds another search: seed was 3, now 0" in capsys.readouterr().err

@@ -31,7 +31,10 @@ funnel: null
 DEEP = "[" * 100_000 + "]" * 100_000
 HOSTILE = ["", "{", "[]", "null", "7", '"x"', DEEP, "1" * 10_000, "NaN", '{"evaluation": 3}',
            '{"evolution": [], "hours": "x"}', '{"hours": -1, "individuals": null}', "\x1b[2J"]  # fmt: skip
-KEYS = ["config", "history", "tasks", "functions", "versions", "imported_runs", "searched_s", "cut"]
+KEYS = [
+    "config", "history", "tasks", "functions", "programs", "versions", "imported_runs", "searched_s",
+    "cut",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
