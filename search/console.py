@@ -20,7 +20,7 @@ from search.evaluation.seeds import TooManySeeds
 from search.stopping import Stopped
 from search.storage.errors import StoreError
 from search.workers.in_process import is_training
-from search.workers.ray_cluster import ClusterLost, WorkerError
+from search.workers.ray_cluster import ClusterLost, WorkerError, is_stuck
 
 EXIT_CODES = """\
 exit codes:
@@ -31,6 +31,7 @@ exit codes:
   128 + n  stopped by signal n
 After 1, 75 and a signal the message says how to continue."""
 
+LOST = 75  # exit code: Ray is lost
 MISTAKES = (StoreError, ProgramError, TaskError, TooManySeeds, ValueError)
 ERRORS = (
     *MISTAKES,
@@ -126,14 +127,15 @@ def report(error: BaseException, *, running: bool = False, go_on: str = "") -> i
         return _told(1, f"error: {message}. {go_on}".rstrip())
     if isinstance(error, MISTAKES) and not running:
         return _told(2, f"error: {error}")
-    code = 75 if isinstance(error, ClusterLost) else 1
+    code = LOST if isinstance(error, ClusterLost) else 1
     return _told(code, f"error: {str(error).rstrip('.')}. {go_on}".rstrip())
 
 
 def leave(code: int) -> NoReturn:
     """Ends the process; at once where a training that was given up goes on in it, for an
-    interpreter that shuts down beneath XLA can crash."""
-    if is_training():
+    interpreter that shuts down beneath XLA can crash, and where Ray is lost or stuck, for which its
+    exit hooks would wait."""
+    if is_training() or is_stuck() or code == LOST:
         sys.stdout.flush()
         os._exit(code)
     sys.exit(code)

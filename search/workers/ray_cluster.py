@@ -23,6 +23,7 @@ from search.config.settings import WorkerSettings
 from search.stopping import SIGNALS
 from search.workers import watchdog
 
+CONNECTING_S = 60.0  # longest wait for a cluster's answer
 STARTING_S = 4.0  # what Ray's start gets to end by itself, once it is given up
 SHUTTING_DOWN_S = 8.0  # longest wait for Ray's end after a signal
 TICK_S = 0.02  # longest time without our handlers
@@ -106,7 +107,7 @@ def _start(ray: Any, settings: WorkerSettings) -> None:
         _check_cluster(address)
         if not is_job():
             options["runtime_env"] = _our_code()
-        _try(lambda: ray.init(**options), ray, address=address, attempts=1)
+        _try(lambda: ray.init(**options), ray, address=address, attempts=1, limit_s=CONNECTING_S)
         return
     options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     wanted = math.ceil((settings.count or 0) * settings.cpus)
@@ -144,13 +145,15 @@ def _our_code() -> dict[str, Any]:
     return {"py_modules": folders, "excludes": ["**/__pycache__"]}
 
 
-def _try(start: Callable[[], Any], ray: Any, *, address: str, attempts: int) -> None:
+def _try(
+    start: Callable[[], Any], ray: Any, *, address: str, attempts: int, limit_s: float = math.inf
+) -> None:
     """Ray's start has fixed waits that a very busy machine exceeds, so more than once."""
     others = frozenset(descendants(os.getpid()))  # the caller's own
     for left in reversed(range(attempts)):
         starting = _Call(start)
         try:
-            starting.result()
+            starting.result(limit_s)
             return
         except BaseException as error:
             if starting.ended_within(STARTING_S):
@@ -202,9 +205,11 @@ class _Call:
     def end(self) -> None:
         self._ended.set()
 
-    def result(self) -> Any:
-        """What it returns or raises, or what a signal's handler raises meanwhile."""
-        self.ended_within(math.inf)
+    def result(self, limit_s: float = math.inf) -> Any:
+        """What it returns or raises, or what a signal's handler raises meanwhile. Raises
+        TimeoutError: it has not ended."""
+        if not self.ended_within(limit_s):
+            raise TimeoutError(f"no answer within {limit_s:g} s")
         return self._coming.result()
 
     def ended_within(self, limit_s: float) -> bool:

@@ -22,6 +22,7 @@ from search.workers.batches import AHEAD, Batch, Batches
 from search.workers.in_process import InProcess
 from search.workers.pool import Pool
 from search.workers.process import Worker
+from search.workers.ray_address import resolved
 from search.workers.ray_cluster import (
     ClusterLost,
     WorkerError,
@@ -43,7 +44,7 @@ def make_pool(factory: Factory, settings: WorkerSettings) -> Pool:
     """The pool that `workers.address` names."""
     if settings.address == "in_process":
         return InProcess(factory, settings)
-    return RayWorkers(factory, settings)
+    return RayWorkers(factory, resolved(settings))
 
 
 @dataclass(slots=True)

@@ -195,6 +195,16 @@ def test_a_process_is_connected_to_one_address():
     connection.close(lost=False)
 
 
+def test_a_cluster_that_does_not_answer_is_given_up(monkeypatch):
+    monkeypatch.setattr(ray_cluster, "STARTING_S", 0.1)
+    monkeypatch.setattr(ray_cluster, "CONNECTING_S", 0.1)
+    go_on = threading.Event()
+    with pytest.raises(WorkerError, match=r"Ray did not start at 'auto': TimeoutError: no answer"):
+        connect(Ray(go_on.wait), WorkerSettings(address="auto"))
+    assert is_stuck()
+    go_on.set()
+
+
 @pytest.mark.parametrize("name, shown", [("ray_listen_error_messages", 0), ("mine", 1)])
 def test_the_end_of_a_thread_of_rays_shows_no_traceback(name, shown):
     code = f"""
