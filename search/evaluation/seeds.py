@@ -8,6 +8,7 @@ its own and nothing takes a seed from outside it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class TooManySeeds(ValueError):
@@ -103,6 +104,30 @@ COMPARISON = SeedRange(
 HEAT_MAP = SeedRange(
     "heat map", 2_000_000, 500, "fitness over two constants around those that a run has chosen"
 )
+STAGE_ABLATION = SeedRange(
+    "ablation before a stage",
+    2_100_000,
+    1_000,
+    "the differences by which candidates are made shorter, each time",
+    blocks=89,
+    apart=10_000,
+)
+STAGE_CONFIRMATION = SeedRange(
+    "confirmation before a stage",
+    2_101_000,
+    1_000,
+    "its result, on seeds on which no removal was accepted",
+    blocks=89,
+    apart=10_000,
+)
+STAGE_ABLATION_TUNING = SeedRange(
+    "tuning for the ablation before a stage",
+    2_102_000,
+    1_000,
+    "constants before and within it",
+    blocks=89,
+    apart=10_000,
+)
 FINALS_TUNING = SeedRange(
     "tuning in the finals",
     3_000_000,
@@ -115,5 +140,18 @@ FINALS_TUNING = SeedRange(
 RANGES = (
     SEARCH, RESCORING, ABLATION, CONFIRMATION, ABLATION_TUNING, SHRINKING, HEAD_START, START_TUNING,
     META_VALIDATION, STUDIES, STAGE_TUNING, STAGE, FINALS, VALIDATION, COMPARISON_TUNING,
-    COMPARISON, HEAT_MAP, FINALS_TUNING,
+    COMPARISON, HEAT_MAP, STAGE_ABLATION, STAGE_CONFIRMATION, STAGE_ABLATION_TUNING, FINALS_TUNING,
 )  # fmt: skip
+
+
+class AblationSeeds(NamedTuple):
+    """The seeds by which a program is made shorter: a block of each range."""
+
+    removals: SeedRange
+    confirmation: SeedRange
+    tuning: SeedRange
+    block: int = 0
+
+
+FINAL_ABLATION = AblationSeeds(ABLATION, CONFIRMATION, ABLATION_TUNING)
+BEFORE_STAGES = AblationSeeds(STAGE_ABLATION, STAGE_CONFIRMATION, STAGE_ABLATION_TUNING)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from programs import Program
 from search.config.selection import AblationSettings
 from search.evaluation.request import META, SEARCH
-from search.evaluation.seeds import ABLATION, ABLATION_TUNING, CONFIRMATION
+from search.evaluation.seeds import FINAL_ABLATION, AblationSeeds
 from search.selection.objective import Objective
 from search.selection.tuning import tune
 from search.shortening.judge import Judge, TaskComparison, Verdict
@@ -74,6 +74,7 @@ def ablate(
     settings: AblationSettings,
     original: Program | None = None,
     proposal: Program | None = None,
+    seeds: AblationSeeds = FINAL_ABLATION,
     simplify: Simplify = peephole,
     show: Callable[[Change], None] = lambda _: None,
 ) -> Ablation:
@@ -85,6 +86,7 @@ def ablate(
       objective: it should remember trainings, since seeds come up again.
       original: the start with the constants that it had before they were tuned.
       proposal: a shorter program from elsewhere, tried as if it were a removal.
+      seeds: on which removals are tried and confirmed.
       simplify: exact simplification after each removal that is accepted.
       show: called with each removal that was tried.
 
@@ -98,14 +100,18 @@ def ablate(
         show(change)
 
     first = [Removal("evolution without insertion", proposal)] if proposal is not None else []
-    cases = [(seed, SEARCH) for seed in ABLATION.take(settings.seeds)]
+    cases = [(s, SEARCH) for s in seeds.removals.take(settings.seeds, block=seeds.block)]
+    tuning = seeds.tuning.take(settings.retuning.seeds, block=seeds.block)
     judge = Judge(program, objective, cases=cases, settings=settings)
     allowed, asked = judge.tolerance, 0
     start = AcceptedStep(program, original, dict(judge.best))
     for again in range(ROUNDS):
         skip = again * settings.confirm_seeds
-        fresh = [(s, META) for s in CONFIRMATION.take(settings.confirm_seeds, skip=skip)]
-        steps = _greedy(start, judge, objective, simplify=simplify, first=first, note=note)
+        confirming = seeds.confirmation.take(settings.confirm_seeds, skip=skip, block=seeds.block)
+        fresh = [(s, META) for s in confirming]
+        steps = _greedy(
+            start, judge, objective, simplify=simplify, first=first, tuning=tuning, note=note
+        )
         check = Judge(program, objective, cases=fresh, settings=settings, tolerance=allowed)
         is_last = again == ROUNDS - 1
         otherwise = Verdict.TAKEN_BACK if is_last else Verdict.UNCONFIRMED
@@ -129,6 +135,7 @@ def _greedy(
     *,
     simplify: Simplify,
     first: Sequence[Removal],
+    tuning: range,
     note: Callable[[Change], None],
 ) -> list[AcceptedStep]:
     """The start and the programs after each removal that was accepted: the first harmless one in
@@ -138,7 +145,9 @@ def _greedy(
         step = steps[-1]
         shorter = [r for r in first if len(r.program) < len(step.program)]
         for removal in [*shorter, *removals(step.program)]:
-            tried = _tried(removal, step.program, judge=judge, objective=objective, note=note)
+            tried = _tried(
+                removal, step.program, judge=judge, objective=objective, tuning=tuning, note=note
+            )
             if tried.verdict is Verdict.ACCEPTED:
                 judge.accept(tried.after)
                 after = simplify(tried.after)
@@ -155,9 +164,10 @@ def _tried(
     *,
     judge: Judge,
     objective: Objective,
+    tuning: range,
     note: Callable[[Change], None],
 ) -> Change:
-    """What came of a removal, as it is or else with its constants tuned.
+    """What came of a removal, as it is or else with its constants tuned on the seeds `tuning`.
 
     The start's constants were chosen for a program with the part that is removed. So a removal that
     is not far worse has its constants tuned before it is given up.
@@ -167,8 +177,7 @@ def _tried(
     verdict, measured = judge.verdict(after)
     if verdict in (Verdict.WORSE, Verdict.NOT_SHOWN) and retuning.draws > 1:
         note(Change(what, current, after, verdict, measured))
-        first = ABLATION_TUNING.take(retuning.seeds).start
-        [tuned] = tune([after], objective, settings=retuning, first_seed=first)
+        [tuned] = tune([after], objective, settings=retuning, first_seed=tuning.start)
         what, after = f"{what}, its constants tuned again", tuned.program
         verdict, measured = judge.verdict(after)
     tried = Change(what, current, after, verdict, measured)

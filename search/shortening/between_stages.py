@@ -7,6 +7,7 @@ from collections.abc import Callable
 from programs import Program
 from programs.simplify import Simplification, simplify
 from search.config.selection import AblationSettings, TuningSettings
+from search.evaluation.seeds import BEFORE_STAGES
 from search.selection.objective import Objective
 from search.selection.results import NamedProgram
 from search.shortening.judge import Untrainable
@@ -14,7 +15,11 @@ from search.shortening.shorten import ShorteningResult, keeping_half, shorten
 
 
 class Shortener:
-    """A funnel's `Shorten`. What does not train on the ablation's tasks gets exact passes alone."""
+    """A funnel's `Shorten`. What does not train on the ablation's tasks gets exact passes alone.
+
+    Each time has seeds of its own, none of them the final ablation's, by which a start that earlier
+    seeds chose would look too good.
+    """
 
     def __init__(
         self,
@@ -31,15 +36,17 @@ class Shortener:
 
     def __call__(self, candidate: NamedProgram, shown: float | None) -> Program:
         done: ShorteningResult | Simplification
+        steps = self.steps.setdefault(candidate.name, [])
         try:
             done = shorten(
                 candidate.program,
                 self._objective,
                 ablation=keeping_half(self._ablation, shown),
                 tuning=self._tuning,
+                seeds=BEFORE_STAGES._replace(block=len(steps)),
                 begin=self._begin,
             )
         except Untrainable:
             done = simplify(candidate.program)
-        self.steps.setdefault(candidate.name, []).append(done)
+        steps.append(done)
         return done.program

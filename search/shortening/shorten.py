@@ -9,7 +9,7 @@ from enum import Enum
 from programs import Program
 from programs.simplify import Simplification, simplify
 from search.config.selection import AblationSettings, ShrinkSettings, TuningSettings
-from search.evaluation.seeds import ABLATION_TUNING
+from search.evaluation.seeds import FINAL_ABLATION, AblationSeeds
 from search.selection.families import structure
 from search.selection.objective import Objective
 from search.selection.tuning import TuningResult, tune
@@ -62,6 +62,7 @@ def shorten(
     ablation: AblationSettings,
     tuning: TuningSettings | None = None,
     shrinking: ShrinkSettings | None = None,
+    seeds: AblationSeeds = FINAL_ABLATION,
     begin: Callable[[str], None] = lambda _: None,
     show: Callable[[Step], None] = lambda _: None,
 ) -> ShorteningResult:
@@ -72,6 +73,7 @@ def shorten(
       tuning: none: the constants are left as they are.
       shrinking: evolution without insertion proposes a program first, the paper's way; it is
         accepted if it passes the same test as a removal.
+      seeds: of tuning and ablation.
       begin: called with the name of each phase of trainings as it begins; show: with each step.
 
     Raises:
@@ -84,7 +86,7 @@ def shorten(
     start, tuned = exact.program, None
     if tuning is not None:
         begin("tuning for the ablation")
-        first = ABLATION_TUNING.take(tuning.seeds).start
+        first = seeds.tuning.take(tuning.seeds, block=seeds.block).start
         [tuned] = tune([start], objective, settings=tuning, first_seed=first)
         start = tuned.program
         show(tuned)
@@ -100,6 +102,7 @@ def shorten(
         settings=ablation,
         original=None if tuned is None else tuned.start,
         proposal=proposal,
+        seeds=seeds,
         simplify=lambda p: simplify(p).program,
         show=show,
     )
