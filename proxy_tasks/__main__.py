@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -82,6 +83,10 @@ def train_tasks(options: argparse.Namespace) -> None:
 
     if options.seeds < 1:
         raise TaskError(f"--seeds: expected 1 or more, got {options.seeds}")
+    if not 0 < options.learning_rate < math.inf:
+        raise TaskError(f"--learning-rate: expected a number above 0, got {options.learning_rate}")
+    if not 0 <= options.weight_decay < math.inf:
+        raise TaskError(f"--weight-decay: expected a number >= 0, got {options.weight_decay}")
     if options.tasks_file:
         load_tasks_file(options.tasks_file)
     settings = parse_settings(options.task_set, options.names)
@@ -103,7 +108,13 @@ def train_tasks(options: argparse.Namespace) -> None:
         if task.trivial_loss is not None and not options.json:
             print(f"a prediction that ignores the inputs has the loss {task.trivial_loss:.2f}")
     if options.json:
-        print(json.dumps(every, indent=1))
+        plain = [{key: _finite_or_none(value) for key, value in row.items()} for row in every]
+        print(json.dumps(plain, indent=1))
+
+
+def _finite_or_none(value: Any) -> Any:
+    """JSON has neither NaN nor infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def convert(options: argparse.Namespace) -> None:

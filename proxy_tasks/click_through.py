@@ -17,7 +17,7 @@ from proxy_tasks.losses import constant_loss
 from proxy_tasks.metrics import Report, ranking
 from proxy_tasks.models import MLP
 from proxy_tasks.scaling import grow
-from proxy_tasks.settings import Count, Positive, Scale, TaskSettings
+from proxy_tasks.settings import Count, Fraction, Scale, TaskSettings
 from proxy_tasks.task import Params, Task
 
 
@@ -35,7 +35,7 @@ class ClickThroughSettings(TaskSettings):
     embedding: Count = 8  # numbers per value of a category
     hidden: Count = 64  # width of the hidden layers
     layers: Count = 2
-    warmup: Positive = 0.05  # fraction of the steps
+    warmup: Fraction = 0.05  # fraction of the steps
     scale: Scale = 1.0
 
 

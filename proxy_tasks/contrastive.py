@@ -18,7 +18,7 @@ from proxy_tasks.losses import cross_entropy
 from proxy_tasks.metrics import mean_over
 from proxy_tasks.models import TextEncoder, ViT
 from proxy_tasks.scaling import check_heads, grow
-from proxy_tasks.settings import Count, Fraction, Positive, Scale, TaskSettings
+from proxy_tasks.settings import Count, Fraction, Scale, TaskSettings
 from proxy_tasks.task import Params, Task
 
 FIRST_SCALE = math.log(1 / 0.07)  # of the similarities, as CLIP's; its logarithm is learnt
@@ -41,7 +41,7 @@ class ContrastiveSettings(TaskSettings):
     layers: Count = 2  # of each tower
     width: Count = 24
     heads: Count = 3
-    warmup: Positive = 0.05  # fraction of the steps
+    warmup: Fraction = 0.05  # fraction of the steps
     scale: Scale = 1.0
 
     @model_validator(mode="after")

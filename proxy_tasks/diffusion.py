@@ -16,7 +16,7 @@ from proxy_tasks.frechet import classifier_features, frechet_distance
 from proxy_tasks.images import Images, load_images
 from proxy_tasks.metrics import Report
 from proxy_tasks.scaling import grow
-from proxy_tasks.settings import Count, Fraction, Positive, Scale, TaskSettings
+from proxy_tasks.settings import Count, Fraction, Scale, TaskSettings
 from proxy_tasks.task import ModelState, Params, Task
 
 LEVELS = 100  # of noise; 1000 of the paper's size
@@ -35,7 +35,7 @@ class DiffusionSettings(TaskSettings):
     steps: Count = 600
     batch_size: Count = 64
     width: Count = 8  # channels
-    warmup: Positive = 0.05  # fraction of the steps
+    warmup: Fraction = 0.05  # fraction of the steps
     scale: Scale = 1.0
 
     @model_validator(mode="after")

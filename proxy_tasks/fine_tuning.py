@@ -23,7 +23,7 @@ from proxy_tasks.losses import (
 from proxy_tasks.metrics import mean_over
 from proxy_tasks.models import TextEncoder, Transformer
 from proxy_tasks.scaling import check_heads, grow
-from proxy_tasks.settings import Count, Positive, Scale, TaskSettings
+from proxy_tasks.settings import Count, Fraction, Positive, Scale, TaskSettings
 from proxy_tasks.task import Params, Task
 from proxy_tasks.text import load_text
 from proxy_tasks.tokenizer import Tokenizer, make_tokenizer
@@ -49,7 +49,7 @@ class FineTuningSettings(TaskSettings):
     layers: Count = 2
     width: Count = 32
     heads: Count = 2
-    warmup: Positive = 0.05  # fraction of the steps
+    warmup: Fraction = 0.05  # fraction of the steps
     scale: Scale = 1.0
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from proxy_tasks.losses import Fitness, constant_loss, cross_entropy, metric_of
 from proxy_tasks.metrics import perplexity
 from proxy_tasks.models import NGram, Transformer
 from proxy_tasks.scaling import check_heads, grow
-from proxy_tasks.settings import Count, Positive, Scale, TaskSettings
+from proxy_tasks.settings import Count, Fraction, Scale, TaskSettings
 from proxy_tasks.task import Task
 from proxy_tasks.text import windows
 
@@ -31,7 +31,7 @@ class TextSettings(TaskSettings):
     fitness: Fitness = "negative_log_perplexity"
     steps: Count = 200
     batch_size: Count = 64
-    warmup: Positive = 0.05  # fraction of the steps
+    warmup: Fraction = 0.05  # fraction of the steps
     scale: Scale = 1.0
 
 

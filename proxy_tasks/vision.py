@@ -26,7 +26,7 @@ from proxy_tasks.losses import (
 from proxy_tasks.metrics import mean_over
 from proxy_tasks.models import MLP, Mixer, ViT
 from proxy_tasks.scaling import check_heads, grow
-from proxy_tasks.settings import Count, Fraction, Positive, Scale, TaskSettings
+from proxy_tasks.settings import Count, Fraction, Scale, TaskSettings
 from proxy_tasks.task import ModelState, Params, Task
 
 MAX_BYTES = 2_000_000_000  # of shifted copies of the images, in memory
@@ -44,7 +44,7 @@ class ImageSettings(TaskSettings):
     fitness: Fitness = "negative_loss"
     steps: Count = 200
     batch_size: Count = 64
-    warmup: Positive = 0.05  # fraction of the steps
+    warmup: Fraction = 0.05  # fraction of the steps
     scale: Scale = 1.0
 
 

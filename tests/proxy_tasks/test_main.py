@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from proxy_tasks import __main__ as command_line
 
 
@@ -19,6 +21,10 @@ def test_command_line(capsys, tmp_path):
         ["list", "--tasks-file", str(tmp_path / "none.py")],
         ["train", "vision_mpl"],
         ["train", "vision_mlp", "--seeds", "0"],
+        ["train", "vision_mlp", "--learning-rate", "nan"],
+        ["train", "vision_mlp", "--learning-rate", "0"],
+        ["train", "vision_mlp", "--weight-decay", "-1"],
+        ["train", "vision_mlp", "--task-set", "warmup=1e8"],
         ["convert", "images:/nowhere", str(tmp_path)],
         ["convert", "digits", str(file)],
         ["convert", "digits", str(file / "below")],
@@ -55,6 +61,9 @@ def test_a_training_s_measures_as_a_table_and_as_json(capsys):
         (seed, split) for seed in (0, 1) for split in ("search_validation", "meta_validation")
     ]
     assert all(row["loss"] > 0 and 0 <= row["accuracy"] <= 1 for row in rows)
+    assert command_line.main([*arguments, "--json", "--learning-rate", "1e30"]) == 0
+    diverged = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert all(row["loss"] is None for row in diverged)
     assert command_line.main(arguments) == 0
     head, *lines, last = capsys.readouterr().out.splitlines()
     assert head.split() == [*rows[0]] and len(lines) == 4 and "loss 2.31" in last

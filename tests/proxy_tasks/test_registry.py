@@ -89,7 +89,7 @@ def test_a_wrong_name_says_what_is_right(name):
         ({"steps": 1.5}, "got 1.5"),
         ({"steps": True}, "got True"),
         ({"steps": "many"}, "got 'many'"),
-        ({"warmup": float("inf")}, "warmup: expected a number > 0, got inf"),
+        ({"warmup": float("inf")}, "warmup: expected a number > 0 and <= 1, got inf"),
         ({"fitness": "loss"}, "one of accuracy, negative_log_perplexity, negative_loss"),
         ({"data": 3}, "expected a text"),
         ({"data": "digts"}, "did you mean 'digits'?"),
