@@ -10,7 +10,7 @@ from programs import Program, ProgramError, live_across_steps, load
 from programs.hyperparameters import hyperparameters
 from search.comparing.contender import Contender
 from search.comparing.optax_table import OPTAX, row_of_twin
-from search.comparing.spaces import Space, default_ends, problem_with
+from search.comparing.spaces import Space, default_ends, problem_with, problem_with_value
 from search.config.comparison import ComparisonConfig, OptimizerSettings
 from search.config.messages import nearest
 from search.config.strict_yaml import KeyPath
@@ -56,7 +56,9 @@ def entrant(settings: OptimizerSettings) -> Entrant:
             near = nearest(name, OPTAX) or f"; expected one of {', '.join(OPTAX)}"
             raise ProgramError(f"no optimizer of optax '{name}' to compare{near}")
         rule: str | Program = name
-        space = _space(settings, dict(OPTAX[name].space), known=tuple(OPTAX[name].space), ties={})
+        ranges = OPTAX[name].space
+        known = {constant: low for constant, (low, _) in ranges.items()}
+        space = _space(settings, ranges, known=known, ties={})
     else:
         rule = live_across_steps(load(settings.rule)).unfrozen()
         space = _space_of_program(settings, rule)
@@ -73,17 +75,17 @@ def _space_of_program(settings: OptimizerSettings, program: Program) -> Space:
     if row is not None:
         ranges |= {name: pair for name, pair in row.space.items() if name in constants}
     ties = row.ties if row is not None else {}
-    return _space(settings, ranges, known=tuple(constants), ties=ties)
+    return _space(settings, ranges, known=constants, ties=ties)
 
 
 def _space(
     settings: OptimizerSettings,
     ranges: Mapping[str, tuple[float, float]],
     *,
-    known: Sequence[str],
+    known: Mapping[str, float],
     ties: Mapping[str, str],
 ) -> Space:
-    """The ranges with what the config says of them."""
+    """The ranges with what the config says of them; known: all constants, each with a value."""
     chosen, fixed, tied = dict(ranges), dict[str, float](), dict(ties)
     for name, given in settings.space.items():
         if name not in known:
@@ -94,10 +96,12 @@ def _space(
         if isinstance(given, str):
             tied[name] = given
         elif isinstance(given, tuple):
-            if problem := problem_with(name, given):
+            if problem := problem_with(name, given, known[name]):
                 raise SpaceError(name, problem)
             chosen[name] = given
         else:
+            if problem := problem_with_value(name, given, known[name]):
+                raise SpaceError(name, problem)
             fixed[name] = given
     for name, other in tied.items():
         chosen.pop(name, None)

@@ -19,6 +19,9 @@ from scipy.stats import qmc
 Ends = tuple[float, float]
 
 AVERAGES = ("beta", "momentum")  # names of constants that begin so
+FACTORS = ("rate", "decay")
+MOST_OF_ONE = 1 - 2.0**-24  # the largest float32 below 1; an average with 1 never changes
+SMALLEST, LARGEST = 2.0**-126, 2.0**127  # nearly all of float32
 EDGE = 0.1  # a tenth of a range, in its logarithm, is its edge
 BY_ROLE: Mapping[str, Ends] = {
     "rate": (1e-4, 1.0),
@@ -97,15 +100,36 @@ def _logarithm(name: str, value: float) -> float:
     return math.log(size / (1 - size)) if name.startswith(AVERAGES) else math.log(size)
 
 
-def problem_with(name: str, ends: Ends) -> str:
-    """Why these cannot be the ends of a range; nothing if they can."""
+def problem_with(name: str, ends: Ends, own: float = 1.0) -> str:
+    """Why these cannot be the ends of a range; nothing if they can.
+
+    own: a value that the constant has had, whose sign a rate or decay keeps.
+    """
     low, high = ends
-    if low * high <= 0:
-        return f"expected two ends above 0, or two below, got {low:g} and {high:g}"
-    if abs(low) >= abs(high):
-        return f"expected the end nearer to 0 first, got {low:g} and {high:g}"
-    if name.startswith(AVERAGES) and not abs(high) < 1:
-        return f"expected ends below 1, got {low:g} and {high:g}"
+    got = f"got {low:.10g} and {high:.10g}"
+    if not low or not high or (low > 0) != (high > 0):
+        return f"expected two ends above 0, or two below, {got}"
+    if float(f"{abs(low):.8g}") >= float(f"{abs(high):.8g}"):
+        return f"expected the end nearer to 0 first, {got}"
+    if name.startswith(AVERAGES) and abs(high) > MOST_OF_ONE:
+        return f"expected ends below 1 (in float32), {got}"
+    if abs(low) < SMALLEST or abs(high) > LARGEST:
+        return f"expected ends that float32 can hold, {got}"
+    if name.startswith(FACTORS) and (high > 0) != (own >= 0):
+        return f"expected two ends {'above' if own >= 0 else 'below'} 0, {got}"
+    return ""
+
+
+def problem_with_value(name: str, value: float, own: float) -> str:
+    """Why a constant cannot keep this value; nothing if it can.
+
+    own: another value of it, as of `problem_with`.
+    """
+    if name.startswith(AVERAGES) and 0 <= own < 1 and not 0 <= value <= MOST_OF_ONE:
+        return f"expected a value from 0 to below 1 (in float32), got {value:.10g}"
+    signed = value if own >= 0 else -value
+    if name.startswith(FACTORS) and (signed < 0 or (name.startswith("rate") and not value)):
+        return f"expected a value {'above' if own >= 0 else 'below'} 0, got {value:g}"
     return ""
 
 

@@ -65,6 +65,16 @@ def test_a_config_may_change_fix_and_tie_constants():
             "nearer to 0 first",
         ),
         (
+            {"rule": "optax:lion", "space": {"beta1": 1.5}},
+            ("optimizers", 1, "space", "beta1"),
+            "from 0 to below 1",
+        ),
+        (
+            {"rule": "library:lion", "name": "P", "space": {"rate": -0.1}},
+            ("optimizers", 1, "space", "rate"),
+            "above 0",
+        ),
+        (
             {"rule": "optax:lion", "space": {"beta1": "b"}},
             ("optimizers", 1, "space", "beta1"),
             "'b' is no constant",

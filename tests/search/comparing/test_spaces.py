@@ -8,7 +8,14 @@ from programs import live_across_steps, load
 from programs.hyperparameters import hyperparameters
 from programs.parse import library
 from search.comparing.optax_table import OPTAX, row_of_twin
-from search.comparing.spaces import Space, between, default_ends, position, problem_with
+from search.comparing.spaces import (
+    Space,
+    between,
+    default_ends,
+    position,
+    problem_with,
+    problem_with_value,
+)
 
 SHARES = st.floats(0, 1)
 
@@ -88,7 +95,44 @@ def test_constants_of_a_program_have_ends_by_their_role(name):
         ("rate", (0.1, 0.01), "nearer to 0 first"),
         ("rate", (0.0, 1.0), "above 0"),
         ("beta", (0.5, 1.0), "below 1"),
+        ("beta", (0.5, 0.9999999999), "below 1 (in float32), got 0.5 and 0.9999999999"),
+        ("rate", (0.1, 0.1 + 1e-16), "nearer to 0 first"),
+        ("rate", (1e-300, 1.0), "float32 can hold"),
+        ("rate", (-0.01, -0.1), "two ends above 0"),
+        ("decay", (-0.01, -0.1), "two ends above 0"),
     ],
 )
 def test_ends_that_cannot_be(name, ends, word):
     assert word in problem_with(name, ends)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "own", "word"),
+    [
+        ("rate", 0.0, 1.0, "above 0"),
+        ("rate", -0.1, 1.0, "above 0, got -0.1"),
+        ("rate", 0.1, -1.0, "below 0, got 0.1"),
+        ("decay", -0.1, 1.0, "above 0"),
+        ("beta1", 1.5, 0.9, "from 0 to below 1"),
+        ("beta2", 0.9999999999, 0.9, "got 0.9999999999"),
+        ("momentum", -0.5, 0.9, "from 0 to below 1"),
+    ],
+)
+def test_values_that_cannot_be(name, value, own, word):
+    assert word in problem_with_value(name, value, own)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "own"),
+    [("rate", 0.1, 1.0), ("rate", -0.1, -1.0), ("decay", 0.0, 1.0), ("decay", 0.1, 0.0),
+     ("beta", 0.0, 0.9), ("beta", 0.9999, 0.9), ("beta", 1.5, 1.2), ("c4", -3.0, 1.0)],
+)  # fmt: skip
+def test_values_that_can_be(name, value, own):
+    assert problem_with_value(name, value, own) == ""
+
+
+@settings(deadline=None)
+@given(st.tuples(st.floats(0, 1), st.floats(0, 1)), SHARES)
+def test_whatever_ends_can_be_have_positions(ends, x):
+    if problem_with("beta", ends) == "":
+        assert position("beta", ends, between("beta", ends, x)) >= -1e-6
