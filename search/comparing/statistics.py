@@ -205,6 +205,11 @@ def steps_to_target(condition: ConditionResult, baseline: str) -> list[StepsToTa
     ]
 
 
+def has_target(condition: ConditionResult, baseline: str) -> bool:
+    """Whether every run of the baseline has a result that can be reached."""
+    return all(math.isfinite(_last(run)) for run in condition.optimizer(baseline).runs)
+
+
 def _last(run: RunResult) -> float:
     """Fitness at the last validation on the way; infinite where there is none."""
     curve = [] if run.failed else run.curve()

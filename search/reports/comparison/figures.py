@@ -20,11 +20,12 @@ from search.reports.comparison.curves import (
 )
 
 STYLES = ("-", "--", ":", "-.")
+FIGURES = ("differences", "tuning", "training", "profile", "batch_sizes", "noise", "heat_maps")
 COLUMNS = 3  # panels side by side
 
 
 def figures(result: ComparisonResult) -> dict[str, bytes]:
-    """SVG by name."""
+    """SVG by name, of FIGURES; some for what the config asks for alone."""
     conditions = result.conditions
     drawn = {
         "differences": _differences(result),

@@ -11,7 +11,7 @@ from typing import Any
 
 from search.comparing.compare import ComparisonResult
 from search.comparing.statistics import expected_best_curve, floor_of
-from search.reports.comparison.figures import figures
+from search.reports.comparison.figures import FIGURES, figures
 from search.reports.comparison.page import page
 from search.reports.comparison.rows import facts, runs
 from search.reports.comparison.sentences import findings, warnings
@@ -36,6 +36,9 @@ def write(result: ComparisonResult, run_dir: Path) -> list[Path]:
     }  # fmt: skip
     for name, content in contents.items():
         write_file(run_dir / name, content)
+    for name in FIGURES:
+        if f"{name}.svg" not in contents:  # of the same directory with another config
+            (run_dir / f"{name}.svg").unlink(missing_ok=True)
     return [run_dir / name for name in contents]
 
 

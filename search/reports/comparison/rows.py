@@ -12,7 +12,7 @@ from typing import Any
 
 from search.comparing.compare import ComparisonResult
 from search.comparing.results import ConditionResult, OptimizerResult
-from search.comparing.statistics import run_interval
+from search.comparing.statistics import has_target, run_interval
 from search.reports.tables import finite_or_none
 
 HEAD = (
@@ -131,7 +131,7 @@ def _times(condition: ConditionResult, row: dict[str, Any]) -> str:
     times = row["times_fewer_steps"]
     if times is not None:
         return f"{times:.2f} [{row['times_fewer_low']:.2f}, {row['times_fewer_high']:.2f}]"
-    return "none" if condition.optimizer(row["baseline"]).failed else "not reached"
+    return "not reached" if has_target(condition, row["baseline"]) else "none"
 
 
 def _number(value: float | None, form: str = ".4f") -> str:

@@ -14,8 +14,8 @@ from search.comparing.study import Study
 from search.comparing.trial import Kind
 from search.evaluation.seeds import COMPARISON
 from search.reports.comparison.curves import batch_lines, batch_series
-from search.reports.comparison.figures import figures
-from search.reports.comparison.files import csv_text, data
+from search.reports.comparison.figures import FIGURES, figures
+from search.reports.comparison.files import csv_text, data, write
 from search.reports.comparison.page import page
 from search.reports.comparison.rows import cells, facts, head, runs
 from search.reports.comparison.sentences import findings, shown_and_not, warnings
@@ -76,6 +76,14 @@ def test_beside_a_baseline_that_failed_no_steps_are_said_not_to_be_reached():
     assert ("times fewer steps", "none", "none", "none") in columns
 
 
+def test_in_trainings_of_one_step_there_is_nothing_to_reach():
+    one = _changed(_result(), lambda final: dataclasses.replace(final, curve=()))
+    [condition] = one.conditions
+    texts = [cells(condition, row) for row in facts(one, condition)]
+    at = head(condition).index("times fewer steps")
+    assert [text[at] for text in texts] == ["none"] * 3
+
+
 def test_beside_a_baseline_that_failed_once_nothing_is_called_different():
     """By no mean over the other trainings, by no colour, by no sentence on a measure."""
     first = COMPARISON.take(1)[0]
@@ -97,12 +105,16 @@ def test_beside_a_baseline_that_failed_once_nothing_is_called_different():
 
 def _with_measures(result, **measures) -> ComparisonResult:
     """The same, whose final trainings have also measured this."""
+    return _changed(
+        result, lambda final: dataclasses.replace(final, measures=final.measures | measures)
+    )
+
+
+def _changed(result, of) -> ComparisonResult:
+    """The same with a function of each final training in its place."""
 
     def run(one):
-        finals = tuple(
-            dataclasses.replace(final, measures=final.measures | measures) for final in one.finals
-        )
-        return dataclasses.replace(one, finals=finals)
+        return dataclasses.replace(one, finals=tuple(map(of, one.finals)))
 
     def optimizer(one):
         return dataclasses.replace(one, runs=tuple(map(run, one.runs)))
@@ -199,6 +211,7 @@ def test_the_page_needs_nothing_else_and_no_name_becomes_markup(result):
 
 def test_every_figure_is_svg(result):
     drawn = figures(result)
+    assert set(drawn) <= set(FIGURES)
     assert set(drawn) == {
         "differences", "tuning", "training", "profile", "batch_sizes", "heat_maps",
     }  # fmt: skip
@@ -213,6 +226,17 @@ def test_the_batch_sizes_of_each_schedule_have_a_line_of_their_own():
         [line] = [one for one in batch_lines(several, series) if one.name == "B"]
         assert [x for x, _ in line.points] == [3, 4]
     assert "Batch size: vision_mlp, linear" in page(several)
+
+
+def test_figures_of_an_earlier_config_do_not_stay_beside_the_page(result, tmp_path, monkeypatch):
+    names = ["differences", "heat_maps"]
+    drawn = lambda result: {name: b"<svg/>" for name in names}
+    monkeypatch.setattr("search.reports.comparison.files.figures", drawn)
+    write(result, tmp_path)
+    (tmp_path / "mine.svg").touch()
+    names.remove("heat_maps")
+    write(result, tmp_path)
+    assert {path.name for path in tmp_path.glob("*.svg")} == {"differences.svg", "mine.svg"}
 
 
 def test_the_data_are_json_and_csv(result):
