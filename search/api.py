@@ -18,7 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from programs import Program, load, load_functions_file, parse
+from programs import Program, load_functions_file
+from search.arguments import name_of, program_of
 from search.checks import ConfigLike, doubts, resolved
 from search.checks import checked as checked
 from search.conclude import conclude
@@ -43,7 +44,7 @@ from search.reports.commands import Commands
 from search.reports.conclusion import conclusion_lines
 from search.reports.ending import ended_early
 from search.reports.funnel import write_report
-from search.reports.progress import Lines, View, say
+from search.reports.progress import Lines, View, check_view, say
 from search.reports.summary import summary
 from search.reports.tensorboard import EventFiles
 from search.result import SearchResult
@@ -105,6 +106,7 @@ def search(
       stopping: asked often; a number ends the search with Stopped. started: called once the workers
         are there.
     """
+    check_view(view)
     _load(functions_file)
     source = source or ProxyTasks(tasks_file, tasks)
     kept = kept_by(run_dir) if resume else NOTHING
@@ -261,7 +263,7 @@ def tune(
     evaluator = Evaluator(tasks, engine, settings=settings, tasks_file=tasks_file)
     objective = Objective(remembered(evaluator), tuple(tasks))
     [result] = tune_programs(
-        [_program(program)],
+        [program_of(program)],
         objective,
         settings=tuning,
         first_seed=HEAD_START.take(tuning.seeds).start,
@@ -290,9 +292,12 @@ def funnel(
       setup, settings: tasks and workers, and the stages; by default those of that search.
       ablation, tuning: of stages that make the candidates shorter; likewise.
     """
+    check_view(view)
     _load(functions_file)
-    names = {_name(p, i): p for i, p in enumerate(programs, start=1)}  # one given twice counts once
-    named = [NamedProgram(name, _program(program)) for name, program in names.items()]
+    names = {
+        name_of(p, i): p for i, p in enumerate(programs, start=1)
+    }  # one given twice counts once
+    named = [NamedProgram(name, program_of(program)) for name, program in names.items()]
     if setup is None or settings is None:
         config = config_of(run_dir)
         setup, settings = setup or Setup.of(config), settings or config.funnel or FunnelSettings()
@@ -346,7 +351,7 @@ def simplify(
     _load(functions_file)
     evaluator = Evaluator(tasks, engine, settings=settings, tasks_file=tasks_file)
     return shorten(
-        _program(program),
+        program_of(program),
         Objective(remembered(evaluator), tuple(dict.fromkeys(tasks))),
         ablation=ablation or AblationSettings(),
         tuning=tuning,
@@ -359,14 +364,3 @@ def config_of(run_dir: str | Path) -> Config:
     """The config of a search, from its run directory."""
     with Reader(run_dir, verified=False) as store:
         return identity.config_of(store)
-
-
-def _program(program: Program | str | Path) -> Program:
-    if isinstance(program, Program):
-        return program
-    program = str(program)
-    return parse(program) if "\n" in program else load(program)
-
-
-def _name(program: Program | str, number: int) -> str:
-    return program if isinstance(program, str) and "\n" not in program else f"program {number}"

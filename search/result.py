@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 from programs import Program, parse
+from search.arguments import check_choice, check_count
 from search.reports.conclusion import FINAL, is_confirmed, text_of
 from search.reports.page.report import report
 from search.reports.verbs.asked import Asked, individual_number
@@ -90,6 +91,7 @@ class SearchResult:
 
     def leaders(self, count: int = 10) -> list[Leader]:
         """The fittest programs of the search with different behaviour, by the search's fitness."""
+        check_count("count", count)
         with Reader(self.run_dir) as store:
             return leaders(store, count)
 
@@ -109,23 +111,30 @@ class SearchResult:
         return [Ancestor(row.number, row.mutation, program) for row, program in ancestors]
 
     def frame(self, table: str = "individuals") -> pandas.DataFrame:
-        """One of TABLES of the run's store as a pandas frame (pandas must be installed)."""
+        """One of TABLES of the run's store as a pandas frame (pandas must be installed).
+
+        Raises ValueError if there is no such table.
+        """
+        check_choice("frame", table, TABLES)
         import pandas
 
         with Reader(self.run_dir) as store:
             columns, rows = table_of(store, table)
         return pandas.DataFrame.from_records(rows, columns=list(columns))
 
-    def inspect(self, what: str, *names: str, count: int = 10) -> Any:
+    def inspect(self, what: str, *names: str | SupportsIndex, count: int = 10) -> Any:
         """What `python -m search.inspect RUN what names --json` prints, as plain values.
 
-        Raises KeyError if there is no such verb (docs/inspect.md lists them), ValueError if it
-        needs other names.
+        Raises ValueError if there is no such verb (docs/inspect.md lists them), or if it needs
+        other names.
         """
+        check_choice("inspect", what, VERBS)
+        check_count("count", count)
         if len(names) != len(VERBS[what].names):
-            raise ValueError(f"{what}: expected {VERBS[what].names} to follow it, got {names}")
+            wanted, got = (" ".join((what, *map(str, few))) for few in (VERBS[what].names, names))
+            raise ValueError(f"inspect: expected {wanted}, got {got}")
         with Reader(self.run_dir) as store:
-            return VERBS[what].data(store, Asked(names, count))
+            return VERBS[what].data(store, Asked(tuple(map(str, names)), count))
 
     def report(self, *others: str | Path) -> str:
         """The run as one HTML page that needs nothing else; others: runs to compare it with."""

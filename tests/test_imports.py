@@ -28,7 +28,7 @@ ROOMS = (  # lowest first
     "comparing",
     "reports",
 )
-BEFORE = ("stopping",)  # below all rooms: it imports nothing
+BEFORE = ("stopping", "arguments")  # below all rooms: they import none
 AFTER = ("checks", "console", "conclude", "result", "api")  # single files above the rooms
 OVER = ("studies",)  # a room that uses the whole: many searches
 COMMANDS = ("run", "evaluate", "compare", "funnel", "simplify", "inspect", "report", "__main__")

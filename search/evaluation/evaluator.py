@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import optax
 
@@ -34,6 +34,7 @@ from proxy_tasks import (
 )
 from proxy_tasks.batch_loop import ROWS
 from proxy_tasks.run_errors import named_errors
+from search.arguments import check_choice
 from search.config.messages import nearest
 from search.config.settings import Engine
 from search.evaluation.fitness import Evaluation, Outcome
@@ -100,7 +101,7 @@ class Evaluator:
       registered: such tasks as functions, as `register` takes them.
 
     Raises:
-      TaskError: no such task, or a share is not in (0, 1).
+      TaskError: no such task, or a share is not in (0, 1). ValueError: no such engine.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Evaluator:
         tasks_file: str | None = None,
         registered: Sequence[TaskFunction] = (),
     ):
+        check_choice("engine", engine, get_args(Engine))
         if tasks_file is not None:
             load_tasks_file(tasks_file)
         for function in registered:

@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from search.arguments import check_choice
 from search.evolution.counters import Statistics
 from search.selection.ledger import Progress
 from search.workers.pool import Pool
@@ -30,7 +31,7 @@ class Lines:
     """Progress of the funnel and of what follows it: one line now and then."""
 
     def __init__(self, view: str = "plain"):
-        """view: how a search shows its progress; one of KINDS, or `log`."""
+        """view: how a search shows its progress; one of KINDS, or LOG."""
         self._view, self._phase, self._due = view, "", 0.0
 
     def __call__(self, progress: Progress) -> None:
@@ -116,6 +117,11 @@ class View:
             if self._best != self.statistics.best_text:
                 self._best = self.statistics.best_text
                 print(textwrap.indent(self._best.rstrip(), "    "), file=self._file, flush=True)
+
+
+def check_view(view: str) -> None:
+    """Raises ValueError unless there is such a view."""
+    check_choice("view", view, (*KINDS, LOG))
 
 
 def say(view: str, what: str, text: str) -> None:

@@ -9,8 +9,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from typing import get_args
 
 from programs import load, user_functions
+from search.arguments import check_choice
 from search.config.selection import FunnelSettings
 from search.config.settings import Config, Engine, WorkerSettings
 from search.evaluation.fingerprints import Fingerprints
@@ -44,6 +46,9 @@ class Setup:
     every_task: tuple[str, ...] = ()  # those of stages, too, for workers on other machines
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("engine", self.engine, get_args(Engine))
 
     @classmethod
     def of(

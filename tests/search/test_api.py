@@ -84,6 +84,22 @@ def test_mistakes_are_exceptions(tmp_path):
     assert not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
 
 
+def test_a_choice_that_there_is_not_is_refused_before_anything_is_written(tmp_path):
+    engines = "engine: expected one of auto, interpreted, compiled, got 'compield'"
+    views = "view: expected one of auto, rich, plain, json, log, got 'josn'"
+    for make, message in (
+        (lambda: api.evaluate("library:lion", ["vision_mlp"], engine="compield"), engines),
+        (lambda: api.tune("library:lion", ["vision_mlp"], engine="compield"), engines),
+        (lambda: api.simplify("library:lion", ["vision_mlp"], engine="compield"), engines),
+        (lambda: Setup(("vision_mlp",), engine="compield"), engines),
+        (lambda: api.search(CONFIG, tmp_path / "a", source=TOY, view="josn"), views),
+        (lambda: api.funnel(run_dir=tmp_path / "a", view="josn"), views),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()
+    assert not (tmp_path / "a").exists()
+
+
 def test_progress_goes_to_the_logger_and_nothing_to_the_terminal(tmp_path, caplog, capsys):
     with caplog.at_level(logging.INFO, "search"):
         api.search(CONFIG, tmp_path / "run", source=TOY)

@@ -43,3 +43,17 @@ def test_individuals_are_asked_for_by_whole_numbers(run_dir):
     for wrong in ("x", 3.0, None, -1, 10**30):
         with pytest.raises(StoreError, match="expected the number of an individual, such as 0"):
             result.lineage(wrong)
+
+
+def test_a_question_is_asked_by_name_and_number(run_dir):
+    result = SearchResult.of(run_dir)
+    assert result.inspect("program", np.int64(3)) == result.inspect("program", "3")
+    for ask, message in (
+        (lambda: result.inspect("topp"), "inspect: expected one of overview, top, .*, got 'topp'"),
+        (lambda: result.inspect("diff", 1), "inspect: expected diff A B, got diff 1"),
+        (lambda: result.inspect("top", count=0), "count: expected a whole number >= 1, got 0"),
+        (lambda: result.leaders("2"), "count: expected a whole number >= 1, got '2'"),
+        (lambda: result.frame("program"), "frame: expected one of .*programs.*, got 'program'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ask()

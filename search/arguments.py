@@ -1,0 +1,40 @@
+"""What callers from Python give, checked before anything is done with it; a mistake is one line."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from pathlib import Path
+
+from programs import Program, load, parse
+from proxy_tasks.errors import short_repr
+
+
+def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
+    """Raises ValueError unless the value is one of the choices."""
+    if value not in (known := list(choices)):
+        raise ValueError(f"{name}: expected one of {', '.join(known)}, got {short_repr(value)}")
+
+
+def check_count(name: str, value: object) -> None:
+    """Raises ValueError unless the value is a whole number, numpy's too, from 1 on."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"{name}: expected a whole number >= 1, got {short_repr(value)}")
+
+
+def program_of(program: Program | str | Path) -> Program:
+    """A program, or what its text, file or library name says. Raises ProgramError."""
+    if isinstance(program, Program):
+        return program
+    program = str(program)
+    return parse(program) if "\n" in program else load(program)
+
+
+def name_of(program: Program | str, number: int) -> str:
+    """What it is called in tables; number: that of a program without a file."""
+    is_name = isinstance(program, str) and "\n" not in program
+    return str(program) if is_name else f"program {number}"
