@@ -7,6 +7,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
+import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
@@ -61,11 +62,13 @@ RESERVED = {*dir(TaskSettings), *TaskSettings.model_fields}  # names that a sett
 def validated(owner: str, model: type[Settings], values: Mapping[str, Any]) -> Settings:
     """The settings with these values, and the defaults of all others.
 
-    owner: what a message begins with, such as "task vision_mlp". Raises TaskError for the first
-    mistake, with its key, its value, and what would be right.
+    owner: what a message begins with, such as "task vision_mlp"; values: numpy's numbers are taken
+    as Python's. Raises TaskError for the first mistake, with its key, its value, and what would be
+    right.
     """
+    plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
     try:
-        return model.model_validate(dict(values))
+        return model.model_validate(plain)
     except ValidationError as error:
         mistake = error.errors(include_url=False)[0]
     raise _error(owner, model, mistake)

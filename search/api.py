@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from operator import index
 from pathlib import Path
 
 from programs import Program, load_functions_file
@@ -221,7 +222,7 @@ def _rounds(driver: Driver, starts: Sequence[Program]) -> tuple[list[Finalist], 
 
 
 def evaluate(
-    program: Program | str,
+    program: Program | str | Path,
     tasks: Sequence[str],
     *,
     seeds: int = 3,
@@ -246,7 +247,7 @@ def evaluate(
 
 
 def tune(
-    program: Program | str,
+    program: Program | str | Path,
     tasks: Sequence[str],
     *,
     tuning: TuningSettings = FINAL_TUNING,
@@ -267,13 +268,13 @@ def tune(
         objective,
         settings=tuning,
         first_seed=HEAD_START.take(tuning.seeds).start,
-        draw_seed=draw_seed,
+        draw_seed=index(draw_seed),
     )
     return result
 
 
 def funnel(
-    programs: Sequence[Program | str] = (),
+    programs: Sequence[Program | str | Path] = (),
     *,
     run_dir: str | Path,
     setup: Setup | None = None,
@@ -330,7 +331,7 @@ def funnel(
 
 
 def simplify(
-    program: Program | str,
+    program: Program | str | Path,
     tasks: Sequence[str],
     *,
     ablation: AblationSettings | None = None,

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterable
 from pathlib import Path
 
-from programs import Program, load, parse
+from programs import Program, ProgramError, load, parse
 from proxy_tasks.errors import short_repr
 
 
@@ -30,11 +30,15 @@ def program_of(program: Program | str | Path) -> Program:
     """A program, or what its text, file or library name says. Raises ProgramError."""
     if isinstance(program, Program):
         return program
+    if not isinstance(program, (str, Path)):
+        raise ProgramError(
+            f"expected a Program, its text, a file or library:NAME, got {short_repr(program)}"
+        )
     program = str(program)
     return parse(program) if "\n" in program else load(program)
 
 
-def name_of(program: Program | str, number: int) -> str:
+def name_of(program: Program | str | Path, number: int) -> str:
     """What it is called in tables; number: that of a program without a file."""
-    is_name = isinstance(program, str) and "\n" not in program
+    is_name = isinstance(program, (str, Path)) and "\n" not in str(program)
     return str(program) if is_name else f"program {number}"

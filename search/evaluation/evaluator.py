@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 import optax
@@ -179,7 +180,7 @@ class Evaluator:
 
     def evaluate(
         self,
-        program: Program | HandDesigned | str,
+        program: Program | HandDesigned | str | Path,
         seeds: Sequence[int] = (0,),
         show: Callable[[Evaluation], None] = lambda _: None,
     ) -> list[Evaluation]:

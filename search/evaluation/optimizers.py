@@ -7,11 +7,13 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import optax
 
-from programs import Program, ProgramError, load, parse
+from programs import Program, ProgramError
 from programs.suggest import did_you_mean
+from search.arguments import program_of
 
 PREFIX = "optax:"
 _RATE = "learning_rate"
@@ -43,15 +45,15 @@ class HandDesigned:
         return OPTIMIZERS[self.name](lambda step: rate * schedule(step), **dict(self.settings))
 
 
-def read_program(program: Program | HandDesigned | str) -> Program | HandDesigned:
+def read_program(program: Program | HandDesigned | str | Path) -> Program | HandDesigned:
     """A program from its text, a file, `library:NAME` or `optax:NAME(...)`. Raises ProgramError."""
-    if not isinstance(program, str):
+    if isinstance(program, HandDesigned):
         return program
-    if not program.strip():
+    if isinstance(program, str) and not program.strip():
         raise ProgramError(f"expected FILE, library:NAME or optax:NAME(...), got {program!r}")
-    if program.startswith(PREFIX):
+    if isinstance(program, str) and program.startswith(PREFIX):
         return parse_hand_designed(program)
-    return parse(program) if "\n" in program else load(program)
+    return program_of(program)
 
 
 def parse_hand_designed(text: str) -> HandDesigned:

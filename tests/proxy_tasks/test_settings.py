@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +65,13 @@ def test_a_mistake_says_what_is_right(values, message):
     with pytest.raises(TaskError) as error:
         validated("task t", Example, values)
     assert str(error.value) == f"task t: {message}"
+
+
+def test_numbers_of_numpy_are_numbers():
+    values = {"count": np.int64(3), "part": np.float32(0.5), "flag": np.bool_(True)}
+    assert validated("task t", Example, values) == Example(count=3, part=0.5, flag=True)
+    with pytest.raises(TaskError, match="expected a whole number"):
+        validated("task t", Example, {"count": np.float64(3)})
 
 
 def test_settings_are_frozen():

@@ -70,8 +70,12 @@ def test_any_text_is_an_optimizer_or_a_clear_error(text):
         assert hand_designed.name in OPTIMIZERS
 
 
-def test_programs_are_read_from_text_and_library():
+def test_programs_are_read_from_text_library_and_path(tmp_path):
     assert read_program("library:lion") == LION
+    (tmp_path / "rule.py").write_text(str(LION))
+    assert read_program(tmp_path / "rule.py") == LION
+    with pytest.raises(ProgramError, match=r"expected a Program, its text, a file .*, got None"):
+        read_program(None)
     assert behaviour(read_program(DIVERGES)).screening in Screening
     with pytest.raises(ProgramError):
         read_program("def train(w, g, lr):\n  return update\n")
