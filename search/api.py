@@ -20,7 +20,7 @@ from operator import index
 from pathlib import Path
 
 from programs import Program, load_functions_file
-from search.arguments import name_of, program_of
+from search.arguments import check_count, listed, name_of, program_of, some_listed
 from search.checks import ConfigLike, doubts, resolved
 from search.checks import checked as checked
 from search.conclude import conclude
@@ -109,6 +109,7 @@ def search(
     """
     check_view(view)
     _load(functions_file)
+    tasks = listed("tasks", tasks)
     source = source or ProxyTasks(tasks_file, tasks)
     kept = kept_by(run_dir) if resume else NOTHING
     changed = [*kept.changed()]
@@ -242,6 +243,8 @@ def evaluate(
     from search.evaluation.evaluator import Evaluator  # JAX takes a second to import
 
     _load(functions_file)
+    tasks = some_listed("tasks", tasks)
+    check_count("seeds", seeds)
     evaluator = Evaluator(tasks, engine, settings=settings, tasks_file=tasks_file)
     return evaluator.evaluate(program, SEARCH.take(seeds), show)
 
@@ -261,8 +264,9 @@ def tune(
     from search.evaluation.evaluator import Evaluator
 
     _load(functions_file)
+    tasks = some_listed("tasks", tasks)
     evaluator = Evaluator(tasks, engine, settings=settings, tasks_file=tasks_file)
-    objective = Objective(remembered(evaluator), tuple(tasks))
+    objective = Objective(remembered(evaluator), tasks)
     [result] = tune_programs(
         [program_of(program)],
         objective,
@@ -295,9 +299,8 @@ def funnel(
     """
     check_view(view)
     _load(functions_file)
-    names = {
-        name_of(p, i): p for i, p in enumerate(programs, start=1)
-    }  # one given twice counts once
+    programs = listed("programs", programs)  # one given twice counts once
+    names = {name_of(p, i): p for i, p in enumerate(programs, start=1)}
     named = [NamedProgram(name, program_of(program)) for name, program in names.items()]
     if setup is None or settings is None:
         config = config_of(run_dir)
@@ -350,6 +353,7 @@ def simplify(
     from search.evaluation.evaluator import Evaluator
 
     _load(functions_file)
+    tasks = some_listed("tasks", tasks)
     evaluator = Evaluator(tasks, engine, settings=settings, tasks_file=tasks_file)
     return shorten(
         program_of(program),

@@ -5,15 +5,32 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from programs import Program, ProgramError, load, parse
 from proxy_tasks.errors import short_repr
+
+Value = TypeVar("Value")
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
     """Raises ValueError unless the value is one of the choices."""
     if value not in (known := list(choices)):
         raise ValueError(f"{name}: expected one of {', '.join(known)}, got {short_repr(value)}")
+
+
+def listed(name: str, values: Iterable[Value]) -> tuple[Value, ...]:
+    """All of a list. Raises ValueError for one text or program, which would be read in pieces."""
+    if isinstance(values, (str, bytes, Program)) or not isinstance(values, Iterable):
+        raise ValueError(f"{name}: expected a list, got {short_repr(values)}")
+    return tuple(values)
+
+
+def some_listed(name: str, values: Iterable[Value]) -> tuple[Value, ...]:
+    """The same where there must be one at least."""
+    if not (found := listed(name, values)):
+        raise ValueError(f"{name}: expected a list that is not empty, got {values!r}")
+    return found
 
 
 def check_count(name: str, value: object) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import yaml
 
 from programs.program import printable
+from search.arguments import listed
 from search.config.messages import Schema, described, field_at, nearest, schema_of
 from search.config.model import SettingsModel
 from search.config.settings import Config
@@ -104,7 +105,7 @@ def loads_as(
 ) -> AnyConfig:
     """As `load_as`, from the file's bytes."""
     draft = Draft(raw, name, schema_of(model))
-    for override in overrides:
+    for override in listed("overrides", overrides):
         draft.override(override)
     config, mistakes, left_out = validated(draft.data, model)
     problems = draft.problems + [

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from programs import load, user_functions
-from search.arguments import check_choice
+from search.arguments import check_choice, some_listed
 from search.config.selection import FunnelSettings
 from search.config.settings import Config, Engine, WorkerSettings
 from search.evaluation.fingerprints import Fingerprints
@@ -49,6 +49,7 @@ class Setup:
 
     def __post_init__(self) -> None:
         check_choice("engine", self.engine, get_args(Engine))
+        some_listed("tasks", self.tasks)
 
     @classmethod
     def of(

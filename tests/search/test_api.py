@@ -100,6 +100,35 @@ def test_a_choice_that_there_is_not_is_refused_before_anything_is_written(tmp_pa
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.parametrize("function", [api.evaluate, api.tune, api.simplify])
+@pytest.mark.parametrize("tasks", ["vision_mlp", [], load("library:lion")])
+def test_tasks_are_a_list_that_is_not_empty(function, tasks):
+    with pytest.raises(ValueError, match="tasks: expected a list"):
+        function("library:lion", tasks)
+    with pytest.raises(ValueError, match="tasks: expected a list"):
+        Setup(tasks)
+
+
+def test_one_text_is_no_list(tmp_path, result):
+    new = tmp_path / "a"
+    for make, name in (
+        (lambda: api.funnel("library:lion", run_dir=new), "programs"),
+        (lambda: api.funnel(load("library:lion"), run_dir=new), "programs"),
+        (lambda: api.search(CONFIG, new, source=TOY, overrides="seed=1"), "overrides"),
+        (lambda: api.search(None, result.run_dir, resume=True, overrides="seed=1"), "overrides"),
+        (lambda: api.search(CONFIG, new, tasks=print), "tasks"),
+    ):
+        with pytest.raises(ValueError, match=f"{name}: expected a list, got "):
+            make()
+    assert not new.exists()
+
+
+@pytest.mark.parametrize("seeds", [0, -1, 2.0, "3"])
+def test_seeds_are_counted_from_one(seeds):
+    with pytest.raises(ValueError, match="seeds: expected a whole number >= 1, got "):
+        api.evaluate("library:lion", ["vision_mlp"], seeds=seeds)
+
+
 def test_progress_goes_to_the_logger_and_nothing_to_the_terminal(tmp_path, caplog, capsys):
     with caplog.at_level(logging.INFO, "search"):
         api.search(CONFIG, tmp_path / "run", source=TOY)
