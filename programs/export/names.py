@@ -10,6 +10,7 @@ import ast
 import builtins
 import keyword
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from programs.functions import FUNCTIONS
@@ -34,6 +35,8 @@ def check_name(name: str, needed: Iterable[str]) -> None:
     """Raises ProgramError unless a generated module may define something of this name."""
     if not name.isidentifier() or keyword.iskeyword(name):
         raise ProgramError(f"--name {name!r} is not a Python name; write one such as 'my_rule'")
+    if (folded := unicodedata.normalize("NFKC", name)) != name:
+        raise ProgramError(f"--name {name!r}: Python would read it as {folded!r}; write it so")
     if name in needed:
         raise ProgramError(
             f"--name {name!r} is a name that the module itself needs; choose another"

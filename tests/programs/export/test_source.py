@@ -171,3 +171,5 @@ def test_the_command(target, tmp_path, capsys):
     assert "Source: Chen et al. 2023" in text
     assert main(["export", "library:lion", "--to", target, "--name", "1x"]) == 2
     assert capsys.readouterr().err.startswith("error: --name '1x' is not a Python name")
+    assert main(["export", "library:lion", "--to", target, "--name", "\uff4a\uff41\uff58"]) == 2
+    assert "Python would read it as 'jax'" in capsys.readouterr().err
