@@ -20,6 +20,7 @@ from operator import index
 from pathlib import Path
 
 from programs import Program, load_functions_file
+from programs.program import printable
 from search.arguments import check_count, listed, name_of, program_of, some_listed
 from search.checks import ConfigLike, doubts, resolved
 from search.checks import checked as checked
@@ -301,7 +302,7 @@ def funnel(
     _load(functions_file)
     programs = listed("programs", programs)  # one given twice counts once
     names = {name_of(p, i): p for i, p in enumerate(programs, start=1)}
-    named = [NamedProgram(name, program_of(program)) for name, program in names.items()]
+    named = [NamedProgram(printable(name), program_of(program)) for name, program in names.items()]
     if setup is None or settings is None:
         config = config_of(run_dir)
         setup, settings = setup or Setup.of(config), settings or config.funnel or FunnelSettings()

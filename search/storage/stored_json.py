@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from search.storage.errors import StoreError
+from search.storage.errors import StoreError, printable
 
 MAX_CHARACTERS = 2**20
 """Longest text that is read; what a search writes has some thousands."""
@@ -33,9 +33,21 @@ def _parsed(text: str, what: str) -> Any:
     if len(text) > MAX_CHARACTERS:
         raise StoreError(f"{what} is longer than {MAX_CHARACTERS:,} characters")
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        return _printable(value) if "\\" in text else value  # an escape may be of any character
     except (ValueError, RecursionError):
         raise _wrong(what, text) from None
+
+
+def _printable(value: Any) -> Any:
+    """The same with all texts as a store's other texts are read."""
+    if isinstance(value, str):
+        return printable(value.encode(errors="replace"))
+    if isinstance(value, list):
+        return [_printable(one) for one in value]
+    if isinstance(value, dict):
+        return {_printable(key): _printable(one) for key, one in value.items()}
+    return value
 
 
 def _wrong(what: str, text: str | None) -> StoreError:

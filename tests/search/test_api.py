@@ -201,9 +201,11 @@ def test_funnel_and_simplify(tmp_path):
     quick = TuningSettings(draws=1)
     stage = StageSettings(name="A", seeds=5, beat=False, keep=1, tuning=quick)
     settings = FunnelSettings(head_start=quick, stages=(stage,), finals={"tunings": 1, "seeds": 5})
-    twice = ["library:lion", "library:lion"]  # counts once
+    lion = tmp_path / "\x1b[31mlion.py"
+    lion.write_text(str(load("library:lion")))
+    twice = [lion, str(lion)]  # counts once
     funnel = api.funnel(twice, run_dir=tmp_path, setup=setup, settings=settings)
-    assert [entry.name for entry in funnel.stages[0].entries] == twice[:1]
+    assert [entry.name for entry in funnel.stages[0].entries] == [f"{tmp_path}/ [31mlion.py"]
     assert [stage.name for stage in funnel.stages] == ["A", "finals"]
     with pytest.raises(StoreError, match="no search here"):
         api.funnel(run_dir=tmp_path / "nothing")

@@ -11,6 +11,7 @@ import small_run
 from programs import parse
 from search.config.settings import ReportSettings
 from search.inspect import main as inspect
+from search.reports.tables import columns, markdown_table
 from search.reports.tensorboard import FOLDER, EventFiles
 from search.result import TABLES, SearchResult
 
@@ -126,3 +127,9 @@ def test_tensorboard_without_its_package_is_said_before_anything_starts(tmp_path
         *mistakes(config)
     ]
     assert "reports" not in json.dumps(config.history_settings())
+
+
+def test_a_name_neither_steers_the_terminal_nor_ends_a_cell():
+    rows = [("program", "fitness"), ("\x1b[31m\u202ex|\n.py", "1")]
+    assert columns(rows).splitlines()[2] == " [31m x| .py  1"
+    assert markdown_table(rows)[2] == r"|  [31m x\| .py | 1 |"

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 
 import pytest
+import small_run
 import toys
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -30,7 +31,8 @@ funnel: null
 """
 DEEP = "[" * 100_000 + "]" * 100_000
 HOSTILE = ["", "{", "[]", "null", "7", '"x"', DEEP, "1" * 10_000, "NaN", '{"evaluation": 3}',
-           '{"evolution": [], "hours": "x"}', '{"hours": -1, "individuals": null}', "\x1b[2J"]  # fmt: skip
+           '{"\\u001b[2J": "\\u009b\\ud800"}', '{"evolution": [], "hours": "x"}',
+           '{"hours": -1, "individuals": null}', "\x1b[2J"]  # fmt: skip
 KEYS = [
     "config", "history", "tasks", "functions", "programs", "versions", "imported_runs", "searched_s",
     "cut",
@@ -98,6 +100,19 @@ def test_json_is_of_its_type_or_refused(text):
             assert type(read(text, "it")) is kind
         except StoreError as error:
             assert str(error).startswith("it is ")
+
+
+def test_nothing_of_a_funnel_steers_the_terminal(tmp_path, capsys):
+    run_dir = small_run.make(tmp_path / "run", texts="\x1b[31m\x9b")
+    for words in (["funnel"], ["funnel", "--json"], ["tables"], ["stats"], ["program", "0"]):
+        inspect([str(run_dir), *words])
+        captured = capsys.readouterr()
+        assert not {"\x1b", "\x9b", "\\"} & set(captured.out + captured.err)
+
+
+def test_escapes_in_json_are_text():
+    assert stored_array(r'["a\u001b[31m\u009b\ud800", "b\n"]', "it") == ["a[31m?", "b\n"]
+    assert stored_object(r'{"\u001b": {"a": ["\u0007x"]}}', "it") == {"": {"a": ["x"]}}
 
 
 def test_long_json_is_not_parsed():
