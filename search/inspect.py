@@ -55,6 +55,7 @@ def _parser() -> Parser:
 def answer(run: Path, verb: Verb, asked: Asked, *, as_json: bool) -> str:
     """The whole answer as text. Raises StoreError, ConfigError, ProgramError."""
     with opened(run, whole=verb.whole) as store:
+        verb.check(store)
         if verb.reads_programs:
             check_functions(store)
         if as_json:

@@ -126,7 +126,7 @@ class SearchResult:
         """What `python -m search.inspect RUN what names --json` prints, as plain values.
 
         Raises ValueError if there is no such verb (docs/inspect.md lists them), or if it needs
-        other names.
+        other names; StoreError if there is no search to ask about.
         """
         check_choice("inspect", what, VERBS)
         check_count("count", count)
@@ -134,6 +134,7 @@ class SearchResult:
             wanted, got = (" ".join((what, *map(str, few))) for few in (VERBS[what].names, names))
             raise ValueError(f"inspect: expected {wanted}, got {got}")
         with Reader(self.run_dir) as store:
+            VERBS[what].check(store)
             return VERBS[what].data(store, Asked(tuple(map(str, names)), count))
 
     def report(self, *others: str | Path) -> str:

@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import replace
 
-from programs import Program, analyse, parse
+from programs import Program, analyse
 from search.config.settings import Config, EvolutionSettings
 from search.evaluation.fitness import Score, rejected, score_of
 from search.evaluation.jobs import Purpose
@@ -15,9 +15,9 @@ from search.evolution.evolution import Remembered, Repeats
 from search.evolution.hurdles import may_be_audited
 from search.evolution.niches import Individual, individual_of, niche_of, price_of
 from search.storage import queries
-from search.storage.conversion import imported_score, outcome_of
+from search.storage.conversion import imported_score, outcome_of, program_from
 from search.storage.errors import StoreError
-from search.storage.lineage import ProgramText, program_text_of
+from search.storage.lineage import ProgramText, program_of, program_text_of
 from search.storage.store import Reader
 
 
@@ -91,7 +91,8 @@ def restore_round(repeats: Repeats, store: Reader, cache: Cache) -> None:
     for row in queries.births(store, repeats=repeats.numbers):
         texts[row.number] = program_text_of(texts, row)
         if row.child < 0:
-            _tell_start(repeats, row, program=texts[row.number].program(), cache=cache)
+            program = program_of(store, row.number, texts[row.number])
+            _tell_start(repeats, row, program=program, cache=cache)
             continue
         last = row.repeat
         told[last].append(row._replace(edit=""))
@@ -104,7 +105,7 @@ def restore_round(repeats: Repeats, store: Reader, cache: Cache) -> None:
     individuals: dict[int, list[Individual]] = {repeat: [] for repeat in repeats.numbers}
     for (repeat, _), members in recent.items():
         for row in members:
-            program = texts[row.number].program()
+            program = program_of(store, row.number, texts[row.number])
             individuals[repeat].append(_individual(settings, row, program=program, cache=cache))
     for few in individuals.values():
         few.sort(key=lambda individual: individual.number)
@@ -138,7 +139,9 @@ def _remembered(settings: EvolutionSettings, row: queries.Birth) -> Remembered:
 def _restore_best_rates(store: Reader, cache: Cache, seen: Sequence[queries.Birth]) -> None:
     """seen: by the children that are born next, in order of birth."""
     hashes = {
-        row.functional: analyse(parse(row.text)).functional_hash
+        row.functional: analyse(
+            program_from(row.text, f"{store.path.parent}: program {row.id}")
+        ).functional_hash
         for row in queries.programs(store)
         if row.rate != 1.0
     }

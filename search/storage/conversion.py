@@ -1,4 +1,4 @@
-"""Evaluations and scores as rows, and back."""
+"""Evaluations and scores as rows, and back; programs from their text."""
 
 from __future__ import annotations
 
@@ -6,11 +6,20 @@ import json
 import math
 from typing import Any
 
+from programs import Program, ProgramError, parse
 from search.evaluation.fitness import Evaluation, Outcome, Score
 from search.evaluation.jobs import Purpose
 from search.storage.errors import StoreError
 from search.storage.schema import EvaluationRow, ImportedRow
 from search.storage.stored_json import stored_array
+
+
+def program_from(text: str, what: str) -> Program:
+    """what: it is, with its run. Raises StoreError if the text is no program's."""
+    try:
+        return parse(text)
+    except ProgramError as error:
+        raise StoreError(f"{what} is not a program: {error}") from None
 
 
 def evaluation_row(individual: int, purpose: Purpose, evaluation: Evaluation) -> EvaluationRow:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from programs import Program, parse
+from programs import Program
+from search.storage.conversion import program_from
 from search.storage.store import Reader
 
 
@@ -19,10 +20,14 @@ class Leader:
     fitness: float
     text: str
     states: int = 0  # that it needs
+    run: str = field(
+        default="", compare=False, repr=False, kw_only=True
+    )  # its directory, for messages
 
     @property
     def program(self) -> Program:
-        return parse(self.text)
+        """Raises StoreError if the run was damaged or written by another program."""
+        return program_from(self.text, f"{self.run}: individual {self.number}")
 
 
 def leaders(
@@ -42,7 +47,7 @@ def leaders(
     ):
         if len(by_behaviour) == count:
             break
-        leader = Leader(*row)
+        leader = Leader(*row, run=str(store.path.parent))
         if leader.text not in texts:
             by_behaviour.setdefault(behaviour, leader)
             texts.add(leader.text)
@@ -61,7 +66,7 @@ def front(store: Reader) -> list[Leader]:
     """The programs that are better than all that need no more states and no more live statements:
     by states, then by live statements."""
     return undominated(
-        Leader(*row)
+        Leader(*row, run=str(store.path.parent))
         for row in store.iterate(
             "SELECT first, live, fitness, text, states FROM distinct_programs"
             " WHERE fitness > -1e999 ORDER BY states, live, fitness DESC, id"
@@ -86,7 +91,7 @@ def hall_of_fame(store: Reader) -> list[Leader]:
         "SELECT first, live, fitness, text, states FROM distinct_programs WHERE fitness > -1e999"
         " ORDER BY live, fitness DESC, id"
     ):
-        entry = Leader(*leader)
+        entry = Leader(*leader, run=str(store.path.parent))
         if not fame or entry.fitness > fame[-1].fitness:
             fame.append(entry)
     return fame
@@ -99,4 +104,4 @@ def warm_start(store: Reader) -> Leader:
         " ON programs.id = program WHERE child = -1 AND repeat = 0"
         " ORDER BY fitness DESC, number LIMIT 1"
     )
-    return Leader(*row)
+    return Leader(*row, run=str(store.path.parent))

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from programs import Program, ProgramError, parse
+from programs import Program
+from search.storage.conversion import program_from
 from search.storage.errors import StoreError
 from search.storage.queries import Birth, individual_row
 from search.storage.schema import IndividualRow
@@ -53,8 +54,9 @@ class ProgramText:
         body = "".join(f"    {line}\n" for line in self.lines)
         return f"def train({inputs}):\n{body}    return {', '.join(outputs)}\n"
 
-    def program(self) -> Program:
-        return parse(str(self))
+    def program(self, what: str = "this") -> Program:
+        """what: it is, with its run. Raises StoreError if it is none."""
+        return program_from(str(self), what)
 
 
 def apply_edit(parent: ProgramText | None, edit: str) -> ProgramText:
@@ -91,7 +93,7 @@ def line(store: Reader, number: int) -> list[tuple[IndividualRow, Program]]:
     Raises:
       StoreError: see `ancestors`; or one of them is not a program.
     """
-    return [(row, _parsed(row, text)) for row, text in _texts(store, number)]
+    return [(row, program_of(store, row.number, text)) for row, text in _texts(store, number)]
 
 
 def individual(store: Reader, number: int) -> Program:
@@ -99,7 +101,7 @@ def individual(store: Reader, number: int) -> Program:
 
     Only the last of its line is parsed, which after 100,000s of children has 1,000 others.
     """
-    return _parsed(*_texts(store, number)[-1])
+    return program_of(store, number, _texts(store, number)[-1][1])
 
 
 def _texts(store: Reader, number: int) -> list[tuple[IndividualRow, ProgramText]]:
@@ -109,11 +111,9 @@ def _texts(store: Reader, number: int) -> list[tuple[IndividualRow, ProgramText]
     return [(row, texts[row.number]) for row in rows]
 
 
-def _parsed(row: IndividualRow, text: ProgramText) -> Program:
-    try:
-        return text.program()
-    except ProgramError as error:
-        raise StoreError(f"individual {row.number} is not a program: {error}") from None
+def program_of(store: Reader, number: int, text: ProgramText) -> Program:
+    """An individual's program. Raises StoreError if it is none."""
+    return text.program(f"{store.path.parent}: individual {number}")
 
 
 def program_text_of(texts: Mapping[int, ProgramText], row: IndividualRow | Birth) -> ProgramText:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
 from search.storage.errors import StoreError
+from search.storage.identity import config_text
 from search.storage.store import Reader
 
 
@@ -45,6 +46,12 @@ class Verb:
     names: tuple[str, ...] = ()  # what has to follow it
     whole: bool = False  # whether it reads the whole store, so that it is checked first
     reads_programs: bool = True  # so that the functions of the user's own must be known
+    of_a_search: bool = True  # so that it has no answer where a funnel alone was run
+
+    def check(self, store: Reader) -> None:
+        """Raises StoreError where there is no search, and the question is about one."""
+        if self.of_a_search:
+            config_text(store)
 
 
 def from_data(

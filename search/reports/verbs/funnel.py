@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from programs import Program, parse
+from programs import Program
 from search.reports.tables import columns
 from search.reports.verbs.asked import Asked
 from search.reports.verbs.individuals import fitness_text
 from search.selection.families import structure
+from search.storage.conversion import program_from
 from search.storage.queries import stage_entries, stages
 from search.storage.schema import StageEntryRow
 from search.storage.store import Reader
@@ -86,6 +87,10 @@ def candidate_number(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def _program(stage: Mapping[str, Any], entry: Mapping[str, Any]) -> Program:
+    return program_from(entry["program"], f"in stage {stage['stage']} {entry['name']}")
+
+
 def funnel_record(
     stages_: list[dict[str, Any]], number: int | None, program: Program
 ) -> dict[str, Any]:
@@ -98,7 +103,7 @@ def funnel_record(
             row = {"stage": stage["stage"], **{k: v for k, v in entry.items() if k != "program"}}
             if number is not None and candidate_number(entry["name"]) == number:
                 same.append(row)
-            elif structure(parse(entry["program"])) == structure(program):
+            elif structure(_program(stage, entry)) == structure(program):
                 kin.append(row)
     if same:
         return {"what": "a candidate of the funnel", "stages": same}

@@ -15,7 +15,7 @@ from search.reports.verbs.contributions import contributions
 from search.reports.verbs.funnel import FUNNEL_HEAD, entry_row, funnel, funnel_record
 from search.reports.verbs.individuals import fitness_text, fresh, individual, measured_text
 from search.storage.facts import Facts, evaluations_of, facts, first_with_program
-from search.storage.identity import config_of
+from search.storage.identity import config_of, config_text
 from search.storage.lineage import individual as whole_program
 from search.storage.store import Reader
 
@@ -40,6 +40,7 @@ def named(store: Reader, name: str) -> Named:
       StoreError: there is no such individual. ProgramError: there is no such program.
     """
     if name.isdecimal():
+        config_text(store)  # there is a search
         number = individual_number(name)
         fact = facts(store, number)
         return Named(f"individual {number}", whole_program(store, number), fact)

@@ -42,8 +42,15 @@ VERBS = {
         program,
         from_data(program, program_lines),
         ("ID",),
+        of_a_search=False,
     ),
-    "show": Verb("its text alone, redundant statements marked", program, text_lines, ("ID",)),
+    "show": Verb(
+        "its text alone, redundant statements marked",
+        program,
+        text_lines,
+        ("ID",),
+        of_a_search=False,
+    ),
     "lineage": Verb(
         "how it came to be, edit by edit", lineage, from_data(lineage, lineage_lines), ("ID",)
     ),
@@ -52,7 +59,9 @@ VERBS = {
         leading_families,
         from_data(leading_families, family_lines),
     ),
-    "funnel": Verb("every program in every stage", funnel, from_data(funnel, funnel_lines)),
+    "funnel": Verb(
+        "every program in every stage", funnel, from_data(funnel, funnel_lines), of_a_search=False
+    ),
     "front": Verb(
         "the best program for each number of states and length", best_by_size, best_by_size_lines
     ),
@@ -78,17 +87,20 @@ VERBS = {
         diff,
         from_data(diff, diff_lines),
         ("A", "B"),
+        of_a_search=False,
     ),
     "tables": Verb(
         "the tables of its store; with --out DIR as CSV or Parquet files",
         tables,
         from_data(tables, tables_lines),
+        of_a_search=False,
         reads_programs=False,
     ),
     "events": Verb(
         "starts, resumes, lost workers, failures",
         events,
         from_data(events, event_lines),
+        of_a_search=False,
         reads_programs=False,
     ),
     "digest": Verb(

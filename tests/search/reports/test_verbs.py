@@ -22,6 +22,7 @@ from search.reports.verbs.table import VERBS
 from search.reports.watch import watch
 from search.result import SearchResult
 from search.storage import schema
+from search.storage.errors import StoreError
 from search.storage.facts import facts
 from search.storage.lineage import ProgramText
 from search.storage.schema import TrainingRow
@@ -199,6 +200,35 @@ def test_a_search_that_has_just_begun_and_one_without_funnel_have_answers(name, 
     if not VERBS[name].names:
         answered(capsys, run, *words_of(name))
         answered(capsys, run, *words_of(name), "--json")
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_run_of_a_funnel_alone_holds_no_search(name, tmp_path, capsys):
+    with Store(tmp_path / "run") as store:
+        small_run._add_funnel(store)
+        store.commit()
+    code = inspect([str(tmp_path / "run"), *words_of(name)])
+    if name in ("funnel", "tables", "events"):
+        assert code == 0
+        return
+    assert code == 2 and capsys.readouterr().err == f"error: {tmp_path}/run: holds no search\n"
+    with pytest.raises(StoreError, match="holds no search"):
+        SearchResult.of(tmp_path / "run").inspect(*words_of(name))
+
+
+@pytest.mark.parametrize("name", ["families", "rules"])
+def test_a_text_that_is_no_program_is_told_with_its_run_and_individual(name, tmp_path, capsys):
+    run = small_run.make(tmp_path / "run")
+    with Store(run) as store:
+        rows = [schema.ProgramRow(*row) for row in store.rows("SELECT * FROM programs")]
+        store.clear(schema.PROGRAMS)
+        for row in rows:
+            store.add(row._replace(text="broken") if row.fitness == -1.25 else row)
+        store.commit()
+    assert inspect([str(run), name]) == 2
+    assert f"error: {run}: individual 3 is not a program: <text>:1:1: " in capsys.readouterr().err
+    with pytest.raises(StoreError, match="individual 3 is not a program"):
+        print(SearchResult.of(run).best)
 
 
 def test_an_answer_is_of_one_moment_while_the_search_goes_on(tmp_path):

@@ -166,6 +166,7 @@ def test_results_take_a_links_place(tmp_path):
 def test_what_is_printed_from_a_store_steers_no_terminal(tmp_path, capsys):
     evil = "\x1b]0;owned\x07\x1b[2Jx\r\x9b31m\x00 ü\ud800"
     with Store(tmp_path) as store:
+        store.set_meta("config", "")
         store.add_event("worker", evil)
         store.add(program_row(1, text=evil))
         store.add(individual_row(0, mutation=evil, edit=evil))

@@ -8,7 +8,9 @@ from search.storage.store import Reader
 
 def test_an_individual_is_the_last_of_its_line_and_alone_is_parsed(tmp_path, monkeypatch):
     run_dir, parse, parsed = small_run.make(tmp_path / "run"), ProgramText.program, []
-    monkeypatch.setattr(ProgramText, "program", lambda text: parsed.append(text) or parse(text))
+    monkeypatch.setattr(
+        ProgramText, "program", lambda text, *what: parsed.append(text) or parse(text)
+    )
     with Reader(run_dir) as store:
         for number, (_, _, program, _) in enumerate(small_run.steps()):
             parsed.clear()
