@@ -98,7 +98,8 @@ class NicheSettings(SettingsModel):
     all that need more. A niche in which nothing has a fitness yet gets none; while that is so of
     all with a share above 0, the others get the children."""
     hurdle_members: int = Field(default=50, ge=1)
-    """Members with a fitness that a niche must have before its hurdles end a training."""
+    """Members with a fitness that a niche must have before its hurdles end a training, and before
+    `evaluation.race` refuses one of its children a seed."""
 
     @model_validator(mode="after")
     def _some_niches(self) -> NicheSettings:
@@ -216,7 +217,8 @@ class EvaluationSettings(SettingsModel):
     statements with other constants has the parent's rate, too."""
     race: Annotated[float, Field(ge=0, le=1)] | None = None
     """Seeds by racing: a child gets its next seed only if its mean over those so far is at least
-    this quantile of its niche's. What the seeds that it lacks would have changed is taken from the
+    this quantile of its niche's, once `niches.hurdle_members` of it (without niches: one) had as
+    many seeds. What the seeds that it lacks would have changed is taken from the
     warm start. None: each gets all."""
     engine: Engine = "auto"
     """`interpreted` compiles a task once for all programs; `compiled` compiles each program."""

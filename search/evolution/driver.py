@@ -224,7 +224,8 @@ class Driver:
 
     @property
     def _least_members(self) -> int:
-        """Members with a fitness that a niche must have before it asks anything of children."""
+        """Members with a fitness that a niche must have before it asks anything of children, at
+        hurdles and for their next seed."""
         niches = self.config.evolution.niches
         return niches.hurdle_members if niches else 1
 
