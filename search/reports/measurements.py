@@ -13,6 +13,15 @@ def mean_fitness(fitness: Sequence[float]) -> str:
     return f"{fmean(fitness):.5g}" if all(map(math.isfinite, fitness)) else "none"
 
 
+def constant(value: float) -> str:
+    """With three digits, and where it is near 1 with three of what it lacks: that is what counts of
+    an average's decay."""
+    distance = abs(1 - value)
+    if not 0 < distance < 0.1:
+        return f"{value:.3g}"
+    return f"{value:.{2 - math.floor(math.log10(distance))}f}".rstrip("0")
+
+
 def interval(comparison: Comparison, unit: str = "seeds") -> str:
     """The mean difference and its interval; unit: what was compared in pairs."""
     c = comparison

@@ -18,6 +18,7 @@ from search.reports.comparison.curves import (
     training_lines,
     tuning_lines,
 )
+from search.reports.measurements import constant
 
 STYLES = ("-", "--", ":", "-.")
 FIGURES = ("differences", "tuning", "training", "profile", "batch_sizes", "noise", "heat_maps")
@@ -123,6 +124,6 @@ def _heat_map(axes: Any, title: str, one: HeatMap) -> None:
     low = finite[len(finite) // 3] if finite else 0.0  # the worst third looks alike
     picture = axes.imshow(values, origin="lower", aspect="auto", vmin=low)
     axes.figure.colorbar(picture, ax=axes)
-    axes.set_xticks(range(len(one.across)), [f"{v:.2g}" for v in one.across], fontsize=7)
-    axes.set_yticks(range(len(one.up)), [f"{v:.2g}" for v in one.up], fontsize=7)
+    axes.set_xticks(range(len(one.across)), [*map(constant, one.across)], fontsize=7)
+    axes.set_yticks(range(len(one.up)), [*map(constant, one.up)], fontsize=7)
     axes.set(title=title, xlabel=one.constants[0], ylabel=one.constants[1])

@@ -28,6 +28,7 @@ from search.reports.comparison.rows import (
     size,
 )
 from search.reports.comparison.sentences import shown_and_not, warnings
+from search.reports.measurements import constant
 from search.reports.page.chart import Series, chart
 from search.reports.page.document import Section, document
 from search.reports.page.html import Html, code, join, table, tag
@@ -126,10 +127,10 @@ def _heat_map(one: HeatMap) -> Html:
         return tag("b", f"{value:.4f}") if value == best else f"{value:.4f}"
 
     rows = [
-        (f"{one.constants[1]} {y:.3g}", *map(cell, row))
+        (f"{one.constants[1]} {constant(y)}", *map(cell, row))
         for y, row in zip(reversed(one.up), reversed(one.fitness))
     ]
-    head_ = ("", *(f"{one.constants[0]} {x:.3g}" for x in one.across))
+    head_ = ("", *(f"{one.constants[0]} {constant(x)}" for x in one.across))
     return table(head_, rows, f"{one.optimizer}: validation fitness over two constants")
 
 
@@ -163,7 +164,7 @@ def _runs(result: ComparisonResult) -> Html:
             row["condition"],
             row["optimizer"],
             str(row["run"]),
-            "; ".join(f"{name} {value:.3g}" for name, value in row["values"].items()),
+            "; ".join(f"{name} {constant(value)}" for name, value in row["values"].items()),
             ", ".join(row["at_an_edge"]),
             "none" if row["test_fitness"] is None else f"{row['test_fitness']:.4f}",
         )

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from search.reports.measurements import interval
+from search.reports.measurements import constant, interval
 from search.selection.comparison import compare
 
 FAILED = -math.inf
@@ -22,3 +22,13 @@ FAILED = -math.inf
 def test_a_comparison_counts_all_seeds_of_the_candidate(ours, theirs, said):
     """Those, too, on which the baseline has no fitness."""
     assert interval(compare(ours, theirs)) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.9996, "0.9996"), (0.999, "0.999"), (0.9999996, "0.9999996"), (0.99842345, "0.99842"),
+     (0.95, "0.95"), (1.05, "1.05"), (1.0, "1"), (0.0, "0"), (0.6951, "0.695"), (2e-4, "0.0002"),
+     (1234.0, "1.23e+03")],
+)  # fmt: skip
+def test_a_decay_near_1_is_not_1(value, text):
+    assert constant(value) == text
