@@ -216,11 +216,16 @@ def wrong_workers(config: Config) -> Iterator[tuple[KeyPath, str]]:
 
 def doubts(config: Config) -> list[str]:
     """Settings that have no effect, one line each; a search can run with them."""
-    lines = [*_too_few_draws(config.tuning, "tuning"), *_without_effect(config)]
+    lines = [
+        *_too_few_draws(config.tuning, "tuning"),
+        *_too_few_draws(config.ablation.retuning, "ablation.retuning"),
+        *_without_effect(config),
+    ]
     if (start := config.evolution.tune_start) is not None:
         lines += _too_few_draws(start, "evolution.tune_start")
     if config.funnel is None:
         return lines
+    lines += _too_few_draws(config.funnel.head_start, "funnel.head_start")
     coming = config.funnel.families
     for number, stage in enumerate(config.funnel.stages):
         front = f"funnel.stages[{number}]"
@@ -234,8 +239,17 @@ def doubts(config: Config) -> list[str]:
 
 def _without_effect(config: Config) -> Iterator[str]:
     """Settings of evolution and evaluation that others make useless."""
-    evolution, evaluation = config.evolution, config.evaluation
+    evolution, evaluation, default = config.evolution, config.evaluation, EvolutionSettings()
     is_random = evolution.mode == "random"
+    if evolution.mode != "evolution" and evolution.mutations != default.mutations:
+        why = "draws whole programs" if is_random else "changes constants alone"
+        yield f"evolution.mutations: the mode {evolution.mode} {why}"
+    if not is_random and evolution.random_length != default.random_length:
+        yield f"evolution.random_length: the mode {evolution.mode} draws no whole program"
+    if is_random and evolution.tournament != default.tournament:
+        yield "evolution.tournament: a random program has no parent"
+    if is_random and evolution.migration_interval is not None:
+        yield "evolution.migration_interval: a random program has no parent that could migrate"
     if is_random and evolution.niches is not None:
         yield "evolution.niches: a random program has no parent, so shares have no effect"
     if evolution.mode == "tune" and evolution.functions is not None:

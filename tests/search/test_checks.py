@@ -93,6 +93,34 @@ def test_a_cluster_may_have_more_workers_than_this_machine_has_room_for():
             "funnel.stages[1].tuning.keep: 4 is more than the 3 draws: all of them are kept",
         ),
         ("tuning.keep=200", "tuning.keep: 200 is more than the 192 draws: all of them are kept"),
+        (
+            "funnel.head_start.draws=6",
+            "funnel.head_start.keep: 8 is more than the 6 draws: all of them are kept",
+        ),
+        (
+            "ablation.retuning.keep=50",
+            "ablation.retuning.keep: 50 is more than the 48 draws: all of them are kept",
+        ),
+        (
+            "evolution={mode: tune, mutations: {insert: 5}}",
+            "evolution.mutations: the mode tune changes constants alone",
+        ),
+        (
+            "evolution={mode: random, mutations: {insert: 5}}",
+            "evolution.mutations: the mode random draws whole programs",
+        ),
+        (
+            "evolution.random_length=[4, 9]",
+            "evolution.random_length: the mode evolution draws no whole program",
+        ),
+        (
+            "evolution={mode: random, tournament: 3}",
+            "evolution.tournament: a random program has no parent",
+        ),
+        (
+            "evolution={mode: random, migration_interval: 50}",
+            "evolution.migration_interval: a random program has no parent that could migrate",
+        ),
     ],
 )
 def test_what_has_no_effect_is_reported(override, doubt):
@@ -111,8 +139,6 @@ def test_limits_that_are_stated_twice_are_the_same():
     """The config knows neither programs nor tasks."""
     from programs.parse import MAX_STATEMENTS
     from proxy_tasks.names import MAX_SCALE
-    from search.selection.stages import FINALS
 
     assert settings.MAX_STATEMENTS == MAX_STATEMENTS
     assert selection.MAX_SCALE == MAX_SCALE
-    assert selection.FINALS == FINALS
