@@ -77,7 +77,7 @@ def conclude(
                 winner,
                 funnel,
                 objective=objective,
-                finals=config.funnel.finals,
+                settings=config.funnel,
                 ablation=config.ablation,
             )
             final = finish(

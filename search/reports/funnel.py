@@ -101,10 +101,11 @@ def outcome(done: FunnelResult) -> list[str]:
         if last.unit == "tunings":
             where = f"over {len(last.entries[0].fitness)} tunings of each, {where}"
         level = f"{where}, at a family-wise level of {last.level:g}"
-        better = [e.name for e in done.confirmed if not e.need_not_beat]
+        better = [e for e in done.confirmed if not e.need_not_beat]
         as_good = [_as_good(e, last) for e in done.confirmed if e.need_not_beat]
         if better:
-            lines.append(f"Better than every baseline {level}: {', '.join(better)}.")
+            names = ", ".join(entry.name for entry in better)
+            lines.append(f"Better than every baseline{_by(better[0])} {level}: {names}.")
         if as_good:
             lines.append(f"As good with fewer states {level}: {', '.join(as_good)}.")
         return lines
@@ -117,8 +118,14 @@ def _as_good(entry: StageEntry, stage: StageResult) -> str:
     larger = entry.need_not_beat
     more = " or ".join(map(str, sorted({b.states for b in stage.baselines if b.name in larger})))
     beaten = [name for name in entry.by_baseline if name not in larger]
-    better = f"better than {', '.join(beaten)}, and " if beaten else ""
+    better = f"better than {', '.join(beaten)}{_by(entry)}, and " if beaten else ""
     return (
         f"{entry.name} ({states(entry.states)} instead of {more}: {better}not worse than "
         f"{', '.join(larger)} by {-entry.margin:g})"
     )
+
+
+def _by(entry: StageEntry) -> str:
+    """How much better than a baseline it is shown to be, where the funnel asks for a least gain."""
+    least = max([0.0, *(one.margin for one in entry.by_baseline.values())])
+    return f" by more than {least:g}" if least else ""

@@ -38,12 +38,12 @@ class Validation:
     names: tuple[str, ...]
     fitness: tuple[tuple[float, ...], ...]  # [programs, seeds], mean over tasks
     baselines: int  # how many of the programs, the last ones
-    margins: tuple[float, ...] = ()  # [baselines] to exceed; below 0: see Winner
+    margins: tuple[float, ...] = ()  # [baselines] to exceed, as in the funnel
 
     def difference(self, program: int, other: int) -> Comparison:
         """One program minus another, seed by seed: minus the winner, p is of the hypothesis that
-        the program is worse by the tolerance; minus a baseline, that it is not better, or worse
-        by the margin that fewer states have."""
+        the program is worse by the tolerance; minus a baseline, that it is not better by more
+        than the least gain, or worse by the margin that fewer states have."""
         margin = self.margin(other)
         return compare(self.fitness[program], self.fitness[other], level=self.level, margin=margin)
 
@@ -66,7 +66,7 @@ class Validation:
         """A program beside the winner."""
         if self.clearly_worse(program):
             return Standing.WORSE
-        if self.difference(program, 0).low > -self.tolerance:
+        if self.difference(program, 0).p <= self.level:  # by both tests, and so by the interval
             return Standing.AS_GOOD
         return Standing.UNDECIDED
 

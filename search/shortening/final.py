@@ -11,7 +11,6 @@ from programs import Program, discovered, library, load
 from programs.simplify import Simplification, simplify
 from search.config.selection import (
     AblationSettings,
-    FinalsSettings,
     FunnelSettings,
     TuningSettings,
 )
@@ -171,7 +170,7 @@ class Check:
     winner: Winner
     baselines: tuple[NamedProgram, ...]
     objective: Objective
-    finals: FinalsSettings
+    settings: FunnelSettings
     ablation: AblationSettings
 
     @classmethod
@@ -181,17 +180,17 @@ class Check:
         funnel: FunnelResult,
         *,
         objective: Objective,
-        finals: FinalsSettings,
+        settings: FunnelSettings,
         ablation: AblationSettings,
     ) -> Check:
         """objective: the search's, for a funnel without stages."""
         ablation = winner.keeping_gain(ablation)
         if not funnel.stages:
-            return cls(winner, (), objective.scaled(1), finals, ablation)
+            return cls(winner, (), objective.scaled(1), settings, ablation)
         last = funnel.stages[-1]
         baselines = tuple(NamedProgram(entry.name, entry.program) for entry in last.baselines)
         arena = Objective(objective.score, last.tasks, last.weights)
-        return cls(winner, baselines, arena, finals, ablation)
+        return cls(winner, baselines, arena, settings, ablation)
 
     def validated(self, *results: NamedProgram) -> Validation:
         """The winner first, then what was made of it, then the baselines."""
@@ -199,13 +198,15 @@ class Check:
             [NamedProgram("winner", self.winner.program), *results],
             self.baselines,
             objective=self.objective,
-            finals=self.finals,
+            finals=self.settings.finals,
             ablation=self.ablation,
             margins=[self._margin(baseline) for baseline in self.baselines],
         )
 
     def _margin(self, baseline: NamedProgram) -> float:
-        return self.winner.margin if self.winner.states < states_of(baseline.program) else 0.0
+        """What the funnel asks of the difference to it."""
+        fewer = self.winner.states < states_of(baseline.program)
+        return self.winner.margin if fewer and self.winner.margin else self.settings.least_gain
 
 
 def finish(

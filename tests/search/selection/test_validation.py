@@ -11,7 +11,7 @@ from search.evaluation.request import META
 from search.evaluation.seeds import VALIDATION
 from search.selection.objective import Objective
 from search.selection.results import NamedProgram
-from search.selection.validation import Validation, validate
+from search.selection.validation import Standing, Validation, validate
 
 LION, ADAMW, SGD = (load(f"library:{name}") for name in ("lion", "adamw", "sgd"))
 
@@ -48,6 +48,14 @@ def test_the_standing(worth, said):
     found = validated({LION: 0.0, SGD: worth, ADAMW: -1.0})
     assert said in found.standing(1).value
     assert found.clearly_worse(1) == (said == "clearly worse")
+
+
+def test_as_good_is_said_by_both_tests():
+    """The interval alone lies above minus the tolerance, while p, of the sign-flip test, is 1 / 8."""
+    fitness = (0.0, 0.0, 0.0), (0.01, 0.02, 0.03)
+    found = Validation(("t",), 0.05, 0.1, ("winner", "final program"), fitness, 0)
+    assert found.difference(1, 0).low > -0.1 and found.difference(1, 0).p == 1 / 8
+    assert found.standing(1) is Standing.UNDECIDED
 
 
 def test_the_winners_own_failures_are_not_held_against_the_result():
