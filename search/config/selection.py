@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from search.config.model import SettingsModel, StringList, constraint_error
 
-FINALS = "finals"  # the name of the comparison after the last stage
+FINALS_STAGE = "finals"  # the name of the comparison after the last stage
 MAX_SCALE = 10_000.0  # the largest that the proxy tasks grow to
 
 Level = Annotated[float, Field(gt=0, lt=0.5)]
@@ -94,9 +94,9 @@ class StageSettings(SettingsModel):
 
     @model_validator(mode="after")
     def _possible(self) -> StageSettings:
-        if self.name == FINALS:
+        if self.name == FINALS_STAGE:
             raise constraint_error(
-                f"{FINALS!r} is the name of the comparison after the last stage; "
+                f"{FINALS_STAGE!r} is the name of the comparison after the last stage; "
                 "expected another name",
                 "name",
             )

@@ -33,7 +33,7 @@ Engine = Literal["auto", "interpreted", "compiled"]
 BatchSize = Literal["auto"] | Annotated[int, Field(ge=1, le=65_536)]
 
 
-FunctionWeights = dict[str, Annotated[float, Field(gt=0, le=MAX_WEIGHT)]]
+Weight = Annotated[float, Field(gt=0, le=MAX_WEIGHT)]
 
 
 def weights_of_names(value: Any) -> Any:
@@ -145,7 +145,7 @@ class EvolutionSettings(SettingsModel):
     random_length: tuple[int, int] = (4, 16)
     """Shortest and longest program that the mode `random` draws, in statements."""
     mutations: MutationSettings = MutationSettings()
-    functions: Annotated[FunctionWeights | None, BeforeValidator(weights_of_names)] = None
+    functions: Annotated[dict[str, Weight] | None, BeforeValidator(weights_of_names)] = None
     """The functions that mutations insert and random programs are made of: a list of names, or
     names with relative weights, such as `{add: 2, sign: 1}`; none: all of the language, all alike,
     as in the paper. Warm starts may use others, too."""
@@ -204,7 +204,7 @@ class EvaluationSettings(SettingsModel):
     settings: dict[str, dict[str, int | float | bool | str]] = Field(default={})
     """Settings of tasks by the task's name, on top of its preset, such as `{vision_mlp: {steps:
     200}}`."""
-    weights: tuple[Annotated[float, Field(gt=0, le=MAX_WEIGHT)], ...] | None = None
+    weights: tuple[Weight, ...] | None = None
     """One weight for each task; none: all equal."""
     seeds: int = Field(default=1, ge=1)
     """Trainings per program and task, with seeds 0, 1, ..."""

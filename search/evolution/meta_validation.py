@@ -1,4 +1,10 @@
-"""Which points of the meta-validation curves are due."""
+"""Which points of the meta-validation curves are due.
+
+    meta = MetaValidation(store, settings, tasks)    in the driver
+    meta.due()                                       after a commit: jobs to submit
+
+What the scores show is in search/selection/overfitting.py.
+"""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """Meta-validation: does the best program of a search still get better where the search cannot see?
 
 Every so many children of a repeat, its best program so far is trained on larger tasks and scored on
-the meta-validation split, in the background: nothing of it reaches the search, so the history is
-the same without it. When search fitness still rises while meta-validation fitness falls, the search
-overfits to its proxy tasks (meta-overfitting; Chen et al. 2023, section 2.3 and Figure 3).
+the meta-validation split (search/evolution/meta_validation.py), in the background: nothing of it
+reaches the search, so the history is the same without it. When search fitness still rises while
+meta-validation fitness falls, the search overfits to its proxy tasks (meta-overfitting; Chen et al.
+2023, section 2.3 and Figure 3).
 
-    meta = MetaValidation(store, ...)           in the driver; after a commit, submit meta.due()
     curves(store, config), onset(points)
 """
 

@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from programs import Program, analyse
 from programs.memory import needed_states
+from search.config.selection import FINALS_STAGE
 from search.selection.comparison import Comparison
-
-FINALS = "finals"
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class FunnelResult:
     def confirmed(self) -> tuple[StageEntry, ...]:
         """Better than every baseline, tuned alike, on fresh seeds, or not worse than those that
         need more states by more than the margin for that; the best first."""
-        return next((stage.promoted for stage in self.stages if stage.name == FINALS), ())
+        return next((stage.promoted for stage in self.stages if stage.name == FINALS_STAGE), ())
 
 
 class NamedProgram(NamedTuple):

@@ -19,18 +19,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from programs import Program
-from search.config.selection import FinalsSettings, FunnelSettings, StageSettings
-from search.evaluation.seeds import FINALS as FINAL_SEEDS
-from search.evaluation.seeds import HEAD_START, STAGE, STAGE_TUNING
+from search.config.selection import FINALS_STAGE, FinalsSettings, FunnelSettings, StageSettings
+from search.evaluation.seeds import FINALS, HEAD_START, STAGE, STAGE_TUNING
 from search.selection.families import is_variant
 from search.selection.looks import Pairs, PromotionRule, compared
 from search.selection.objective import Expected, Objective
-from search.selection.results import (
-    FINALS,
-    FunnelResult,
-    NamedProgram,
-    StageResult,
-)
+from search.selection.results import FunnelResult, NamedProgram, StageResult
 from search.selection.retuning import Step, Tunings
 from search.selection.tuning import TuningResult, most_trainings, tune
 
@@ -231,14 +225,14 @@ def _finals(
             most.trainings + finals.most_pairs * each.trainings,
             most.compute + finals.most_pairs * each.compute,
         )
-    begin(FINALS, most)
+    begin(FINALS_STAGE, most)
     pairs = _final_pairs(finals, tunings, seed=seed + 1 + len(settings.stages))
-    return entrants.compared(objective, name=FINALS, pairs=pairs, rule=rule)
+    return entrants.compared(objective, name=FINALS_STAGE, pairs=pairs, rule=rule)
 
 
 def _final_pairs(finals: FinalsSettings, tunings: Tunings, *, seed: int) -> Pairs:
     """Tunings with draws and seeds of their own, or seeds alone."""
-    seeds = FINAL_SEEDS.take(finals.most_seeds)
+    seeds = FINALS.take(finals.most_seeds)
     if finals.tunings == 1:
         return Pairs([[one] for one in seeds])
     rows = [seeds[i : i + finals.seeds] for i in range(0, len(seeds), finals.seeds)]

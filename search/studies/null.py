@@ -20,12 +20,12 @@ from scipy import stats
 from programs import Program, Statement, load
 from programs.program import OUTPUT
 from search import api
-from search.config.selection import FunnelSettings
+from search.config.selection import FINALS_STAGE, FunnelSettings
 from search.config.settings import Config
 from search.evaluation.source import Fitness
 from search.reports.tables import columns, finite_or_none
 from search.selection.funnel import Setup
-from search.selection.results import FINALS, FunnelResult
+from search.selection.results import FunnelResult
 from search.storage.files import write_file
 from search.studies.folder import Folder
 from search.studies.intervals import LEVEL, share_of
@@ -132,7 +132,7 @@ def summary(results: Sequence[dict[str, Any]], level: float) -> tuple[dict[str, 
 
 
 def _has_finals(result: dict[str, Any]) -> bool:
-    return any(stage["stage"] == FINALS for stage in result["stages"])
+    return any(stage["stage"] == FINALS_STAGE for stage in result["stages"])
 
 
 def most_false(count: int, level: float) -> int:

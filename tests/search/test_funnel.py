@@ -13,10 +13,9 @@ from toys import Noisy, Workers, fill_search
 
 from programs import load
 from search import funnel
-from search.config.selection import FunnelSettings
+from search.config.selection import FINALS_STAGE, FunnelSettings
 from search.config.settings import Config, EvaluationSettings
 from search.selection import funnel as selection_funnel
-from search.selection.results import FINALS
 from search.storage.errors import StoreError
 from search.storage.kept import keep
 from search.storage.queries import stage_entries, stages, trainings
@@ -88,7 +87,7 @@ def test_the_command_on_given_programs_goes_on_after_a_kill_and_pays_nothing_twi
     assert before == 100 and 0 < len(keys) - len(set(keys)) <= 100
     with Reader(run_dir) as store:
         assert len(list(trainings(store))) == len(set(keys))
-        assert [stage.name for stage in stages(store)] == ["A", "B", "C", FINALS]
+        assert [stage.name for stage in stages(store)] == ["A", "B", "C", FINALS_STAGE]
         [lion, *_, baseline] = stage_entries(store, 1)
         assert lion.name == "library:lion" and lion.promoted and 0 < lion.low < lion.difference
         assert baseline.name in FunnelSettings().baselines and baseline.difference is None

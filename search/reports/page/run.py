@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config.load import dumps
+from search.config.selection import FINALS_STAGE
 from search.evaluation.fitness import Outcome
 from search.reports.conclusion import CERTIFICATE, FINAL, text_of
 from search.reports.page.course import Course, figures
@@ -20,7 +21,6 @@ from search.reports.verbs.lineage import lineage as lineage_of
 from search.reports.verbs.stats import MUTATION_HEAD, mutation_row, stats
 from search.reports.verbs.top import best_by_size, top
 from search.selection.overfitting import curves
-from search.selection.results import FINALS
 from search.storage.identity import check_functions, config_of
 from search.storage.leaders import warm_start
 from search.storage.queries import courses, start_fitness
@@ -95,7 +95,7 @@ def _confirmed(stages: list[dict[str, Any]]) -> str:
     if not stages:
         return "no: no funnel has been run yet"
     passed = [one["name"] for one in stages[-1]["programs"] if one["goes_on"]]
-    if stages[-1]["stage"] == FINALS and passed:
+    if stages[-1]["stage"] == FINALS_STAGE and passed:
         return f"yes, it passed the finals of the funnel, on fresh seeds: {', '.join(passed)}"
     return "no: the funnel showed no program to be better than the baselines"
 

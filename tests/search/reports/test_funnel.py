@@ -4,8 +4,9 @@ import math
 
 from toys import Noisy
 
+from search.config.selection import FINALS_STAGE
 from search.reports.funnel import outcome, promotion, report, table
-from search.selection.results import FINALS, FunnelResult
+from search.selection.results import FunnelResult
 from tests.search.selection.test_stages import (
     ADAMW,
     BASELINE,
@@ -41,7 +42,7 @@ def test_the_report_states_why_a_program_promotion_or_does_not():
     assert ("A", "no: not among the best 5") in reasons
     assert ("A", "no: no fitness on some of the seeds") in reasons
     assert ("B", "yes") in reasons and ("B", "no: p is above 0.05") in reasons
-    assert (FINALS, "yes") in reasons
+    assert (FINALS_STAGE, "yes") in reasons
     # Not one that goes on by its p where no p was asked for.
     assert not {("A", "yes"), ("A", "no: p is above 0.05")} & reasons
 
@@ -50,7 +51,7 @@ def test_the_table_has_a_row_for_each_stage():
     head, _, first, *_, last = table(done().stages).splitlines()
     columns = ("stage", "tasks", "candidates", "promoted", "best", "minus strongest baseline", "p")
     assert all(column in head for column in columns)
-    assert "5 (best, not tested)" in first and last.startswith(FINALS) and "t@100" in last
+    assert "5 (best, not tested)" in first and last.startswith(FINALS_STAGE) and "t@100" in last
 
 
 def test_the_page_says_what_kind_of_update_each_candidate_makes():

@@ -1,15 +1,17 @@
 """A stage that looks several times keeps its level and sees more; no task may be clearly worse."""
 
+from dataclasses import replace
+
 import pytest
 from scipy import stats
 from toys import Noisy
 
-from search.config.selection import FinalsSettings, FunnelSettings, StageSettings
+from search.config.selection import FINALS_STAGE, FinalsSettings, FunnelSettings, StageSettings
 from search.evaluation.request import Request
-from search.reports.funnel import markdown
+from search.reports.funnel import markdown, outcome
 from search.selection.looks import Pairs, PromotionRule, compared
 from search.selection.objective import Objective
-from search.selection.results import NamedProgram
+from search.selection.results import FunnelResult, NamedProgram
 from tests.search.selection.test_stages import ADAMW, NO_TUNING, is_lion, number_of, numbered
 
 
@@ -115,6 +117,11 @@ def test_a_gain_must_be_as_large_as_what_matters(least, passes):
     _, done = contest(1, lambda r: 9.0 * is_lion(r.program), looks=1, seeds=8, least_gain=least)
     [entry] = done.entries
     assert entry.promoted == passes and entry.against.margin == least
+    [told] = outcome(FunnelResult((replace(done, name=FINALS_STAGE),)))
+    said = (
+        "Better than every baseline by more than 4 on" if least else "Better than every baseline on"
+    )
+    assert told.startswith(said) == passes
 
 
 def test_the_mean_over_tasks_must_gain_so_much_and_not_each_of_them():

@@ -5,10 +5,10 @@ from scipy import stats
 from toys import Noisy
 
 from programs import load
-from search.config.selection import FunnelSettings
+from search.config.selection import FINALS_STAGE, FunnelSettings
 from search.reports.funnel import markdown, outcome
 from search.selection.objective import Objective
-from search.selection.results import FINALS, NamedProgram, states_of
+from search.selection.results import NamedProgram, states_of
 from search.selection.stages import run_stages
 from search.shortening.final import winners
 from tests.search.selection.test_stages import numbered, settings
@@ -110,5 +110,5 @@ def test_programs_that_are_worse_by_the_margin_pass_no_more_often_than_the_level
     for number in range(funnels):
         candidates = [(f"n{i}", numbered(10 * number + i)) for i in range(3)]
         done = run(candidates, by_states({1: -MARGIN, 2: 0.0}), rules(keep=3), luck=0.1)
-        passed += any(stage.name == FINALS and stage.promoted for stage in done.stages)
+        passed += any(stage.name == FINALS_STAGE and stage.promoted for stage in done.stages)
     assert passed <= stats.binom.ppf(1 - 1e-3, funnels, level)

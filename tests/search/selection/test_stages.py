@@ -10,14 +10,19 @@ from toys import Noisy
 
 from programs import Program, Statement, load
 from search.config.load import load as load_config
-from search.config.selection import FinalsSettings, FunnelSettings, StageSettings, TuningSettings
+from search.config.selection import (
+    FINALS_STAGE,
+    FinalsSettings,
+    FunnelSettings,
+    StageSettings,
+    TuningSettings,
+)
 from search.evaluation.request import META, SEARCH, Request, scale_of, scaled
-from search.evaluation.seeds import FINALS as FINAL_SEEDS
-from search.evaluation.seeds import FINALS_TUNING
+from search.evaluation.seeds import FINALS, FINALS_TUNING
 from search.reports.funnel import markdown, report, table
 from search.selection.funnel import rows_of
 from search.selection.objective import Expected, Objective
-from search.selection.results import FINALS, NamedProgram
+from search.selection.results import NamedProgram
 from search.selection.stages import run_stages
 
 ADAMW, LION = load("library:adamw"), load("library:lion")
@@ -97,7 +102,7 @@ def test_of_100_funnels_of_null_candidates_no_more_confirm_one_than_stated():
     for i in range(funnels):
         candidates = [(f"n{j}", numbered(100 * i + j)) for j in range(30)]
         done = funnel_of(candidates, [("b", numbered(i, ADAMW))], Noisy(), ["t"], rules)
-        finals += done.stages[-1].name == FINALS
+        finals += done.stages[-1].name == FINALS_STAGE
         confirmed += bool(done.confirmed)
     assert finals > 40
     assert confirmed <= stats.binom.ppf(1 - 1e-4, funnels, level)
@@ -147,9 +152,9 @@ def test_the_finals_repeat_every_tuning_on_seeds_of_their_own():
     scored = {
         (r.seed, r.task): noisy.one(r)
         for r in asked
-        if r.seed in FINAL_SEEDS.take(12) and is_lion(r.program)
+        if r.seed in FINALS.take(12) and is_lion(r.program)
     }
-    assert [seed for seed, _ in scored] == [*FINAL_SEEDS.take(12)]
+    assert [seed for seed, _ in scored] == [*FINALS.take(12)]
     pairs = zip(*[iter(scored.values())] * 2)
     assert entry.fitness == pytest.approx([sum(pair) / 2 for pair in pairs])
     assert "Better than every baseline over 6 tunings of each, on fresh seeds" in report(done)
@@ -184,7 +189,7 @@ def test_a_true_improvement_passes_and_everybody_is_tuned_alike():
     candidates = [("lion", LION), *((f"n{i}", numbered(i, ADAMW)) for i in range(4))]
     done = funnel_of(candidates, BASELINE, score, ["t", "u"], settings(tuning=TUNING))
     assert [entry.name for entry in done.confirmed] == ["lion"]
-    assert [stage.name for stage in done.stages] == ["A", "B", "C", FINALS]
+    assert [stage.name for stage in done.stages] == ["A", "B", "C", FINALS_STAGE]
     assert done.stages[1].tasks == ("t@10", "u@10") and done.stages[2].tasks[0] == "t@100"
     assert done.stages[-1].tasks == done.stages[2].tasks
     entry = done.confirmed[0]
@@ -213,7 +218,7 @@ def test_a_stage_takes_no_more_trainings_than_it_says_as_it_begins(searched):
 
     candidates = [("lion", LION), *variants]
     funnel_of(candidates, BASELINE, score, ["t", "u@10"], rules, searched=searched, begin=begin)
-    phases = ["head start", "stage A", "stage B", "stage C", FINALS]
+    phases = ["head start", "stage A", "stage B", "stage C", FINALS_STAGE]
     assert [name for name, _ in expected] == phases
     for (_, most), own in zip(expected, paid):
         assert len(own) <= most.trainings
@@ -291,7 +296,7 @@ def test_a_task_with_a_large_loss_decides_only_if_tasks_are_not_weighed_by_noise
     done = funnel_of([("lion", LION)], BASELINE, score, ["large", "t"], rules)
     large, t = done.stages[1].weights or (1.0, 1.0)
     assert t / large == pytest.approx(10, rel=0.5) if by_noise else t == large
-    assert (done.stages[-1].name == FINALS) == by_noise  # the gain on t is seen
+    assert (done.stages[-1].name == FINALS_STAGE) == by_noise  # the gain on t is seen
 
 
 def test_one_must_beat_every_baseline():
