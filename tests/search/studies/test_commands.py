@@ -98,7 +98,7 @@ def test_settings(config, tmp_path, capsys, toy_trainings, monkeypatch):
     table = capsys.readouterr().out
     assert "without rates" in table and "none of them" in table
     kept = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert set(kept) == {"all", "without rates", "none of them"}
+    assert set(kept) == {"all", "without rates", "with islands", "none of them"}
 
 
 def test_noise(config, tmp_path, capsys, toy_trainings):

@@ -14,6 +14,7 @@ from search.config.settings import WorkerSettings
 from search.evaluation.jobs import Job, Purpose
 from search.evaluation.request import Request
 from search.workers import ray_pool
+from search.workers.ray_cluster import Connection
 
 LION = load("library:lion")
 
@@ -67,7 +68,9 @@ class Ray:
 def ray(monkeypatch):
     ray = Ray(workers=20)
     monkeypatch.setattr(ray_pool, "import_ray", lambda _: ray)
-    monkeypatch.setattr(ray_pool, "connect", lambda *_: False)
+    monkeypatch.setattr(
+        ray_pool, "connect", lambda ray, settings: Connection(ray, settings.address)
+    )
     monkeypatch.setattr(ray_pool, "check_reachable", lambda _: None)
     return ray
 
