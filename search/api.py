@@ -120,9 +120,7 @@ def search(
         )
         fingerprints = source.fingerprints(config)
         with Store(run_dir, config.store) as store:
-            warnings = _begun(store, config, fingerprints=fingerprints, resume=resume)
-            for warning in changed + warnings:
-                say(view, "warning", f"warning: {warning}")
+            _warn(view, changed + _begun(store, config, fingerprints=fingerprints, resume=resume))
             finalists, used_up = _evolved(
                 config,
                 store,
@@ -137,9 +135,14 @@ def search(
             conclusion = conclude(
                 config, store, finalists, setup=setup, show=Lines(view), stopping=stopping
             )
-            lines = [*conclusion_lines(conclusion, store.run_dir)] if config.funnel else []
+            lines = conclusion_lines(conclusion, store.run_dir) if config.funnel else ()
             say(view, "conclusion", "\n".join(lines))
     return SearchResult(Path(run_dir), tuple(finalists), conclusion, used_up)
+
+
+def _warn(view: str, warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        say(view, "warning", f"warning: {warning}")
 
 
 def _begun(

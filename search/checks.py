@@ -139,7 +139,7 @@ def missing_packages(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("funnel",), f"{message}: install it, or give null"
 
 
-def wrong_files(config: Config, kept: Kept) -> Iterator[tuple[KeyPath, str]]:
+def wrong_files(config: Config, kept: Kept = NOTHING) -> Iterator[tuple[KeyPath, str]]:
     """What a config names and cannot be read: programs and earlier runs."""
     yield from wrong_warm_starts(config)
     yield from wrong_baselines(config)

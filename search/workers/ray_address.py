@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from search.config.settings import WorkerSettings
-from search.workers.ray_cluster import WorkerError, check_reachable
+from search.workers.ray_cluster import Connection, WorkerError, check_reachable
 
 _GCS = "--gcs-address="  # of a raylet's command line
 
@@ -21,10 +21,12 @@ def resolved(settings: WorkerSettings) -> WorkerSettings:
     Raises:
       WorkerError: there is no cluster, or it cannot be told which of several is meant.
     """
-    ray = sys.modules.get("ray")
-    is_known = os.environ.get("RAY_ADDRESS") or (ray is not None and ray.is_initialized())
-    if settings.address != "auto" or is_known:
+    if settings.address != "auto" or os.environ.get("RAY_ADDRESS"):
         return settings
+    with Connection.lock:  # another thread may import Ray
+        ray = sys.modules.get("ray")
+        if ray is not None and ray.is_initialized():
+            return settings
     return settings.model_copy(update={"address": _found(_address_file(), running())})
 
 

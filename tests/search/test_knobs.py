@@ -19,6 +19,7 @@ from search.evaluation.source import Function
 from search.evolution.rates import at_rate
 from search.selection.warm_starts import with_reversed_averages
 from search.storage.errors import StoreError
+from search.storage.store import Store
 from tests.strategies import programs
 
 TASKS = "evaluation: {tasks: vision_mlp}\n"
@@ -115,12 +116,21 @@ def test_frozen_statements_last_through_a_search(evolution, tmp_path):
     assert result.best.frozen == frozen
 
 
-def test_another_choice_of_frozen_statements_is_another_search(tmp_path):
-    source = Function(toys.stepper_factory)
-    api.search(_searching(tmp_path, children=5), tmp_path / "run", source=source)
+def test_a_search_goes_on_with_the_frozen_statements_that_it_began_with(tmp_path, caplog):
+    source, config = Function(toys.stepper_factory), _searching(tmp_path, children=5)
+    api.search(config, tmp_path / "run", source=source)
     (tmp_path / "start.py").write_text(KEEPING.replace("0.01  # keep", "0.01"))
+    caplog.set_level("WARNING", "search")
+    result = api.search(config, tmp_path / "run", source=source, resume=True)
+    assert "start.py: differs from what the run began with" in caplog.text
+    assert all(
+        result.lineage(row.number)[-1].program.frozen == parse(KEEPING).frozen
+        for row in result.history()
+    )
+    with Store(tmp_path / "run") as store:  # of a version that kept no programs
+        store.set_meta("programs", "{}")
+        store.commit()
     with pytest.raises(StoreError, match="its frozen statements have changed"):
-        config = _searching(tmp_path, children=5)
         api.search(config, tmp_path / "run", source=source, resume=True)
 
 
