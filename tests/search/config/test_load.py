@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from search.checks import wrong_files
+from search.checks import wrong_files, wrong_warm_starts
 from search.config.load import ConfigError, load, loads
 from search.config.messages import expected, field_at, key_paths
 from search.config.model import SettingsModel
 from search.config.settings import Config
+from search.storage.kept import NOTHING
 
 MINIMAL = b"evaluation: {tasks: vision_mlp}\n"
 CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
@@ -250,7 +251,7 @@ def test_mistakes_of_all_kinds_are_reported_together():
     """Types, rules over several keys, programs, tasks and runs; none hides another."""
 
     def check(config):
-        yield from wrong_files(config)
+        yield from wrong_files(config, NOTHING)
         for place, name in enumerate(config.evaluation.tasks):
             if name != "vision_mlp":
                 yield ("evaluation", "tasks", place), f"no task {name!r}"
@@ -312,8 +313,8 @@ def test_a_start_without_constants_cannot_be_tuned(tmp_path):
     path.write_text("def train(w, g, lr):\n    update = g * lr\n    return update\n")
     sets = ["evolution.mode=tune", f"evolution.warm_start={path}"]
     with pytest.raises(ConfigError, match="has no constant that the mode tune could change"):
-        loads(MINIMAL, overrides=sets, check=wrong_files)
-    assert loads(MINIMAL, overrides=sets[1:], check=wrong_files)
+        loads(MINIMAL, overrides=sets, check=wrong_warm_starts)
+    assert loads(MINIMAL, overrides=sets[1:], check=wrong_warm_starts)
 
 
 def test_numbers_are_read_as_yaml_1_2():
