@@ -10,6 +10,7 @@ from typing import Protocol
 
 from programs.user_functions import NONE, Registered, registered
 from proxy_tasks.errors import TaskError
+from search.arguments import listed
 from search.config.messages import nearest
 from search.config.settings import BatchSize, Config, Engine, EvaluationSettings
 from search.config.strict_yaml import KeyPath
@@ -42,7 +43,7 @@ class ProxyTasks:
         """tasks_file: a Python file that registers user-defined tasks. It comes from the
         command line alone, so that a config never runs code. tasks: the same as functions, from
         Python."""
-        self._tasks_file, self._tasks = tasks_file, tuple(tasks)
+        self._tasks_file, self._tasks = tasks_file, listed("tasks", tasks)
         self._inspections: dict[str, Inspection] = {}
 
     def factory(self, config: Config) -> Factory:

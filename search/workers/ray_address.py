@@ -23,7 +23,7 @@ def resolved(settings: WorkerSettings) -> WorkerSettings:
     """
     if settings.address != "auto" or os.environ.get("RAY_ADDRESS"):
         return settings
-    with Connection.lock:  # another thread may import Ray
+    with Connection.lock:  # another thread may be importing Ray, or starting it
         ray = sys.modules.get("ray")
         if ray is not None and ray.is_initialized():
             return settings

@@ -86,11 +86,12 @@ def connect(ray: Any, settings: WorkerSettings) -> Connection:
             Connection.users, Connection.is_lost = {connection}, False
         elif Connection.users:
             [other, *_] = {user.address for user in Connection.users}
-            if other != settings.address:
+            if settings.address not in (other, "auto"):
                 raise WorkerError(
                     f"workers.address '{settings.address}': another search of this process is "
                     f"connected to '{other}', and a process has one connection: start another one"
                 )
+            connection.address = other
             Connection.users.add(connection)
     return connection
 

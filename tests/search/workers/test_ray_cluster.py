@@ -190,6 +190,7 @@ def test_two_threads_start_one_ray_and_both_wait_until_it_can_be_used():
 def test_a_process_is_connected_to_one_address():
     ray = Ray()
     connection = connect(ray, WorkerSettings())
+    connect(ray, WorkerSettings(address="auto")).close(lost=False)
     with pytest.raises(WorkerError, match=r"'127\.0\.0\.1:1': another .* connected to 'local'"):
         connect(ray, WorkerSettings(address="127.0.0.1:1"))
     connection.close(lost=False)
