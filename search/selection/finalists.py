@@ -96,16 +96,6 @@ def _finalists(store: Reader, config: Config, best: Sequence[Leader]) -> list[Fi
     return sorted(finalists, key=lambda finalist: (not finalist.fresh, -finalist.mean))
 
 
-def rescored_so_far(store: Reader, config: Config) -> list[Finalist]:
-    """Those of the leading programs that have a fitness on fresh seeds, the fittest in the search
-    first; their gains are left out."""
-    scored = (
-        (leader, tuple(fresh_fitness(store, leader.number, config.evaluation).values()))
-        for leader in leaders(store, max(config.rescore.programs, 1))
-    )
-    return [Finalist(leader, fresh, ()) for leader, fresh in scored if fresh]
-
-
 def fresh_fitness(store: Reader, number: int, settings: EvaluationSettings) -> dict[int, float]:
     """Fitness by fresh seed."""
     stored = evaluations(store, Purpose.RESCORE, first=number, last=number)

@@ -16,7 +16,7 @@ from search.reports.verbs.asked import Asked
 from search.reports.verbs.funnel import funnel
 from search.reports.verbs.stats import stats
 from search.reports.verbs.top import best_by_length, top
-from search.selection.finalists import rescored_so_far
+from search.selection.finalists import stored_finalists
 from search.selection.overfitting import curves
 from search.storage.identity import config_of
 from search.storage.leaders import leaders
@@ -53,7 +53,7 @@ def overview_lines(store: Reader, _: Asked) -> Iterator[str]:
     yield from figures(store, Statistics.counted(store))
     yield ""
     config = config_of(store)
-    again = rescored_so_far(store, config)
+    again = [one for one in stored_finalists(store, config) if one.fresh]
     unseen = "" if again else " (not scored on fresh seeds yet)"
     yield f"Fittest programs in the search{unseen}:"
     fresh = {one.leader.number: f", on fresh seeds {measured(one)}" for one in again}
