@@ -25,6 +25,7 @@ from programs import (
     library,
     load_functions_file,
 )
+from programs.counted import counted
 from programs.describe import SAMENESS, annotate, comment, describe, differences, headline, sameness
 from programs.parse import LIBRARY, read, read_from
 from programs.program import printable
@@ -199,7 +200,7 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"valid": True, "statements": len(program)}, indent=2))
     else:
-        print(f"{printable(arguments.file)}: valid, {len(program)} statements")
+        print(f"{printable(arguments.file)}: valid, {counted(len(program), 'statement')}")
     return 0
 
 
@@ -271,9 +272,9 @@ def _simplify(arguments: argparse.Namespace) -> int:
         return 0
     print(result.program, end="")
     print(
-        f"# {len(result.original)} -> {len(result.program)} statements, "
-        f"{len(result.original.states)} -> {len(result.program.states)} states, "
-        f"{sum(step.applied for step in result.certificate)} steps; {result.claim.value}"
+        f"# {len(result.original)} -> {counted(len(result.program), 'statement')}, "
+        f"{len(result.original.states)} -> {counted(len(result.program.states), 'state')}, "
+        f"{counted(sum(step.applied for step in result.certificate), 'step')}; {result.claim.value}"
     )
     print(f"# given up: {'; '.join(result.given_up()) or 'nothing that was measured'}")
     if not result.check.passed:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from programs.abstract import analyse, live_across_steps, reaching
+from programs.counted import counted
 from programs.hyperparameters import hyperparameters, reads_schedule, weight_decay
 from programs.memory import needed_states
 from programs.program import Program, printable
@@ -122,7 +123,7 @@ def _summary(program: Program, facts: dict[str, Any]) -> list[str]:
         unused = " and ".join(facts["states_only_read"])
         states += f" (the sign that is taken does not depend on {unused})"
     lines = [
-        f"{len(program)} statements, {facts['live_statements']} live in a step, "
+        f"{counted(len(program), 'statement')}, {facts['live_statements']} live in a step, "
         f"{facts['live_statements_across_steps']} live across steps; states needed: {states}",
         facts["screening"],
     ]

@@ -23,6 +23,7 @@ from programs.abstract import (
     inputs_of,
     statement_value,
 )
+from programs.counted import counted
 from programs.draws import standard_normal, uniform_index
 from programs.function import Function
 from programs.function_draws import FunctionWeights, check_weights, draw_function, of_trees
@@ -132,7 +133,7 @@ def mutate(
             return Mutation(child.program, child, kind, attempt)
     raise ProgramError(
         f"no valid child in {2 * MAX_ATTEMPTS} draws with mode '{options.mode}' from a program of "
-        f"{len(program)} statements"
+        f"{counted(len(program), 'statement')}"
     )
 
 
@@ -176,7 +177,9 @@ def _draw_kind(program: Program, rng: random.Random, options: MutationOptions) -
     longest = MAX_STATEMENTS if options.max_length is None else options.max_length
     insert = 0.0 if len(program) >= min(longest, MAX_STATEMENTS) else options.insert
     if not insert + options.delete + options.modify:
-        raise ProgramError(f"a program of {len(program)} statements cannot grow any further")
+        raise ProgramError(
+            f"a program of {counted(len(program), 'statement')} cannot grow any further"
+        )
     draw = rng.random() * (insert + options.delete + options.modify)
     if draw < insert:
         return "insert"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from programs.abstract import faults, is_valid
+from programs.counted import counted
 from programs.functions import ALIASES, FUNCTIONS
 from programs.marks import is_docstring, is_marked, misplaced_marks
 from programs.program import (
@@ -246,7 +247,7 @@ def _states(source: Source, function: ast.FunctionDef) -> tuple[str, ...]:
         if name in (OUTPUT, "w", "g", "lr") or names.count(name) > 1:
             source.fail(f"'{name}' cannot be a state's name, or names two inputs", arg)
     if len(states) > MAX_STATES:
-        source.fail(f"{len(states)} states; at most {MAX_STATES} are allowed", function)
+        source.fail(f"{counted(len(states), 'state')}; at most {MAX_STATES} are allowed", function)
     return states
 
 
@@ -324,8 +325,8 @@ def _statement(source: Source, node: ast.stmt, rename: dict[str, str]) -> Statem
     row = FUNCTIONS[function]
     if len(arguments) != row.arity:
         source.fail(
-            f"{source.quote(node.value)}: {function} takes {row.arity} "
-            f"argument{'s' * (row.arity != 1)}, here {len(arguments)}",
+            f"{source.quote(node.value)}: {function} takes {counted(row.arity, 'argument')}, "
+            f"here {len(arguments)}",
             node.value,
         )
     given = tuple(_argument(source, a, rename) for a in arguments)

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import optax
 
 from programs.abstract import live_across_steps
+from programs.counted import counted
 from programs.execute import Value, interpret
 from programs.hyperparameters import (
     Hyperparameter,
@@ -172,8 +173,8 @@ class _Rule:
         check_like(params, grads, "the gradients")
         if len(state.states) != len(self.states):
             raise ValueError(
-                f"state: it has {len(state.states)} trees, but this program has {len(self.states)} "
-                "states; call init(params) of the same program"
+                f"state: it has {len(state.states)} trees, but this program has "
+                f"{counted(len(self.states), 'state')}; call init(params) of the same program"
             )
         for name, tree in zip(self.states, state.states, strict=True):
             check_like(params, tree, f"state '{name}'")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from programs import Program, ProgramError, live_across_steps
 from programs import load as load_program
+from programs.counted import counted
 from programs.function_draws import named, of_trees, weights_of
 from programs.program import KEEP
 from search.config.load import Check, as_yaml, loads
@@ -165,13 +166,15 @@ def wrong_warm_starts(config: Config) -> Iterator[tuple[KeyPath, str]]:
         most = evolution.max_states
         if most is not None and len(program.states) > most:
             count = len(program.states)
-            message = f"{name} has {count} states already; expected at least {count}"
+            message = f"{name} has {counted(count, 'state')} already; expected at least {count}"
             yield ("evolution", "max_states"), message
         for message in wrong_marks(config.evolution, program):
             yield path, f"{name}: {message}"
         longest, length = evolution.mutations.max_length, len(program)
         if longest is not None and length > longest:
-            message = f"{name} has {length} statements already; expected at least {length}"
+            message = (
+                f"{name} has {counted(length, 'statement')} already; expected at least {length}"
+            )
             yield ("evolution", "mutations", "max_length"), message
 
 

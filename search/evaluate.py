@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from programs import Program, ProgramError, load_functions_file
+from programs.counted import counted
 from proxy_tasks import TASKS, Task, TaskError
 from proxy_tasks.console import run_command
 from search.config.settings import Engine
@@ -177,7 +178,7 @@ def _line(summary: dict[str, Any]) -> str:
     for row in summary["seeds"]:
         fitness = "none" if row["fitness"] is None else f"{row['fitness']:.6g}"
         outcome = Outcome[row["outcome"]].value
-        rows.append(f"  seed {row['seed']}: {fitness}, {outcome}, {row['steps']} steps")
+        rows.append(f"  seed {row['seed']}: {fitness}, {outcome}, {counted(row['steps'], 'step')}")
     rows.append(f"  compile {summary['compile_seconds']:.2f} s, run {summary['run_seconds']:.3f} s")
     return "\n".join(rows)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from programs.counted import counted
 from programs.program import Program
 from programs.simplify.check import Check
 from programs.simplify.egraph import Rewrites, Stop, saturate
@@ -169,8 +170,8 @@ def as_markdown(result: Simplification) -> str:
     lines = [
         "# Certificate of simplification",
         "",
-        f"{len(before)} statements and {_states(before)} before, "
-        f"{len(after)} statements and {_states(after)} after. {_end(result)}",
+        f"{counted(len(before), 'statement')} and {_states(before)} before, "
+        f"{counted(len(after), 'statement')} and {_states(after)} after. {_end(result)}",
         "",
         "*exact*: the outputs are equal up to float rounding. *up to guards*: equal except where "
         "a divisor is not large against the guard of 1e-8, or a number leaves float32's range.",
@@ -185,8 +186,9 @@ def as_markdown(result: Simplification) -> str:
         lines += [
             f"## {number}. {step.name}{'' if step.applied else ': NOT APPLIED, its check failed'}",
             "",
-            f"{len(step.before)} -> {len(step.after)} statements, "
-            f"{len(step.before.states)} -> {len(step.after.states)} states; {step.claim.value}.",
+            f"{len(step.before)} -> {counted(len(step.after), 'statement')}, "
+            f"{len(step.before.states)} -> {counted(len(step.after.states), 'state')}; "
+            f"{step.claim.value}.",
             "",
             *(f"- {_described(rule)}" for rule in step.explain()),
             "",
@@ -220,7 +222,7 @@ def _described(name: str) -> str:
 
 
 def _states(program: Program) -> str:
-    return f"{len(program.states)} state{'s' * (len(program.states) != 1)}"
+    return counted(len(program.states), "state")
 
 
 def code_block(program: Program) -> list[str]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from programs import user_functions
+from programs.counted import counted
 from search.comparing.asking import Asking, trainer
 from search.comparing.conditions import Condition, conditions_of
 from search.comparing.entrants import Entrant, entrants_of, mistakes_of, name_of
@@ -187,11 +188,11 @@ def _notes(records: Records, asking: Asking) -> tuple[str, ...]:
     notes = []
     if records.damaged:
         notes.append(
-            f"{records.path}: {records.damaged} lines were cut off or damaged, and left out"
+            f"{records.path}: cut off or damaged, and left out: {counted(records.damaged, 'line')}"
         )
     if again := len(records.failed & records.known.keys()):
-        notes.append(f"{again} trainings whose worker had failed were tried again")
+        notes.append(f"tried again, as their worker had failed: {counted(again, 'training')}")
     if asking.failures:
-        notes.append(f"{len(asking.failures)} trainings failed, the last one: "
+        notes.append(f"{counted(len(asking.failures), 'training')} failed, the last one: "
                      f"{asking.failures[-1]}")  # fmt: skip
     return tuple(notes)

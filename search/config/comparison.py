@@ -143,7 +143,7 @@ class ComparisonConfig(SettingsModel):
     @model_validator(mode="after")
     def _possible(self) -> ComparisonConfig:
         if self.tuning.keep > self.tuning.draws:
-            message = f"keep ({self.tuning.keep}) is more than the {self.tuning.draws} draws"
+            message = f"keep ({self.tuning.keep}) is more than tuning.draws ({self.tuning.draws})"
             raise constraint_error(message, "tuning.keep", "tuning.draws")
         sizes = [f"{size:g}" for size in self.noise.sizes] if self.noise else []
         lists = {

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from programs.counted import counted
 from search.config.model import SettingsModel, StringList, constraint_error
 
 FINALS_STAGE = "finals"  # the name of the comparison after the last stage
@@ -103,8 +104,8 @@ class StageSettings(SettingsModel):
         least = fewest_seeds(self.level / self.looks)
         if self.beat and self.most_seeds < least:
             raise constraint_error(
-                f"with {self.most_seeds} seeds nothing can be shown at level {self.level:g}"
-                f"{in_looks(self.looks)}; expected at least {least}",
+                f"with {counted(self.most_seeds, 'seed')} nothing can be shown at level "
+                f"{self.level:g}{in_looks(self.looks)}; expected at least {least}",
                 *("seeds", "level", "beat", "looks"),
             )
         return self

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from programs import Program
+from programs.counted import counted
 from programs.simplify import Simplification, as_dict, as_markdown
 from programs.simplify.certificate import code_block
 from search.reports.measurements import comparison_in_full
@@ -45,11 +46,11 @@ def exact_certificate(exact: Simplification, why: str, tried: ShorteningResult |
 
 
 def _head(before: Program, after: Program, remark: str) -> list[str]:
-    states = f"{len(before.states)} to {len(after.states)} states"
+    states = f"{len(before.states)} to {counted(len(after.states), 'state')}"
     return [
         _TITLE,
         "",
-        f"{len(before)} to {len(after)} statements, {states}. {remark}",
+        f"{len(before)} to {counted(len(after), 'statement')}, {states}. {remark}",
         "",
         *code_block(before),
         "became",
@@ -64,7 +65,7 @@ def _after_exact_passes(done: ShorteningResult) -> list[str]:
         lines += [
             "## Constants tuned on the tasks",
             "",
-            f"{done.tuned.draws} draws of the constants; the best has mean fitness "
+            f"{counted(done.tuned.draws, 'draw')} of the constants; the best has mean fitness "
             f"{done.tuned.fitness:.6g} on the tuning seeds.",
             "",
             *code_block(done.tuned.program),
@@ -87,7 +88,7 @@ def _ablation(done: Ablation) -> list[str]:
         "the difference to the start, and to the best program so far where one was shown to be "
         f"better than the start. Tolerance: {tolerances}.",
         "",
-        f"{len(done.start)} -> {len(done.program)} statements.",
+        f"{len(done.start)} -> {counted(len(done.program), 'statement')}.",
         "",
         *markdown_table(rows),
         "",
@@ -107,20 +108,20 @@ def _deeper(markdown: str) -> str:
 def step_line(step: Step) -> str:
     """One line for each step as it is done."""
     if isinstance(step, Simplification):
-        return f"exact passes: {len(step.original)} -> {len(step.program)} statements"
+        return f"exact passes: {len(step.original)} -> {counted(len(step.program), 'statement')}"
     if isinstance(step, Program):
-        return f"evolution without insertion proposes {len(step)} statements"
+        return f"evolution without insertion proposes {counted(len(step), 'statement')}"
     if isinstance(step, Change):
         measured = "; ".join(map(_measured, step.by_task))
         return f"{step.what}: {step.verdict.value} ({measured})"
-    return f"tuned: mean fitness {step.fitness:.5g} with the best of {step.draws} draws"
+    return f"tuned: mean fitness {step.fitness:.5g} with the best of {counted(step.draws, 'draw')}"
 
 
 def result_lines(done: ShorteningResult) -> list[str]:
     """The result and what was removed, for the terminal."""
     return [
-        f"{len(done.exact.original)} statements; {len(done.exact.program)} after the exact "
-        f"passes; {len(done.program)} after the ablation",
+        f"{counted(len(done.exact.original), 'statement')}; {len(done.exact.program)} after the "
+        f"exact passes; {len(done.program)} after the ablation",
         *(f"  measured: {what}" for what in done.ablation.removed),
         "",
         str(done.program),

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from programs.counted import counted
 from programs.describe import NO_SCHEDULE
 from programs.hyperparameters import reads_schedule
 from search.reports.certificate import between_stages, certificate, exact_certificate
@@ -58,7 +59,7 @@ def conclusion_lines(done: Conclusion | None, run_dir: Path) -> Iterator[str]:
 def _delivered_lines(done: Conclusion, one: Delivered, run_dir: Path) -> Iterator[str]:
     final, validation = one.final, one.final.validation
     size = f"{states(one.winner.states)}: " if len(done.delivered) > 1 else ""
-    count = f"{len(one.winner.program)} -> {len(final.program)} statements."
+    count = f"{len(one.winner.program)} -> {counted(len(final.program), 'statement')}."
     yield f"{size}{heading(one.winner)} {count}"
     yield from remarks(one, done.baselines)
     yield ""

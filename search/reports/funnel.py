@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from programs.counted import counted
 from search.reports.measurements import interval, mean_fitness, states
 from search.reports.tables import columns, markdown_table
 from search.selection.results import FunnelResult, StageEntry, StageResult
@@ -99,7 +100,7 @@ def outcome(done: FunnelResult) -> list[str]:
         last = done.stages[-1]
         where = "on fresh seeds"
         if last.unit == "tunings":
-            where = f"over {len(last.entries[0].fitness)} tunings of each, {where}"
+            where = f"over {counted(len(last.entries[0].fitness), 'tuning')} of each, {where}"
         level = f"{where}, at a family-wise level of {last.level:g}"
         better = [e for e in done.confirmed if not e.need_not_beat]
         as_good = [_as_good(e, last) for e in done.confirmed if e.need_not_beat]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
+from programs.counted import counted
 from search.selection.comparison import Comparison
 
 
@@ -28,7 +29,7 @@ def interval(comparison: Comparison, unit: str = "seeds") -> str:
     if c.failed:
         return f"no fitness on {c.failed} of {c.pairs + c.dropped} {unit}"
     if c.pairs < 2:
-        return f"only {c.pairs} {unit} to compare on"
+        return f"only {counted(c.pairs, unit.removesuffix('s'))} to compare on"
     return f"{c.mean:+.4g} [{c.low:+.4g}, {c.high:+.4g}]"
 
 
@@ -47,11 +48,11 @@ def comparison_in_full(comparison: Comparison) -> str:
     if c.failed or c.pairs < 2:
         return interval(c)
     return (
-        f"{interval(c)} ({confidence(c.level)}, {c.pairs} seeds), p = {c.p:.2g} "
+        f"{interval(c)} ({confidence(c.level)}, {counted(c.pairs, 'seed')}), p = {c.p:.2g} "
         f"({null_hypothesis(c.margin)})"
     )
 
 
 def states(count: int) -> str:
     """Memory of an optimizer, in units of the weights."""
-    return f"{count} state{'' if count == 1 else 's'}"
+    return counted(count, "state")

@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from programs.counted import counted
 from search.arguments import check_choice
 from search.evolution.counters import Statistics
 from search.selection.ledger import Progress
@@ -50,7 +51,7 @@ def progress_line(progress: Progress) -> str:
     """How far a phase of the conclusion is."""
     if progress.expected is None and not progress.done + progress.reused:
         return progress.phase
-    line = f"{progress.phase}: {progress.done} trainings run"
+    line = f"{progress.phase}: {counted(progress.done, 'training')} run"
     if progress.reused:
         line += f", {progress.reused} reused"
     if progress.expected is not None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
+from programs.counted import counted
 from search.config.settings import Config, EvaluationSettings
 from search.evaluation.fitness import NOT_TRAINED, Outcome, score_of
 from search.evaluation.jobs import Purpose
@@ -64,7 +65,7 @@ def figures(store: Reader, s: Statistics) -> Iterator[str]:
     outcomes = s.outcomes
     distinct = sum(outcomes.values())
     yield (
-        f"{s.individuals:,} individuals, {s.evaluations:,} of them trained on workers: "
+        f"{counted(s.individuals, 'individual')}, {s.evaluations:,} of them trained on workers: "
         f"{s.individuals / max(s.evaluations, 1):.1f} times fewer"
     )
     yield (
@@ -160,8 +161,8 @@ def start_lines(finalists: Sequence[Finalist], config: Config, funnel: str) -> I
     tuning = config.evolution.tune_start
     if tuning is not None:
         yield (
-            f"The warm start, tuned first on the same tasks with {tuning.draws} draws of its "
-            f"constants (evolution.tune_start): {fitness}"
+            "The warm start, tuned first on the same tasks with "
+            f"{counted(tuning.draws, 'draw')} of its constants (evolution.tune_start): {fitness}"
         )
         return
     yield f"The warm start, with its constants as written, not tuned on these tasks: {fitness}"

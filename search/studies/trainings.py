@@ -32,7 +32,7 @@ def trainings(
     Raises:
       Stopped: the clock or the user ended it; what has been trained is kept.
     """
-    due = 0.0
+    due = time.monotonic() + LINES_EVERY_S
 
     def show(progress: Progress) -> None:
         nonlocal due

@@ -148,7 +148,7 @@ def test_a_learning_rate_is_one_number_and_a_constant_is_not_none():
 
 def test_a_state_of_another_program_is_refused():
     optimizer, params = as_optax("library:lion"), {"a": jnp.ones(3)}
-    with pytest.raises(ValueError, match="state: it has 2 trees, but this program has 1 states"):
+    with pytest.raises(ValueError, match="state: it has 2 trees, but this program has 1 state"):
         optimizer.update(params, as_optax("library:adam").init(params), params)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
+from programs.counted import counted
 from search.comparing.compare import ComparisonResult
 from search.comparing.results import ConditionResult, OptimizerResult
 from search.comparing.statistics import has_target, run_interval
@@ -88,7 +89,7 @@ def size(condition: ConditionResult) -> str:
     """Of the model and the trainings, in words."""
     if not condition.parameters:
         return "no training ended"
-    return f"{condition.parameters:,} weights, {condition.steps} steps"
+    return f"{condition.parameters:,} weights, {counted(condition.steps, 'step')}"
 
 
 def head(condition: ConditionResult) -> tuple[str, ...]:

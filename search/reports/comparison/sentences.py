@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
+from programs.counted import counted
 from search.comparing.compare import ComparisonResult
 from search.comparing.results import ConditionResult
 from search.comparing.statistics import Difference, Verdict
@@ -39,10 +40,11 @@ def shown_and_not(result: ComparisonResult) -> tuple[list[str], list[str]]:
 def _design(result: ComparisonResult) -> str:
     tuning, test, count = result.config.tuning, result.config.test, len(result.differences)
     return (
-        f"Each optimizer had {tuning.runs} tuning runs of {tuning.draws} draws on each condition, "
-        f"and each run {test.seeds} fresh seeds on the test split; intervals are over the runs "
-        f"({100 * (1 - result.config.level):.6g} %), and p is corrected for "
-        f"{count} comparison{'s' * (count != 1)}."
+        f"Each optimizer had {counted(tuning.runs, 'tuning run')} of "
+        f"{counted(tuning.draws, 'draw')} on each condition, "
+        f"and each run {counted(test.seeds, 'fresh seed')} on the test split; "
+        f"intervals are over the runs ({100 * (1 - result.config.level):.6g} %), and p is "
+        f"corrected for {counted(count, 'comparison')}."
     )
 
 

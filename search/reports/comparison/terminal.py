@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from programs.counted import counted
 from search.comparing.compare import ComparisonResult
 from search.reports.comparison.rows import PROFILE_HEAD, cells, facts, head, profile_rows, size
 from search.reports.comparison.sentences import findings, warnings
@@ -43,4 +44,4 @@ def show(result: ComparisonResult, file: TextIO | None = None) -> None:
         console.print(Text(line))
     for line in warnings(result):
         console.print(Text(f"warning: {line}"))
-    console.print(Text(f"{result.trained} trainings run, {result.reused} reused."))
+    console.print(Text(f"{counted(result.trained, 'training')} run, {result.reused:,} reused."))

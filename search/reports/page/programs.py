@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from programs.counted import counted
 from search.reports.page.chart import Series, chart
 from search.reports.page.html import Html, join, table, tag
 from search.reports.verbs.individuals import fitness_text
@@ -16,7 +17,7 @@ STEPS = 1_000  # of a lineage that are shown, the last ones
 def lineage(key: str, answer: Mapping[str, Any]) -> Html:
     """A program's way from the warm start: a chart of its steps, and each step to look at."""
     steps = answer["steps"][-STEPS:]
-    remarks = [f"{answer['left_out']} steps that did not change the function are left out."]
+    remarks = [f"Steps that did not change the function, left out: {answer['left_out']:,}."]
     if len(steps) < len(answer["steps"]):
         remarks.append(f"Of the others the last {STEPS} are shown.")
     points = [(float(max(step["child"], 0)), step["fitness"]) for step in steps]
@@ -26,7 +27,7 @@ def lineage(key: str, answer: Mapping[str, Any]) -> Html:
         [Series("fitness of the step", points, dots=True, links=range(len(steps)))],
         x="child",
         y="fitness",
-        says=f"{len(steps)} steps from the warm start. {' '.join(remarks)}",
+        says=f"{counted(len(steps), 'step')} from the warm start. {' '.join(remarks)}",
     )
     names = [_step_name(i, step) for i, step in enumerate(steps)]
     last = len(steps) - 1
@@ -134,8 +135,7 @@ def front(key: str, answer: Mapping[str, Any]) -> Html:
     for entry in answer["front"]:
         by_states.setdefault(entry["states"], []).append((float(entry["live"]), entry["fitness"]))
     series = [
-        Series(f"{states} state{'' if states == 1 else 's'}", points, dots=True)
-        for states, points in by_states.items()
+        Series(counted(states, "state"), points, dots=True) for states, points in by_states.items()
     ]
     fame = [(float(entry["live"]), entry["fitness"]) for entry in answer["hall_of_fame"]]
     series.append(Series("hall of fame: whatever the states", fame))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from programs import Program, live_across_steps
+from programs.counted import counted
 from programs.describe import sameness
 from search.reports.verbs.asked import Asked
 from search.reports.verbs.contributions import difference, fitness_of
@@ -68,5 +69,5 @@ def diff_lines(answer: dict[str, Any]) -> Iterator[str]:
         return
     low, high = measured["interval"]
     around = " (one seed: no interval)" if low is None else f" [{low:+.4g}, {high:+.4g}] (95 %)"
-    seeds = f"{measured['seeds']} seeds, {measured['verdict']}"
+    seeds = f"{counted(measured['seeds'], 'seed')}, {measured['verdict']}"
     yield f"second minus first, on the same {seeds}: {measured['mean']:+.4g}{around}"

@@ -89,6 +89,6 @@ def lineage_lines(answer: dict[str, Any]) -> Iterator[str]:
             yield f"    {line}" if start else f"    {sign} {position:2d}  {line}"
     if answer["left_out"]:
         yield (
-            f"{answer['left_out']} steps that did not change the function are left out; --all "
+            f"steps that did not change the function, left out: {answer['left_out']:,}; --all "
             "shows them"
         )

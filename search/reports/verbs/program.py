@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from programs import Program, analyse, load
+from programs.counted import counted
 from programs.describe import describe, note_of
 from programs.program import printable
 from search.reports.tables import columns, finite_or_none
@@ -144,8 +145,9 @@ def _head(answer: dict[str, Any]) -> Iterator[str]:
     yield f"# fitness {fitness_text(answer['fitness'])} ({outcome}){again}"
     if answer["first"] != answer["individual"]:
         yield f"# computes what individual {answer['first']} computed first"
-    states = f"{len(answer['states_needed'])} of {len(answer['declared_states'])} states needed"
-    yield f"# {answer['statements']} statements, {answer['live']} live; {states}"
+    needed, declared = len(answer["states_needed"]), len(answer["declared_states"])
+    states = f"{needed} of {counted(declared, 'state')} needed"
+    yield f"# {counted(answer['statements'], 'statement')}, {answer['live']} live; {states}"
 
 
 def _statements(answer: dict[str, Any]) -> Iterator[str]:

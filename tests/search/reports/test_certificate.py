@@ -11,7 +11,7 @@ from tests.search.shortening.test_shorten import done, shortened  # noqa: F401 (
 def test_the_certificate_tells_the_whole_way(done):  # noqa: F811
     page = certificate(done)
     for said in (
-        "21 to 7 statements, 2 to 1 states", "liveness across steps", "*measured*",
+        "21 to 7 statements, 2 to 1 state", "liveness across steps", "*measured*",
         "| `drop g = clip(g, lr)` | accepted", "confirmed on fresh seeds", "Constants tuned on the tasks",
     ):  # fmt: skip
         assert said in page, said

@@ -15,7 +15,7 @@ FAILED = -math.inf
     [
         ([FAILED] * 6, [1.0] * 4 + [FAILED] * 2, "no fitness on 6 of 6 seeds"),
         ([FAILED] + [1.0] * 5, [FAILED] + [1.0] * 5, "no fitness on 1 of 6 seeds"),
-        ([1.0] * 6, [1.0] + [FAILED] * 5, "only 1 seeds to compare on"),
+        ([1.0] * 6, [1.0] + [FAILED] * 5, "only 1 seed to compare on"),
         ([1.0] * 3, [0.0] * 3, "+1 [+1, +1]"),
     ],
 )

@@ -1,1 +1,0 @@
-"""The text of one program, to copy or to hand to another command."""
