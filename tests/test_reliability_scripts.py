@@ -98,7 +98,13 @@ def test_one_bit_that_differs_is_counted_and_times_are_not(two_runs):
     change(second, "UPDATE evaluations SET fitness = fitness * (1 + 2.3e-16) WHERE individual = 2 "
                    "AND seed = 0", "evaluations")  # fmt: skip
     found = compared(second, first)
-    assert found["rows that differ"] == 1 and found["same digest"]
+    assert found["rows that differ"] == 1 and found["same digest"] and not found["charged"]
+    change(
+        second,
+        "UPDATE evaluations SET outcome = 'FAILED' WHERE individual = 2 AND seed = 0",
+        "evaluations",
+    )
+    assert compared(second, first)["charged"] == 1
     (second / "final.py").write_text("x")
     assert compared(second, first)["files that differ"] == ["final.py"]
 
@@ -123,7 +129,8 @@ def test_each_phase_of_a_search_is_hit_once_in_order(tmp_path):
 
 
 def test_whatever_is_not_as_promised_is_in_the_report(tmp_path):
-    ended = {"same digest": True, "rows that differ": 0, "files that differ": [], "rows": 9}
+    ended = {"same digest": True, "rows that differ": 0, "files that differ": [], "rows": 9,
+             "charged": 0}  # fmt: skip
     state = State({}, [ended | {"search": 0}], [])
     options = Options(tmp_path, kills=1, worker_kills=0)
     write(options, state)
@@ -134,6 +141,11 @@ def test_whatever_is_not_as_promised_is_in_the_report(tmp_path):
     for fault in ({"kind": "driver", "lost": 1}, {"kind": "driver", "twice": 2}, {"kind": "ended"}):
         assert not is_clean(State({}, [ended], [fault]))
     assert set(totals(state).values()) == {0}
+    charged = State({}, [ended | {"charged": 2, "rows that differ": 3}], [])
+    assert is_clean(charged) and set(totals(charged).values()) == {0}
+    write(options, charged)
+    said = "2 trainings charged with the deaths of their workers, in 1 search, 3 rows of which"
+    assert said in (tmp_path / "report.md").read_text()
     assert "1 drivers" not in (tmp_path / "report.md").read_text()
 
 

@@ -120,7 +120,7 @@ class Chaos:
 
     def _ended(self, run: Run, number: int, found: dict[str, Any]) -> None:
         end = {"search": number, "twice": run.twice(), "seconds": round(run.elapsed_s, 1)}
-        end["left"] = len(still_there(run.mark, LEFT_S))
+        end |= _left(run)
         self.state.searches.append(end | found)
         self.state.save(self.file)
         print(json.dumps(self.state.searches[-1]), flush=True)
@@ -174,8 +174,7 @@ class Chaos:
             "committed": len(now.rows),
             "lost": run.at_start.missing_in(now) + before.missing_in(now),
             "twice": run.twice(),
-            "left": len(still_there(run.mark, LEFT_S)),
-        }
+        } | _left(run)
         self._note(run, number, "driver", **what)
         return True
 
@@ -193,3 +192,9 @@ class Chaos:
         self.state.faults.append(fault | what)
         self.state.save(self.file)
         print(json.dumps(self.state.faults[-1]), flush=True)
+
+
+def _left(run: Run) -> dict[str, Any]:
+    """Processes that a run has left behind."""
+    names = still_there(run.mark, LEFT_S)
+    return {"left": len(names), "names": names} if names else {"left": 0}

@@ -7,13 +7,15 @@ import shlex
 from dataclasses import asdict
 from importlib.metadata import version
 
+from programs.counted import counted
 from reliability.chaos import LEFT_S, PHASES, Options, State
 from search.reports.tables import columns
 
 PROMISES = {  # figure -> what it counts
     "lost": "committed rows that were gone or changed after a kill",
     "twice": "trainings that were asked for although they were committed",
-    "rows that differ": "rows of finished searches that differ from the undisturbed one's",
+    "rows that differ": "rows of finished searches that differ from the undisturbed one's, where "
+    "no training was charged with the deaths of its worker",
     "left": "processes left behind, {left} s after a kill or an end",
 }
 
@@ -21,10 +23,23 @@ PROMISES = {  # figure -> what it counts
 def totals(state: State) -> dict[str, int]:
     """What must be 0."""
     found = {name: state.total(name) for name in PROMISES}
-    found["files that differ"] = sum(len(one["files that differ"]) for one in state.searches)
-    found["digests that differ"] = sum(not one["same digest"] for one in state.searches)
+    equal = [one for one in state.searches if not one["charged"]]
+    found["rows that differ"] = sum(one["rows that differ"] for one in equal)
+    found["files that differ"] = sum(len(one["files that differ"]) for one in equal)
+    found["digests that differ"] = sum(not one["same digest"] for one in equal)
     found["processes that ended with an error"] = state.count("ended")
     return found
+
+
+def charged(state: State) -> str:
+    """The one thing that kills may change: a training whose worker dies again and again while it
+    runs alone is taken for the culprit, which is recorded."""
+    found = [one for one in state.searches if one["charged"]]
+    trainings = counted(sum(one["charged"] for one in found), "training")
+    rows = counted(sum(one["rows that differ"] for one in found), "row")
+    searches = counted(len(found), "search")
+    where = f", in {searches}, {rows} of which follow from it" if found else ""
+    return f"{trainings} charged with the deaths of their workers{where}"
 
 
 def is_clean(state: State) -> bool:
@@ -61,7 +76,8 @@ def write(options: Options, state: State) -> str:
             "",
             f"`{command(options)}`, {packages}",
             "",
-            f"{len(drivers)} drivers and {len(workers)} workers killed in {len(done)} searches, "
+            f"{counted(len(drivers), 'driver')} and {counted(len(workers), 'worker')} killed in "
+            f"{counted(len(done), 'search')}, "
             f"each with {state.searches[0]['rows'] if state.searches else 0} rows "
             f"({trained} in all), each resumed until it was done.",
             "",
@@ -70,6 +86,7 @@ def write(options: Options, state: State) -> str:
             "```",
             "",
             *(f"- {name}: {count}{_meaning(name)}" for name, count in totals(state).items()),
+            f"- recorded outcomes: {charged(state)}",
             "",
         ]
     )

@@ -63,17 +63,23 @@ def _rows(store: Reader, tables: tuple[Table, ...]) -> Rows:
 
 
 def compared(run_dir: Path, undisturbed: Path) -> dict[str, Any]:
-    """How a finished run differs from one that nobody disturbed."""
+    """How a finished run differs from one that nobody disturbed; "charged": how many of its
+    trainings have the deaths of their workers for an outcome, from which others may follow."""
     with Reader(run_dir) as store, Reader(undisturbed) as other:
         tables = (*KEPT, *AFTERWARDS)
         mine, theirs = _rows(store, tables), _rows(other, tables)
         digests = history_digest(store), history_digest(other)
+        charged = sum(
+            len(store.rows(f"SELECT 1 FROM {table.name} WHERE outcome = 'FAILED'"))
+            for table in (EVALUATIONS, TRAININGS)
+        )
     different = [name for name in FILES if _content(run_dir, name) != _content(undisturbed, name)]
     keys = mine.keys() | theirs.keys()
     changed = sorted(key for key in keys if mine.get(key) != theirs.get(key))
     return {
         "digest": digests[0],
         "same digest": digests[0] == digests[1],
+        "charged": charged,
         "rows": len(theirs),
         "rows that differ": len(changed),
         "examples": [f"{mine.get(key)} for {theirs.get(key)}" for key in changed[:3]],

@@ -4,7 +4,13 @@ from programs.counted import counted
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 states"), (1, "1 state"), (2, "2 states"), (1_000, "1,000 states")]
+    ("count", "noun", "text"),
+    [
+        (0, "state", "0 states"),
+        (1, "state", "1 state"),
+        (2, "search", "2 searches"),
+        (1_000, "state", "1,000 states"),
+    ],
 )
-def test_the_noun_agrees(count, text):
-    assert counted(count, "state") == text
+def test_the_noun_agrees(count, noun, text):
+    assert counted(count, noun) == text
