@@ -125,6 +125,9 @@ class Allowed:
         slack = self.off.max(0) if self.cancels else 0
         with np.errstate(invalid="ignore"):
             near = (apart <= UNITS) | (np.abs(one.astype(float) - other) <= slack)
+        # A last bit of an exponent decides whether a power of a negative number is one.
+        is_nan = np.isnan(self.disturbed)
+        near |= is_nan.any((0, 1)) & ~is_nan.all((0, 1)) & (np.isnan(one) != np.isnan(other))
         return ~near & ~self.reading_matters & ~self.undefined
 
 
