@@ -93,7 +93,10 @@ def states_that_may_be_zero(statements: Iterable[Statement], states: Iterable[st
             if s.function in _ZERO_TIMES:
                 is_zero = not now.isdisjoint(s.arguments)
             elif s.function in ("maximum", "minimum"):  # minimum(0.0, 0.7)
-                is_zero = all(a in now or not isinstance(a, str) for a in s.arguments)
+                side = 1 if s.function == "minimum" else -1
+                is_zero = not now.isdisjoint(s.arguments) and all(
+                    a in now if isinstance(a, str) else side * a >= 0 for a in s.arguments
+                )
             elif s.function in _ZERO_OF_ZEROS:
                 count = _ZERO_OF_ZEROS[s.function]
                 is_zero = now.issuperset(s.arguments[:count]) or (
