@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from programs import Program, ProgramError, live_across_steps
+from programs import Program, ProgramError
 from programs import load as load_program
 from programs.counted import counted
 from programs.function_draws import named, of_trees, weights_of
@@ -187,10 +187,6 @@ def wrong_marks(settings: EvolutionSettings, start: Program) -> Iterator[str]:
         yield f"without insertions no statement may end in '{KEEP}': no mutation might be left"
     elif len(frozen) == count == weights.max_length:
         yield f"each of its {count} statements ends in '{KEEP}', and max_length allows no more"
-    if settings.tune_start is not None:
-        used = live_across_steps(start).statements
-        for statement in (s for s in frozen if s not in used):
-            yield f"'{statement}' reaches no update, so tune_start would drop it"
 
 
 def wrong_baselines(config: Config) -> Iterator[tuple[KeyPath, str]]:

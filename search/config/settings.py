@@ -252,8 +252,8 @@ class CacheSettings(SettingsModel):
     """`functional` is the paper's hash; `canonical` also merges programs that are equal by
     algebra, or by a state that stays zero."""
     runs: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
-    """Directories of earlier runs whose evaluations are imported where tasks and seeds are the
-    same."""
+    """Directories of earlier runs whose evaluations are imported; tasks, seeds, rates and hurdles
+    must be the same, and seeds not be raced for (`evaluation.race`)."""
 
 
 class RescoreSettings(SettingsModel):

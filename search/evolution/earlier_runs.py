@@ -17,7 +17,8 @@ from search.storage.store import Reader, Store
 from search.storage.stored_json import stored_object
 
 _TRAINED = (Outcome.COMPLETED, Outcome.DIVERGED)
-_SAME = ("tasks", "settings", "weights", "seeds", "race", "engine")  # what a fitness depends on
+# What a fitness depends on.
+_SAME = ("tasks", "settings", "weights", "seeds", "rates", "rates_when", "race", "engine")
 
 
 def import_evaluations(store: Store, config: Config) -> list[str]:
@@ -27,10 +28,16 @@ def import_evaluations(store: Store, config: Config) -> list[str]:
     of its time.
 
     Raises:
-      StoreError: such a run does not exist, or its tasks, seeds or hurdles are others.
+      StoreError: such a run does not exist, its tasks, seeds, rates or hurdles are others, or seeds
+        are raced for.
     """
     if not config.cache.runs or store.meta("imported_runs") is not None:
         return []
+    if config.evaluation.race is not None:
+        raise StoreError(
+            "cache.runs: with evaluation.race a score says how a program stood beside others of "
+            "its search; take one of the two away"
+        )
     warnings = []
     scores: dict[bytes, Score] = {}
     for run in config.cache.runs:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from programs import Program, load
+from programs import Program, analyse, load
+from programs.abstract import reaching
 from programs.user_functions import fingerprint
 from search.config.settings import Config
 from search.evaluation.seeds import START_TUNING
@@ -56,7 +57,9 @@ def warm_starts(
             draw_seed=config.seed,
             keep_frozen=True,
         )
-        programs = [result.program for result in tuned]
+        programs = [
+            with_constants_of(result.program, program) for result, program in zip(tuned, programs)
+        ]
     if settings.max_states is not None:
         programs = [program.with_states(settings.max_states) for program in programs]
     if settings.orientation == "as_written":
@@ -65,6 +68,16 @@ def warm_starts(
     if settings.orientation == "reversed":
         return turned
     return [form for pair in zip(programs, turned) for form in pair]
+
+
+def with_constants_of(tuned: Program, program: Program) -> Program:
+    """A program with the constants that its live statements were tuned to; the others, and its
+    states, are stepping stones of a search and stay."""
+    _, live = reaching(analyse(program))
+    statements = list(program.statements)
+    for i, statement in zip(live, tuned.statements, strict=True):
+        statements[i] = statement
+    return replace(program, statements=tuple(statements))
 
 
 def with_reversed_averages(program: Program) -> Program:

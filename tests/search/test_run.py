@@ -227,6 +227,10 @@ def test_earlier_runs_spare_trainings_and_change_nothing_else(run, config, run_d
         assert two.rows("SELECT count(*) FROM evaluations WHERE purpose = 'search'") == [(0,)]
     done = run(config, tmp_path / "three", *reuse, "--set", "evaluation.seeds=2")
     assert done.returncode == 2 and "differs in evaluation.seeds" in done.stderr
+    done = run(config, tmp_path / "four", *reuse, "--set", "evaluation.rates=[1.0, 0.5]")
+    assert done.returncode == 2 and "differs in evaluation.rates" in done.stderr
+    done = run(config, tmp_path / "five", *reuse, "--set", "evaluation.race=0.5")
+    assert done.returncode == 2 and "cache.runs: with evaluation.race" in done.stderr
 
 
 def test_scores_from_another_machine_are_taken_over_with_a_warning(run, config, run_dir, tmp_path):

@@ -65,6 +65,20 @@ def test_the_forms_of_the_warm_starts(tmp_path):
     assert "m = interp(m, g, 0.1)" in str(with_reversed_averages(ADAMW))
 
 
+def test_what_reaches_no_update_is_there_after_tuning(tmp_path):
+    """Redundant statements and further states are stepping stones of a search."""
+    text = str(ADAMW).replace(
+        "    return update, m, v", "    spare = g * 0.3\n    return update, m, v, s3"
+    )
+    (tmp_path / "start.py").write_text(text.replace("m, v, lr)", "m, v, s3, lr)"))
+    given = load(str(tmp_path / "start.py"))
+    settings = config(warm_start=[str(tmp_path / "start.py")], tune_start=TUNING)
+    [tuned], _ = starts(tmp_path / "run", settings)
+    assert tuned.states == given.states and tuned.statements[-1] == given.statements[-1]
+    [alone], _ = starts(tmp_path / "alone", config(tune_start=TUNING))
+    assert tuned.statements[:-1] == alone.statements != ADAMW.statements
+
+
 def test_a_tuned_start_is_better_and_its_trainings_are_paid_once(tmp_path):
     settings = config(tune_start=TUNING)
     with pytest.raises(KeyboardInterrupt):
