@@ -203,7 +203,7 @@ def _insert(
     index = uniform_index(rng, len(program) + 1)
     variables = _variables(program, analysis, index)
     function, arguments, kind = _draw_call(rng, variables, options.functions)
-    taken = {statement.target for statement in program.statements}
+    taken = {*program.inputs, *(statement.target for statement in program.statements)}
     target = _draw_target(rng, kind, variables, taken=taken)
     new = Statement(target, function.name, arguments)
     return _replace(program, analysis, variables, start=index, stop=index, new=(new,))

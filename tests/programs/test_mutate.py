@@ -177,6 +177,20 @@ def test_when_no_child_can_be_found():
         MutationOptions(insert=0, delete=0, modify=0)
 
 
+def test_a_state_of_the_name_of_a_new_variable_makes_no_difference():
+    """A new variable is called v1, v2, ..., and so may a state of the user's be."""
+    text = "def train(w, g, STATE, lr):\n    update = g * lr\n    return update, STATE\n"
+    named = {name: parse(text.replace("STATE", name)) for name in ("m", "v1")}
+    targets = {
+        name: collections.Counter(
+            _inserted(start, child.program)[1].target for child in _children(start, 300, INSERT)
+        )
+        for name, start in named.items()
+    }
+    assert targets["m"]["v1"] == targets["v1"]["v2"] > 30
+    assert targets["m"]["m"] == targets["v1"]["v1"] > 10
+
+
 @pytest.mark.parametrize("rest", [{"insert": 1e-9, "modify": 0}, {"insert": 0, "modify": 1e-9}])
 def test_a_weight_of_what_is_never_valid_leaves_a_child(rest):
     """Of one statement nothing can be deleted, however often it is drawn."""
