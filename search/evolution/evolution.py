@@ -93,7 +93,7 @@ class Evolution:
         if self.ended or not self._see(self.asked - self.settings.window + 1):
             return None
         if self._is_over():
-            self.ended = True
+            self.end()
             return None
         interval = self.settings.migration_interval
         migrates = interval is not None and (self.asked + 1) % interval == 0
@@ -126,6 +126,10 @@ class Evolution:
         for individual in recent[:split]:
             self.niches.populations[individual.niche].add(individual)
         self._told.extend(recent[split:])
+
+    def end(self) -> None:
+        """Bears no further child, having seen what it sees at the turn that ends it."""
+        self.ended = self._see(self.asked - self.settings.window + 1)
 
     def _see(self, count: int) -> bool:
         """Lets the population take in the first `count` results; False if they are not all told."""
@@ -315,11 +319,14 @@ class Repeats:
 
         told, recent: by repeat; last: the repeat of the last child that was told.
         """
-        for repeat, evolution in self.evolutions.items():
+        self._turn = self.numbers.index(last) + 1
+        for turn, (repeat, evolution) in enumerate(self.evolutions.items()):
             evolution.restore(told[repeat], recent[repeat])
             self.told += len(told[repeat])
+            if len(told[repeat]) < len(told[last]) - (turn >= self._turn):
+                evolution.end()  # at a turn of its own, without a child
         self.asked = self.told
-        self._turn = (self.numbers.index(last) + 1) % len(self.numbers)
+        self._turn %= len(self.numbers)
 
     def _start(self, repeat: int, start: Individual) -> None:
         starts = self._starts[repeat]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from search.config.settings import Config, EvolutionSettings, WorkerSettings
 from search.evaluation.fitness import Outcome, Score
 from search.evaluation.jobs import Job, Purpose, TooManyFailures
 from search.evaluation.request import Request
+from search.evolution.driver import Driver
 from search.evolution.evolution import Evolution, Repeats, tournament
 from search.evolution.niches import Individual
 from search.storage.leaders import leaders
@@ -351,3 +353,39 @@ def test_a_planted_program_is_found(tmp_path):
         [(best, text)] = store.rows(query)
         assert best == pytest.approx(-0.01 * len(toys.TARGET))
         assert sorted(s.function for s in parse(text)) == sorted(toys.TARGET)
+
+
+@pytest.mark.parametrize("interval", [None, 2])
+def test_a_child_sees_the_same_after_a_resume_beside_repeats_that_have_ended(
+    interval, tmp_path, monkeypatch
+):
+    """A repeat that is flat ends at a turn of its own, and sees one result more there."""
+    seen: dict[int, list[object]] = {}
+    admit = Driver._admit
+
+    def watched(self, child, repeats):
+        members = {
+            repeat: [[one.number for one in p.individuals] for p in evolution.niches.populations]
+            for repeat, evolution in repeats.evolutions.items()
+        }
+        drawn = sorted(self.cache._drawn)
+        seen.setdefault(child.number, []).append((members, drawn))
+        return admit(self, child, repeats)
+
+    monkeypatch.setattr(Driver, "_admit", watched)
+    config = Config(
+        seed=20,
+        evolution=settings(repeats=4, children=40, population=6, window=3, flat_children=8,
+                           migration_interval=interval),
+        evaluation={"tasks": ("toy",), "rates": (1.0, 0.5, 0.25), "rates_when": "always"},
+        workers=WorkerSettings(batch_s=0.001),
+        rescore={"programs": 0},
+        store={"commit_s": 0},
+    )  # fmt: skip
+    run = functools.partial(evolve, config=config, factory=toys.stepper_factory, starts=[ADAMW])
+    run(tmp_path / "whole")
+    stop_after = 0
+    while run(tmp_path / "pieces", stop_after=stop_after) is None:
+        stop_after += 2
+    for number, (first, *others) in seen.items():
+        assert all(other == first for other in others), number
