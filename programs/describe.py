@@ -9,7 +9,8 @@ from typing import Any
 
 from programs.abstract import analyse, live_across_steps, reaching
 from programs.counted import counted
-from programs.hyperparameters import hyperparameters, reads_schedule, weight_decay
+from programs.decay import weight_decay
+from programs.hyperparameters import hyperparameters, reads_schedule
 from programs.memory import needed_states
 from programs.program import Program, printable
 from programs.source import lines_of

@@ -1,7 +1,7 @@
 """The constants of a program by the names that a user of optimizers knows, and where they stand.
 
     rate      a factor of the schedule value, or of what a program makes of it: lr * c, cbrt(lr) * c
-    decay     a factor of the weights: w * c
+    decay     a factor of the weights, w * c, where that product is weight decay (see decay.py)
     momentum  a factor of a state: m * c
     beta      the coefficient of an interpolation: interp(x, y, c)
     c1, c2    any other, by its position among all constants of the program
@@ -15,8 +15,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from programs.abstract import analyse
-from programs.kinds import Kind
+from programs.decay import weight_decay
 from programs.program import Program, Statement
 
 
@@ -32,11 +31,13 @@ class Hyperparameter:
 
 def hyperparameters(program: Program) -> tuple[Hyperparameter, ...]:
     """The constants in the order of the text, each under a name of its own."""
-    constants = []
+    constants, decaying = [], weight_decay(program)
     for i, (statement, inputs) in enumerate(zip(program, _roles_before(program))):
         for j, value in enumerate(statement.arguments):
             if not isinstance(value, str):
-                constants.append((_role(statement, j, inputs), value, i, j))
+                role = _role(statement, j, inputs)
+                role = "" if role == "decay" and i not in decaying else role
+                constants.append((role, value, i, j))
     count, seen, named = Counter(role for role, *_ in constants), Counter[str](), []
     for position, (role, value, i, j) in enumerate(constants, 1):
         seen[role] += 1
@@ -74,25 +75,6 @@ def reads_schedule(program: Program) -> bool:
     return any("lr" in s.arguments and i.get("lr") == "rate" for s, i in zip(program, inputs))
 
 
-def weight_decay(program: Program) -> tuple[int, ...]:
-    """The statements that multiply the weights by a scalar, or by one number per array."""
-    inputs = _roles_before(program)
-    kinds: dict[str, Kind] = {"lr": Kind.SCALAR}
-    decaying = []
-    for i, (statement, kind) in enumerate(zip(program, analyse(program).kinds)):
-        is_product = statement.function == "multiply" and "w" in statement.arguments
-        if is_product and inputs[i].get("w") == "decay":
-            others = [a for a in statement.arguments if a != "w"]
-            if others and _kind(others[0], kinds) is not Kind.TENSOR:
-                decaying.append(i)
-        kinds[statement.target] = kind
-    return tuple(decaying)
-
-
-def _kind(argument: str | float, kinds: Mapping[str, Kind]) -> Kind:
-    return kinds.get(argument, Kind.TENSOR) if isinstance(argument, str) else Kind.SCALAR
-
-
 def with_inputs(
     program: Program, names: Mapping[Hyperparameter, str], decay_mask: str | None = None
 ) -> Program:
@@ -100,7 +82,7 @@ def with_inputs(
 
     Args:
       names: the variable for each constant that becomes one.
-      decay_mask: a variable by which every product of `weight_decay` is multiplied.
+      decay_mask: a variable by which every statement of `weight_decay` is multiplied.
     """
     variables = {(h.statement, h.argument): name for h, name in names.items()}
     masked = weight_decay(program) if decay_mask is not None else ()

@@ -21,12 +21,12 @@ import optax
 
 from programs.abstract import live_across_steps
 from programs.counted import counted
+from programs.decay import weight_decay
 from programs.execute import Value, interpret
 from programs.hyperparameters import (
     Hyperparameter,
     hyperparameters,
     reads_schedule,
-    weight_decay,
     with_inputs,
 )
 from programs.isolation import IsolatedTree, zero_from
@@ -73,8 +73,8 @@ def as_optax(
       constants: values in place of the program's own constants, by the names of
         `programs.hyperparameters`, such as {"rate": 3e-4, "beta1": 0.95}.
       decay_mask: a tree of bools like the parameters, a prefix of one, or a function of the
-        parameters that gives one: where False, the products of the weights with a scalar count as
-        0. So {"bias": False, ...} leaves biases without weight decay.
+        parameters that gives one: where False, the terms of the update that are weight decay
+        (programs/decay.py) are 0. So {"bias": False, ...} leaves biases without weight decay.
       state_dtype: dtype in which states are kept between steps, e.g. jnp.bfloat16; None means
         float32. Each step computes in float32 whatever the dtypes of parameters and states. A step
         counter in a state, as in "library:adamw_corrected", stays at 256 in bfloat16 and at 2048
@@ -98,7 +98,7 @@ def as_optax(
         )
     chosen = _chosen(program, constants or {})
     if decay_mask is not None and not weight_decay(program):
-        raise ProgramError("decay_mask: no statement multiplies the weights by a scalar")
+        raise ProgramError("decay_mask: no term of the update is the weights times a number")
     mask = None if decay_mask is None else _DECAY_MASK
     rule = _Rule(
         states=program.states,

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from programs.abstract import analyse, live_across_steps
+from programs.decay import weight_decay
 from programs.export.formula import equations, lines
 from programs.export.names import check_program, renamed
 from programs.hyperparameters import (
     Hyperparameter,
     hyperparameters,
     reads_schedule,
-    weight_decay,
     with_inputs,
 )
 from programs.program import OUTPUT, Program, Statement
@@ -87,7 +87,7 @@ def form_of(
     check_program(program)
     live = live_across_steps(program)
     constants = hyperparameters(live)
-    names = {h: _role(h, live, i) for i, h in enumerate(constants, start=1)}
+    names = {h: _role(h) for h in constants}
     merged = _only_rate(live, constants) if merge_rate else None
     rate = 1.0 if reads_schedule(live) else None
     inputs = _INPUTS if rate is not None else _INPUTS - {RATE}
@@ -102,29 +102,14 @@ def form_of(
     return Form(program, *codes, parameters, rate, merged is not None, masks)
 
 
-_LINEAR = {"add", "subtract", "negative", "multiply", "divide", "interp"}
-
-
-def _role(constant: Hyperparameter, program: Program, position: int) -> str:
+def _role(constant: Hyperparameter) -> str:
     """The name that users of optimizers know it by."""
     word = constant.name.rstrip("0123456789")
-    if word == "decay" and not _reaches_update(program, constant.statement):
-        return f"c{position}"
     return _ROLES.get(word, word) + constant.name.removeprefix(word)
 
 
-def _reaches_update(program: Program, index: int) -> bool:
-    """Whether a statement's value is a term of the update, as weight decay is, and does not only go
-    into a function."""
-    terms = {program.statements[index].target}
-    for statement in program.statements[index + 1 :]:
-        is_term = statement.function in _LINEAR and not terms.isdisjoint(statement.arguments)
-        (terms.add if is_term else terms.discard)(statement.target)
-    return OUTPUT in terms
-
-
 def has_decay(program: Program) -> bool:
-    """Whether it multiplies the weights by a scalar."""
+    """Whether a term of its updates is weight decay."""
     return bool(weight_decay(program))
 
 

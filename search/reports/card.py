@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from programs import load
-from programs.hyperparameters import weight_decay
+from programs.decay import weight_decay
 from search.reports.measurements import interval, states
 from search.reports.tables import markdown_table
 from search.reports.validation import validation_markdown
