@@ -82,10 +82,23 @@ def check(params, tree, name):
 
 def number(name, value):
     """The value; raises ValueError unless it is one real number."""
+    if value is None or isinstance(value, str):
+        raise ValueError(f"{name}: expected one real number, got {value!r}")
     if jnp.shape(value) != () or jnp.iscomplexobj(value):
         found = f"{jnp.result_type(value)} of shape {jnp.shape(value)}"
         raise ValueError(f"{name}: expected one real number, got {found}")
     return value
+
+
+def floating(dtype):
+    """The dtype, float32 for None; raises ValueError unless it is a floating-point one."""
+    try:
+        found = jnp.dtype(jnp.float32 if dtype is None else dtype)
+    except TypeError:
+        raise ValueError(f"state_dtype: expected a floating-point dtype, got {dtype!r}") from None
+    if not jnp.issubdtype(found, jnp.floating):
+        raise ValueError(f"state_dtype: expected a floating-point dtype, got {found}")
+    return found
 
 $helpers
 def $name(
@@ -97,6 +110,10 @@ def $name(
       $arguments
     """
     numbers = {$numbers}
+    for name, value in numbers.items():
+        if not callable(value):
+            number(name, value)
+    state_dtype = floating(state_dtype)
 $warning
     def init(params):
         check(params, params, "the parameters")
@@ -179,7 +196,7 @@ _ARGUMENTS = {
     "scale": "a factor of the whole update, weight decay included.",
     forms.MASK: "a bool, a tree of them like the parameters or a prefix of one, or a function of "
     "the parameters that gives one; where False, no weight decay.",
-    "state_dtype": "the dtype in which states are kept between steps.",
+    "state_dtype": "the floating-point dtype in which states are kept between steps.",
 }
 
 
@@ -198,7 +215,7 @@ def to_optax(
     Raises:
       ProgramError: the name is no identifier, or one that the module needs.
     """
-    check_name(name, _never() | {"isolated", "check", "number"})
+    check_name(name, _never() | {"isolated", "check", "number", "floating"})
     form = forms.form_of(
         program, needed=_needed(), merge_rate=False, masked=forms.has_decay, mask="mask"
     )

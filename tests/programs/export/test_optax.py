@@ -118,7 +118,7 @@ def test_variables_of_any_name_keep_their_meaning():
 @pytest.mark.parametrize(
     "name",
     ["class", "lambda", "None", "True", "jax", "jnp", "optax", "State", "check", "isolated", "total",
-     "Any", "NamedTuple", "Callable", "warnings", "sum", "zip", "print", "1x", "a b", ""],
+     "floating", "Any", "NamedTuple", "Callable", "warnings", "sum", "zip", "print", "1x", "a b", ""],
 )  # fmt: skip
 def test_names_that_no_function_can_have(name):
     with pytest.raises(ProgramError, match=f"name {name!r} is"):
@@ -175,9 +175,33 @@ def test_options(tmp_path):
 )
 def test_what_is_no_single_number_is_refused(options, name, tmp_path):
     params = {"a": jnp.ones((2, 3)), "b": jnp.ones(3)}
-    optimizer = _imported(to_optax(load("library:lion")), tmp_path).rule(**options)
+    rule = _imported(to_optax(load("library:lion")), tmp_path).rule
     with pytest.raises(ValueError, match=f"^{name}: expected one real number, got float32 of sh"):
+        optimizer = rule(**options)
         optimizer.update(params, optimizer.init(params), params)
+
+
+@pytest.mark.parametrize("wrong", ["0.5", None, jnp.ones(3), 1j])
+def test_options_of_a_wrong_kind_are_refused_before_the_first_step(wrong, tmp_path):
+    rule = _imported(to_optax(load("library:lion")), tmp_path).rule
+    for name in ("schedule", "scale", "beta1"):
+        with pytest.raises(ValueError, match=f"^{name}: expected one real number, got "):
+            rule(**{name: wrong})
+
+
+@pytest.mark.parametrize("wrong", ["int8", "complex64", bool, "foo"])
+def test_states_are_of_floating_point_numbers(wrong, tmp_path):
+    rule = _imported(to_optax(load("library:lion")), tmp_path).rule
+    with pytest.raises(ValueError, match=r"^state_dtype: expected a floating-point dtype, got "):
+        rule(state_dtype=wrong)
+
+
+def test_no_dtype_of_states_is_float32_as_in_the_engine(tmp_path):
+    optimizer = _imported(to_optax(load("library:lion")), tmp_path).rule(state_dtype=None)
+    params = {"a": jnp.ones(3, jnp.bfloat16)}
+    state = optimizer.init(params)
+    _, after = optimizer.update(params, state, params)
+    assert state.m["a"].dtype == after.m["a"].dtype == jnp.float32
 
 
 def test_a_rule_that_never_reads_the_schedule_value_says_so(tmp_path):
