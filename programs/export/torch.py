@@ -167,7 +167,12 @@ _IN_LISTS = """
             numbers = [number.to(device) for number in scalars[_dtype(some[0])]]
             update, *states = rule_foreach(*lists, *numbers)
             for name, values in zip(STATES, states):
-                torch._foreach_copy_([self.state[p][name] for p in some], values)
+                kept = [self.state[p][name] for p in some]
+                if all(type(value) is torch.Tensor for value in values):
+                    torch._foreach_copy_(kept, values)
+                else:  # DTensor, as FSDP2 has it, knows no such call
+                    for old, value in zip(kept, values):
+                        old.copy_(value)
             torch._foreach_sub_(some, update)
 """
 

@@ -241,6 +241,36 @@ def test_not_a_number_stays_so(function, foreach, tmp_path):
     np.testing.assert_allclose(p.detach(), wanted, rtol=1e-5)
 
 
+@pytest.fixture
+def mesh():
+    """One process as a mesh of one."""
+    from torch import distributed
+    from torch.distributed.device_mesh import init_device_mesh
+
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    yield init_device_mesh("cpu", (1,))
+    distributed.destroy_process_group()
+
+
+def test_sharded_parameters_are_updated_alike(mesh, tmp_path):
+    """As DTensor, which is what FSDP2 makes of parameters, and which knows fewer calls for lists."""
+    from torch.distributed.tensor import Shard, distribute_tensor
+
+    shard = lambda x: distribute_tensor(x, mesh, [Shard(0)])
+    [start, g] = (torch.tensor(x) for x in noise([(4, 2)] * 2, np.float32, 1))
+    names = []
+    for name, rule in foreach_rules(tmp_path):
+        whole, sharded = torch.nn.Parameter(start.clone()), torch.nn.Parameter(shard(start.clone()))
+        optimizers = [rule([p], foreach=True) for p in (whole, sharded)]
+        for step in range(2):
+            whole.grad, sharded.grad = g * (1 + step), shard(g * (1 + step))
+            for optimizer in optimizers:
+                optimizer.step()
+        assert torch.equal(whole, sharded.full_tensor()), name
+        names.append(name)
+    assert {"lion", "adamw", "momentum", "signum"} <= set(names)
+
+
 def test_lists_of_random_programs(tmp_path):
     found = 0
     for program in random_programs(60, seed=4):
