@@ -196,12 +196,25 @@ _YIELDS = """
 
 _LOAD = """
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        super().load_state_dict(state_dict)  # which rounds the states to the parameters' dtype
+        given: list[dict[str, Any]] = []  # what the hooks that are there before make of it
+        hooks = (
+            self.register_load_state_dict_pre_hook(lambda _, last: given.append(last)),
+            self.register_load_state_dict_post_hook(lambda _: self._widen(given[-1]), prepend=True),
+        )
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _widen(self, state_dict: dict[str, Any]) -> None:
+        \"\"\"Takes the states once more, which torch has rounded to the parameters' dtype.\"\"\"
         numbers = [i for group in state_dict["param_groups"] for i in group["params"]]
         params = [p for group in self.param_groups for p in group["params"]]
         for number, p in zip(numbers, params):
             for name, value in state_dict["state"].get(number, {}).items():
-                self.state[p][name] = value.to(device=p.device, dtype=_dtype(p), copy=True)
+                if name in STATES:
+                    self.state[p][name] = value.to(device=p.device, dtype=_dtype(p), copy=True)
 """
 
 

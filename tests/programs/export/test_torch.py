@@ -141,6 +141,29 @@ def test_a_checkpoint_goes_on_as_if_nothing_had_been(name, dtype, tmp_path):
     assert copied.state_dict()["param_groups"] == optimizer.state_dict()["param_groups"]
 
 
+def test_a_checkpoint_is_what_hooks_make_of_it(tmp_path):
+    """What the last hook before returns is loaded, bit for bit; a hook after sees what was loaded."""
+    rule, net = exported("lion", tmp_path), model(dtype=torch.bfloat16)
+    optimizer = rule(net.parameters())
+    train(net, optimizer, 2)
+    resumed, seen = rule(net.parameters()), []
+
+    def twice(_, given):
+        states = {i: {"m": 2 * state["m"], "mine": 1} for i, state in given["state"].items()}
+        return given | {"state": states}
+
+    resumed.register_load_state_dict_pre_hook(twice)
+    resumed.register_load_state_dict_post_hook(
+        lambda loaded: seen.extend(state["m"] for state in loaded.state.values())
+    )
+    resumed.load_state_dict(optimizer.state_dict())
+    wanted = [2 * state["m"] for state in optimizer.state.values()]
+    assert_close(seen, wanted, 0)
+    assert_close([state["m"] for state in resumed.state.values()], wanted, 0)
+    resumed.load_state_dict(optimizer.state_dict())
+    assert len(seen) == 2 * len(wanted)  # no hook of its own is left
+
+
 @pytest.mark.parametrize("name", ["lion", "program8"])
 def test_a_scheduler_changes_lr(name, tmp_path):
     """Against the program with the schedule value."""
