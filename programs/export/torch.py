@@ -108,7 +108,7 @@ $step
         return [p.to(dtype), p.grad.to(dtype), *(state[name] for name in STATES)]
 
     def _take(self, p: torch.Tensor, update: torch.Tensor, *states: torch.Tensor) -> None:
-        """Subtracts the update, which is rounded to the parameter's dtype, and keeps the states."""
+        """Subtracts the update, rounds the difference to the parameter's dtype, keeps states."""
         for name, value in zip(STATES, states):
             self.state[p][name].copy_(value)
         p.sub_(update)
