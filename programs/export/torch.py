@@ -63,7 +63,23 @@ def _dtype(p: torch.Tensor) -> torch.dtype:
 def _scalars(group: dict[str, Any]) -> dict[torch.dtype, list[torch.Tensor]]:
     """The hyperparameters of a group, as numbers of each dtype that is computed in."""
     dtypes = dict.fromkeys(_dtype(p) for p in group["params"])
-    return {d: [torch.as_tensor(group[name], dtype=d) for name in SCALARS] for d in dtypes}
+    numbers = [group[name] for name in SCALARS]
+    return {d: [torch.as_tensor(x, dtype=d).reshape(()) for x in numbers] for d in dtypes}
+
+
+def _mistake(group: dict[str, Any]) -> str:
+    """What is wrong with the parameters or the hyperparameters of a group, or nothing."""
+    for p in group["params"]:
+        if not p.is_floating_point():
+            return f"an update rule is for real numbers, not for {p.dtype}"
+    for name in SCALARS:
+        try:
+            number = torch.as_tensor(group[name])
+        except (TypeError, ValueError, RuntimeError):
+            number = torch.empty(0)  # none at all
+        if number.numel() != 1 or number.is_complex():
+            return f"{name}: expected one real number, got {group[name]!r}"
+    return ""
 
 
 class $name(torch.optim.Optimizer):
@@ -83,10 +99,10 @@ class $name(torch.optim.Optimizer):
         })
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        super().add_param_group(param_group)
-        for p in self.param_groups[-1]["params"]:
-            if not p.is_floating_point():
-                raise ValueError(f"an update rule is for real numbers, not for {p.dtype}")
+        super().add_param_group(param_group)  # which makes lists of names, tensors and generators
+        if mistake := _mistake(self.param_groups[-1]):
+            self.param_groups.pop()
+            raise ValueError(mistake)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

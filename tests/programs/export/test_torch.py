@@ -343,16 +343,6 @@ def test_closures_named_parameters_and_half_precision(tmp_path):
     assert {p.dtype for p in net.parameters()} == {torch.bfloat16}
 
 
-def test_mistakes(tmp_path):
-    rule = exported("lion", tmp_path)
-    with pytest.raises(ValueError, match=r"for real numbers, not for torch\.complex64"):
-        rule([torch.nn.Parameter(torch.ones(2, dtype=torch.complex64))])
-    table = torch.nn.Embedding(4, 2, sparse=True)
-    table(torch.tensor([1])).sum().backward()
-    with pytest.raises(RuntimeError, match="for dense gradients"):
-        rule(table.parameters()).step()
-
-
 def test_a_rule_that_reads_no_learning_rate_has_a_factor(tmp_path):
     program = parse("def train(w, g, lr):\n  update = sign(g)\n  return update\n")
     rule = imported(to_torch(program), tmp_path).Rule
