@@ -24,7 +24,7 @@ def draw_function(rng: random.Random, functions: FunctionWeights | None) -> Func
     if functions is None:
         rows = list(FUNCTIONS.values())
         return rows[uniform_index(rng, len(rows))]
-    names = [name for name in FUNCTIONS if name in functions]
+    names = [name for name in tuple(FUNCTIONS) if name in functions]
     return FUNCTIONS[names[weighted_index(rng, [functions[name] for name in names])]]
 
 

@@ -14,6 +14,7 @@ log|1 + x|; arcsin, arccos, arccosh, arctanh, reciprocal and power are unguarded
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -338,6 +339,7 @@ BUILT_IN = frozenset(FUNCTIONS)  # names of the language's own; users may add ot
 
 _changes = [0]
 _derived: list[Callable[[], None]] = []
+_lock = threading.Lock()  # a row with all that is derived, one thread after the other
 
 
 def version() -> int:
@@ -355,24 +357,27 @@ def _changed() -> None:
 def derived(update: Callable[[], None]) -> Callable[[], None]:
     """Runs `update` now, and again when a user's function comes or goes: for what another module
     makes of this table once for all."""
-    _derived.append(update)
-    update()
+    with _lock:
+        _derived.append(update)
+        update()
     return update
 
 
 def add(row: Function) -> None:
     """Adds a row, or replaces that of its name; see user_functions.py, which checks it."""
-    FUNCTIONS[row.name] = row
-    ALIASES.update(dict.fromkeys((row.name, *row.aliases), row.name))
-    _changed()
+    with _lock:
+        FUNCTIONS[row.name] = row
+        ALIASES.update(dict.fromkeys((row.name, *row.aliases), row.name))
+        _changed()
 
 
 def remove(name: str) -> None:
     """Removes a row that was added."""
-    row = FUNCTIONS.pop(name)
-    for alias in (row.name, *row.aliases):
-        del ALIASES[alias]
-    _changed()
+    with _lock:
+        row = FUNCTIONS.pop(name)
+        for alias in (row.name, *row.aliases):
+            del ALIASES[alias]
+        _changed()
 
 
 def with_property(fact: str) -> frozenset[str]:

@@ -9,6 +9,7 @@ import inspect
 import keyword
 import re
 import sys
+import threading
 import traceback
 from dataclasses import dataclass
 from functools import cache
@@ -35,6 +36,7 @@ _FORMS = (  # of kinds, as the simplifier knows them
 _files: dict[Path, str] = {}  # files of functions, and the hash of what was loaded last from each
 _origins: dict[str, Path | None] = {}  # of each user's function: its file, if a file was loaded
 _loading: Path | None = None
+_lock = threading.RLock()  # a file with all that it registers, one thread after the other
 
 
 def register(row: Function, /) -> Function:
@@ -47,29 +49,31 @@ def register(row: Function, /) -> Function:
     """
     if not isinstance(row, Function):
         raise ProgramError(f"register: expected a programs.Function, got {type(row).__name__}")
-    _check_names(row)
-    _check_form(row)
-    before = FUNCTIONS.get(row.name)
-    if before is not None:
-        functions.remove(row.name)
-    functions.add(row)
-    try:
-        check_meaning(row)
-    except ProgramError:
-        functions.remove(row.name)
+    with _lock:
+        _check_names(row)
+        _check_form(row)
+        before = FUNCTIONS.get(row.name)
         if before is not None:
-            functions.add(before)
-        raise
-    _origins[row.name] = _loading
+            functions.remove(row.name)
+        functions.add(row)
+        try:
+            check_meaning(row)
+        except ProgramError:
+            functions.remove(row.name)
+            if before is not None:
+                functions.add(before)
+            raise
+        _origins[row.name] = _loading
     return row
 
 
 def unregister(name: str) -> None:
     """Removes a function that was registered. Raises ProgramError if there is none."""
-    if name not in _origins:
-        raise ProgramError(f"no function '{name[:60]}' was registered")
-    functions.remove(name)
-    del _origins[name]
+    with _lock:
+        if name not in _origins:
+            raise ProgramError(f"no function '{name[:60]}' was registered")
+        functions.remove(name)
+        del _origins[name]
 
 
 def _check_names(row: Function) -> None:
@@ -148,8 +152,12 @@ def load_functions_file(path: str | Path) -> None:
     ProgramError with the line when the file is missing or fails; then none of its functions is
     registered.
     """
+    with _lock:
+        _load(Path(path).expanduser().resolve())
+
+
+def _load(path: Path) -> None:
     global _loading
-    path = Path(path).expanduser().resolve()
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -221,17 +229,19 @@ NONE = Registered()
 
 def registered() -> Registered:
     """All that are registered."""
-    files = tuple(str(path) for path in _files if path in _origins.values())
-    rows = (FUNCTIONS[name] for name, origin in _origins.items() if origin is None)
-    return Registered(files, tuple(rows))
+    with _lock:
+        files = tuple(str(path) for path in _files if path in _origins.values())
+        rows = tuple(FUNCTIONS[name] for name, origin in _origins.items() if origin is None)
+    return Registered(files, rows)
 
 
 def fingerprints() -> dict[str, str]:
     """By user's function, a hash of what it is defined by: its file, or its source."""
-    return {
-        name: _source_hash(FUNCTIONS[name]) if origin is None else _files.get(origin, "")
-        for name, origin in sorted(_origins.items())
-    }
+    with _lock:
+        return {
+            name: _source_hash(FUNCTIONS[name]) if origin is None else _files.get(origin, "")
+            for name, origin in sorted(_origins.items())
+        }
 
 
 def fingerprint() -> str:

@@ -44,7 +44,7 @@ _KEEPS_UNIT = ("abs", "negative", "square", "cube", "sqrt", "cbrt", "multiply", 
 def declarations() -> Iterator[str]:
     """The language in egglog: constructors and analyses."""
     yield "(sort E) (constructor Num (BigRat) E) (constructor In (String) E)"
-    for f in FUNCTIONS.values():
+    for f in tuple(FUNCTIONS.values()):
         yield f"(constructor f-{f.name} ({' '.join(['E'] * f.arity)}) E)"
     yield "(function kind (E) i64 :no-merge)"
     yield "(function val (E) BigRat :merge old)"
@@ -88,7 +88,7 @@ def _kinds() -> Iterator[str]:
     yield _rule("(= e (Num n))", "(set (kind e) 0)")
     yield _rule('(= e (In "lr"))', "(set (kind e) 0)")
     yield _rule('(= e (In name)) (!= name "lr")', "(set (kind e) 2)")
-    for f in FUNCTIONS.values():
+    for f in tuple(FUNCTIONS.values()):
         names = "xyz"[: f.arity]
         kinds = " ".join(f"(= {n}k (kind {n}))" for n in names)
         formula = kind_formula(f)([f"{n}k" for n in names])
@@ -119,7 +119,7 @@ def _numbers() -> Iterator[str]:
     not_zero = f"(!= (+ yv {guard}) {number(0)})"
     quotient = f"(= r (/ xv (+ yv {guard}))) {usable('r')}"
     yield _rule(f"{guarded} {small} {not_zero} {quotient}", _holds("r"))
-    for name, row in FUNCTIONS.items():
+    for name, row in tuple(FUNCTIONS.items()):
         if row.arity == 1 and not row.whole_tree:
             with np.errstate(all="ignore"):
                 at_zero = row.meaning(np, np.float64(0))

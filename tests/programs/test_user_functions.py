@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -137,6 +139,23 @@ def test_the_file_in_another_process_and_edited(tmp_path):
     assert set(fingerprints()) == {"softer"}
     register(Function("twice", **ROW))
     assert [row.name for row in registered().rows] == ["twice"]
+
+
+def test_files_are_loaded_in_threads(tmp_path):
+    def load_often(number: int) -> None:
+        file = tmp_path / f"mine{number}.py"
+        for turn in range(20):
+            file.write_text(f"# {turn}\n" + SOFTPLUS.read_text().replace("softplus", f"f{number}"))
+            load_functions_file(file)
+            assert f"f{number}" in fingerprints() and str(file) in registered().files
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(load_often, range(4)))
+    finally:
+        sys.setswitchinterval(interval)
 
 
 WRONG = [
