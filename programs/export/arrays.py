@@ -11,6 +11,7 @@ import ast
 from dataclasses import dataclass
 
 from programs.export.form import RATE, Form
+from programs.export.names import filled
 from programs.function import Function
 from programs.functions import BUILT_IN, FUNCTIONS
 from programs.kinds import Kind
@@ -74,7 +75,7 @@ def array_text(row: Function, module: str, statement: Statement) -> str:
             f"function {row.name}: to be exported to numpy or torch it needs an array_source over "
             f"{{0}}, ..., such as 'xp.log(1 + xp.exp({{0}}))', where xp is either of the two"
         )
-    return source.format(*map(str, statement.arguments))
+    return filled(source, [str(argument) for argument in statement.arguments])
 
 
 class _Written(ast.NodeTransformer):

@@ -11,7 +11,7 @@ import builtins
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from programs.functions import FUNCTIONS
 from programs.program import Program, ProgramError, Statement
@@ -58,6 +58,44 @@ def check_program(program: Program) -> None:
     for state in program.states:
         if not _NAME.match(state):
             raise ProgramError(f"export: {state[:60]!r} is no state's name")
+
+
+def filled(template: str, arguments: Sequence[str]) -> str:
+    """A function's source on its arguments, with other names for what it binds itself (a lambda's
+    arguments, a comprehension's variables) where an argument is called so."""
+    holes = [f"argument_{i}_" for i in range(len(arguments))]
+    tree = ast.parse(template.format(*holes), mode="eval")
+    bound = bound_in(tree)
+    if bound.isdisjoint(arguments):
+        return template.format(*arguments)
+    taken = {
+        *arguments,
+        *(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)),
+        *bound,
+    }
+    names = dict(zip(holes, arguments))
+    for name in sorted(bound.intersection(arguments)):
+        new = name
+        while new in taken:
+            new += "_"
+        taken.add(new)
+        names[name] = new
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = names.get(node.id, node.id)
+        elif isinstance(node, ast.arg):
+            node.arg = names.get(node.arg, node.arg)
+    return ast.unparse(tree)
+
+
+def bound_in(tree: ast.AST) -> set[str]:
+    """The names that an expression gives a meaning inside it."""
+    arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return arguments | {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
 
 
 def renamed(program: Program, taken: set[str]) -> Program:

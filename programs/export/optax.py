@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from string import Template
 
 from programs.export import form as forms
-from programs.export.names import check_name, names_in
+from programs.export.names import check_name, filled, names_in
 from programs.functions import FUNCTIONS
 from programs.kinds import Kind
 from programs.program import OUTPUT, Program, Statement
@@ -282,7 +282,7 @@ def _expression(statement: Statement, kinds: dict[str, Kind]) -> str:
         f"jnp.{row.name}(" + ", ".join(f"{{{i}}}" for i in range(row.arity)) + ")"
     )
     arguments = [str(argument) for argument in statement.arguments]
-    expression = template.format(*arguments)
+    expression = filled(template, arguments)
     trees = dict.fromkeys(a for a in arguments if kinds[a] is not Kind.SCALAR)
     if row.whole_tree or not trees:
         return expression

@@ -16,6 +16,7 @@ from programs.__main__ import main
 from programs.behaviour import Screening, behaviour
 from programs.canonical import canonical_hash
 from programs.draws import child_rng
+from programs.export import to_numpy
 from programs.function import COMMUTATIVE, EVEN, NONNEGATIVE, ODD
 from programs.functions import ALIASES, FUNCTIONS
 from programs.interpreter import Capacity, encode, interpreted
@@ -26,6 +27,7 @@ from programs.simplify import simplify
 from programs.transform import as_optax
 from programs.user_functions import Registered, fingerprints, registered
 from tests.programs.engines import exported, flat, numpy
+from tests.programs.export.trajectories import imported
 from tests.strategies import trees
 
 SOFTPLUS = Path(__file__).parents[2] / "examples" / "softplus.py"
@@ -95,6 +97,34 @@ def test_engines_and_export_agree():
     np.testing.assert_allclose(flat(first), wanted, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(flat(second), wanted, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(state, after, rtol=1e-5, atol=1e-6)
+
+
+def _unit(name: str) -> Function:
+    return Function(
+        "unit",
+        1,
+        lambda tree, x: tree.map(tree.xp.divide, x, tree.xp.sqrt(tree.total(tree.xp.square, x))),
+        whole_tree=True,
+        kind_rule=lambda x: x,
+        source=f"jax.tree.map(lambda {name}: {name} / jnp.sqrt(total(jnp.square, {{0}})), {{0}})",
+        array_source=f"(lambda {name}: {{0}} / {name})(xp.sqrt(total(xp.square({{0}}))))",
+    )
+
+
+@pytest.mark.parametrize("name", ["g", "m", "q", "x"])
+def test_exports_keep_what_a_source_binds_apart_from_variables(name, tmp_path):
+    register(_unit(name))
+    program = _program("unit(g)", "update * lr", "update + m")
+    lines = f"  {name} = sin(g)\n  update = unit({name})"
+    other = parse(f"def train(w, g, m, lr):\n{lines}\n  return update, m")
+    w, g, m = trees(1), trees(2), trees(3)
+    wanted = numpy([program, other], w, g, [m], 0.5)
+    for got, right in zip(exported([program, other], w, g, [m], 0.5), wanted):
+        np.testing.assert_allclose(got[0], right[0], rtol=1e-5, atol=1e-6)
+    rule, keys = imported(to_numpy(program), tmp_path).Rule(lr=0.5), range(len(w))
+    params, _ = rule.step(dict(enumerate(w)), dict(enumerate(g)), {i: (m[i],) for i in keys})
+    got = np.concatenate([np.ravel(params[i] - w[i]) for i in keys])
+    np.testing.assert_allclose(got, wanted[0][0], rtol=1e-4, atol=1e-5)
 
 
 def test_simplified_programs_name_nothing_as_a_function():
