@@ -64,9 +64,10 @@ class Function:
       scalar_arguments: argument positions that take nothing but a scalar.
       source: the meaning as JAX source over argument names {0}, {1}, ..., for exports; by default
         jnp.<name>(...). Whole-tree rows use the helpers of export/optax.py: `total`, `length`,
-        `scaled`.
+        `scaled`. It may read these, jnp and jax alone.
       array_source: the same for exports to numpy and torch, over one array of the tree: `xp` is
-        either library, `total(x)` the sum of x over all arrays, `w` the weights. By default
+        either library, `total(x)` the sum of x over all arrays, `w` the weights, and it may read
+        nothing else. By default
         `source` with the library's name for jnp, where that is as good.
       exact: the meaning on rational numbers, if it has one. It raises ZeroDivisionError where it is
         undefined.

@@ -21,11 +21,11 @@ def check_meaning(row: Function) -> None:
     """Raises ProgramError, with what would be right, if it does not."""
     what = f"function {row.name}: "
     for kinds, kind in row.kinds.items():
-        arguments = [_value(kind, turn) for turn, kind in enumerate(kinds)]
+        arguments = [tree_of(kind, turn) for turn, kind in enumerate(kinds)]
         asked = f"{what}meaning on ({', '.join(map(str, kinds))}): "
-        result = _call(row, arguments, asked)
+        result = called(row, arguments, asked)
         shapes = [np.shape(leaf) for leaf in result.leaves]
-        wanted = [np.shape(leaf) for leaf in _value(kind, 0).leaves]
+        wanted = [np.shape(leaf) for leaf in tree_of(kind, 0).leaves]
         if result.kind is not kind or shapes != wanted:
             raise ProgramError(f"{asked}expected a {kind} of shapes {wanted}, got {shapes}")
         for leaf in result.leaves:
@@ -46,7 +46,8 @@ def check_meaning(row: Function) -> None:
         _check_exact(row, what)
 
 
-def _value(kind: Kind, turn: int) -> Value:
+def tree_of(kind: Kind, turn: int) -> Value:
+    """Numbers of a kind on a tree of two arrays; turn: others of them."""
     numbers = np.roll(np.array(_NUMBERS, np.float32), turn)
     if kind is Kind.SCALAR:
         return Value(kind, (numbers[0],))
@@ -55,7 +56,8 @@ def _value(kind: Kind, turn: int) -> Value:
     return Value(kind, (numbers[:6].reshape(_SHAPES[0]), numbers[6:]))
 
 
-def _call(row: Function, arguments: list[Value], what: str = "") -> Value:
+def called(row: Function, arguments: list[Value], what: str = "") -> Value:
+    """What a registered row means on values; a failure begins with `what`."""
     try:
         with np.errstate(all="ignore"):
             return Tree(np).apply(row.name, arguments)
@@ -66,15 +68,15 @@ def _call(row: Function, arguments: list[Value], what: str = "") -> Value:
 def _holds(row: Function, claim: str) -> bool:
     """Whether a property is true of a few numbers."""
     kinds = max(row.kinds)
-    x, *rest = [_value(kind, turn) for turn, kind in enumerate(kinds)]
-    value = _call(row, [x, *rest])
+    x, *rest = [tree_of(kind, turn) for turn, kind in enumerate(kinds)]
+    value = called(row, [x, *rest])
     if claim in (EVEN, ODD):
-        turned = _call(row, [_negative(x), *rest])
+        turned = called(row, [_negative(x), *rest])
         return _same(turned, value if claim == EVEN else _negative(value))
     if claim == COMMUTATIVE:
-        return _same(value, _call(row, [*rest, x]))
+        return _same(value, called(row, [*rest, x]))
     if claim == IDEMPOTENT:
-        return _same(_call(row, [value]), value) if not rest else _same(_call(row, [x, x]), x)
+        return _same(called(row, [value]), value) if not rest else _same(called(row, [x, x]), x)
     if claim == NONNEGATIVE:
         return all(np.all((leaf >= 0) | np.isnan(leaf)) for leaf in value.leaves)
     return True
@@ -98,7 +100,7 @@ def _check_exact(row: Function, what: str) -> None:
     for turn in range(len(_NUMBERS)):
         numbers = [_NUMBERS[(turn + i) % len(_NUMBERS)] for i in range(row.arity)]
         values = [Value(Kind.SCALAR, (np.float32(number),)) for number in numbers]
-        got = float(_call(row, values).leaves[0])
+        got = float(called(row, values).leaves[0])
         try:
             wanted = float(row.exact(*map(Fraction, numbers)))
         except ZeroDivisionError:

@@ -25,7 +25,6 @@ from programs.user_function_checks import check_meaning
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
 _VARIABLES = {"w", "g", "m", "v", "lr", "train", OUTPUT, "jnp", "jax", "optax", "total", "scaled"}
-_HELPERS = {"total", "scaled", "x", "y", "z"}  # what a source may read beside its libraries
 _FORMS = (  # of kinds, as the simplifier knows them
     lambda *kinds: Kind.SCALAR,
     lambda *kinds: max(kinds),
@@ -49,6 +48,8 @@ def register(row: Function, /) -> Function:
     """
     if not isinstance(row, Function):
         raise ProgramError(f"register: expected a programs.Function, got {type(row).__name__}")
+    from programs.user_function_sources import check_sources  # exports, which take a moment
+
     with _lock:
         _check_names(row)
         _check_form(row)
@@ -58,6 +59,7 @@ def register(row: Function, /) -> Function:
         functions.add(row)
         try:
             check_meaning(row)
+            check_sources(row)
         except ProgramError:
             functions.remove(row.name)
             if before is not None:
@@ -116,32 +118,6 @@ def _check_form(row: Function) -> None:
         )
     if not row.whole_tree and any(max(kinds) != kind for kinds, kind in row.kinds.items()):
         raise ProgramError(f"{what}without whole_tree the result has the highest kind")
-    _check_source(row, what)
-
-
-def _check_source(row: Function, what: str) -> None:
-    """Whether an export could write the function down."""
-    if not row.source:
-        raise ProgramError(
-            f"{what}source: expected its meaning as JAX source over {{0}}, {{1}}, ..., such as "
-            "'jnp.log1p(jnp.exp({0}))', for exports"
-        )
-    _check_names_in(row.source, row.arity, what=f"{what}source", libraries=("jnp", "jax"))
-    if row.array_source:
-        what = f"{what}array_source"
-        _check_names_in(row.array_source, row.arity, what=what, libraries=("xp",))
-
-
-def _check_names_in(source: str, arity: int, *, what: str, libraries: tuple[str, ...]) -> None:
-    try:
-        tree = ast.parse(source.format(*"xyz"[:arity]), mode="eval")
-    except (SyntaxError, IndexError, KeyError, ValueError) as error:
-        raise ProgramError(f"{what} {source!r}: {error}") from None
-    bound = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id not in {*libraries, *_HELPERS} | bound:
-            allowed = " and ".join(libraries)
-            raise ProgramError(f"{what} reads '{node.id}'; it may read {allowed} alone")
 
 
 def load_functions_file(path: str | Path) -> None:

@@ -45,9 +45,8 @@ def rule_of(form: Form, module: str) -> Rule:
     kinds |= dict.fromkeys(scalars, Kind.SCALAR) | dict.fromkeys(form.mask, Kind.PER_ARRAY)
     body, shared = [], False
     for statement in form.program:
-        expression = _Written(module, shares=_spread(statement, kinds)).visit(
-            ast.parse(array_text(FUNCTIONS[statement.function], module, statement), mode="eval")
-        )
+        row = FUNCTIONS[statement.function]
+        expression = written(row, module, statement, shares=_spread(statement, kinds))
         shared |= any(isinstance(node, ast.Yield) for node in ast.walk(expression))
         body.append(f"{statement.target} = {ast.unparse(expression)}")
         arguments = tuple(kinds[str(argument)] for argument in statement.arguments)
@@ -62,6 +61,13 @@ def _spread(statement: Statement, kinds: dict[str, Kind]) -> bool:
     return any(kinds[str(argument)] is not Kind.SCALAR for argument in statement.arguments)
 
 
+def written(row: Function, module: str, statement: Statement, *, shares: bool) -> ast.expr:
+    """The right-hand side of a statement in a library; shares: whether totals are yielded."""
+    tree = ast.parse(array_text(row, module, statement), mode="eval").body
+    expression: ast.expr = _Written(module, shares=shares).visit(tree)
+    return expression
+
+
 def array_text(row: Function, module: str, statement: Statement) -> str:
     """The right-hand side of a statement over `xp` and `total`."""
     source = (
@@ -69,11 +75,12 @@ def array_text(row: Function, module: str, statement: Statement) -> str:
         or row.source
         or (f"jnp.{row.name}(" + ", ".join(f"{{{i}}}" for i in range(row.arity)) + ")")
     )
-    foreign = "jax." in source or row.whole_tree or (module != "np" and row.name not in BUILT_IN)
-    if not row.array_source and foreign:
+    foreign = "jax." in source or row.whole_tree  # to both libraries
+    if not row.array_source and (foreign or (module != "np" and row.name not in BUILT_IN)):
+        targets = "numpy or torch" if foreign else "torch"
         raise ProgramError(
-            f"function {row.name}: to be exported to numpy or torch it needs an array_source over "
-            f"{{0}}, ..., such as 'xp.log(1 + xp.exp({{0}}))', where xp is either of the two"
+            f"function {row.name}: to be exported to {targets} it needs an array_source over "
+            "{0}, ..., such as 'xp.log(1 + xp.exp({0}))', where xp is numpy or torch"
         )
     return filled(source, [str(argument) for argument in statement.arguments])
 

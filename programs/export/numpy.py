@@ -94,7 +94,7 @@ def _dtype(key: str, p: np.ndarray) -> np.dtype[Any]:
     return np.result_type(p.dtype, np.float32)
 ''')
 
-_TOGETHER = '''
+TOGETHER = '''
 def together(rules: list[Any]) -> list[Any]:
     """The results of rules that run side by side: what each yields is summed over all of them."""
     results: list[Any] = []
@@ -166,7 +166,7 @@ def _source(form: forms.Form, rule: Rule, *, name: str, origin: forms.Origin) ->
         explanation=_YIELDS if rule.shared else "",
         body="\n".join(f"    {line}" for line in rule.body),
         outputs=", ".join(outputs) + ("," if len(outputs) == 1 else ""),
-        together=_TOGETHER if rule.shared else "",
+        together=TOGETHER if rule.shared else "",
         arguments=forms.listed(descriptions),
         fields="\n    ".join(fields),
         results="together(rules)" if rule.shared else "rules",
@@ -184,5 +184,5 @@ def _needed() -> frozenset[str]:
     source = _MODULE.substitute(
         blank, rule_result="int", outputs="", fields="", results="rules", abstract="Mapping"
     )
-    names = names_in(source) | names_in(_TOGETHER)
+    names = names_in(source) | names_in(TOGETHER)
     return frozenset(names | {"xp", "jnp", "jax", TOTAL, forms.MASK, _NO_DECAY, "Generator"})

@@ -8,6 +8,7 @@ engine hides it (isolation.py): the module computes what was scored, whatever XL
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable
 from string import Template
 
@@ -149,8 +150,8 @@ $body
 ''')
 
 _MODULES = {"jax", "jnp", "optax", "warnings"}
-_HELPERS = {
-    "total(": '''
+HELPERS = {
+    "total": '''
 def together(*trees):
     """The arrays of the trees beside each other; lower shapes are broadcast to the highest."""
     lists = [jax.tree.leaves(tree) for tree in trees]
@@ -164,7 +165,7 @@ def total(function, *trees):
     return sum((jnp.sum(function(*arrays)) for arrays in together(*trees)), jnp.float32(0))
 
 ''',
-    "length(": '''
+    "length": '''
 def length(*trees):
     """Euclidean length of the first tree, as it is together with the others; of one number its
     size, whose square might leave float32."""
@@ -173,7 +174,7 @@ def length(*trees):
     return jnp.sqrt(total(lambda x, *_: jnp.square(x), *trees))
 
 ''',
-    "scaled(": '''
+    "scaled": '''
 def scaled(tree, factor):
     """Every array of the tree times a scalar."""
     return jax.tree.map(lambda x: x * factor, tree)
@@ -269,8 +270,8 @@ def _body(form: forms.Form) -> Iterable[str]:
 def _helpers(body: str) -> str:
     """The functions that the statements call, and those that these call."""
     source, seen = "", body
-    for call, text in reversed(_HELPERS.items()):
-        if call in seen:
+    for name, text in reversed(HELPERS.items()):
+        if re.search(rf"\b{name}\b", seen):
             source, seen = text + source, seen + text
     return source
 
@@ -296,7 +297,7 @@ def _needed() -> frozenset[str]:
     texts = ("formula", "provenance", "example", "imports", "fields", "helpers", "mask", "body")
     blank = dict.fromkeys(texts, "")
     blank |= {"name": "rule", "signature": "", "arguments": "", "numbers": "", "warning": _WARNING}
-    source = _MODULE.substitute(blank, names="_", states="()") + "".join(_HELPERS.values())
+    source = _MODULE.substitute(blank, names="_", states="()") + "".join(HELPERS.values())
     options = f"schedule scale {forms.MASK} state_dtype mask warnings"
     return frozenset(names_in(source + options.replace(" ", "\n"))) - {"w", "g", forms.RATE, OUTPUT}
 
@@ -304,5 +305,5 @@ def _needed() -> frozenset[str]:
 @functools.cache
 def _never() -> frozenset[str]:
     """What the rule itself may not be called; a name of a local variable would be all right."""
-    helpers = names_in("".join(_HELPERS.values()))
+    helpers = names_in("".join(HELPERS.values()))
     return frozenset(helpers | _MODULES | {"State", "Any", "NamedTuple", "Number", "Callable"})

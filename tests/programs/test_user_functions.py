@@ -202,7 +202,20 @@ WRONG = [
     ({"source": ""}, "source: expected its meaning as JAX source"),
     ({"source": "jnp.tanh({0}"}, "source 'jnp.tanh({0}'"),
     ({"source": "jnp.tanh({1})"}, "source 'jnp.tanh({1})'"),
-    ({"source": "torch.tanh({0})"}, "source reads 'torch'; it may read jnp and jax alone"),
+    (
+        {"source": "torch.tanh({0})"},
+        "source reads 'torch'; it may read {0}, jnp, jax, total, length and scaled alone",
+    ),
+    ({"source": "jnp.tanh(x) * 2"}, "source reads 'x'; it may read {0}, jnp"),
+    ({"source": "jnp.softsoft({0})"}, "source on (scalar): AttributeError: module 'jax.numpy' has"),
+    ({"source": "jnp.tanh({0})"}, "source on (scalar): 0.462117, its meaning gives 0.924234"),
+    ({"source": "jax.nn.tanh({0})[0]"}, "source on (scalar): "),
+    (
+        {"array_source": "scaled({0}, 2)"},
+        "array_source reads 'scaled'; it may read {0}, xp, total and w alone",
+    ),
+    ({"array_source": "xp.tanh({0})"}, "array_source on (scalar): 0.462117, its meaning gives"),
+    ({"array_source": "xp.tahn({0})"}, "array_source on (scalar): AttributeError: module 'numpy'"),
     ({"meaning": lambda xp, x: xp.tanhh(x)}, "meaning on (scalar): AttributeError"),
     ({"meaning": lambda xp, x: xp.sum(x)}, "expected a tensor of shapes [(2, 3), (4,)], got"),
     ({"meaning": lambda xp, x: x > 0}, "expected float32, got bool"),
@@ -221,6 +234,37 @@ def test_wrong_rows(fields, message):
     with pytest.raises(ProgramError) as error:
         register(Function(**({"name": "twice"} | ROW | fields)))
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"source": "2 * jnp.tanh({0})", "array_source": "xp.tanh({0}) + xp.tanh({0})"},
+        {"source": "2 * jax.nn.tanh({0})"},  # numpy cannot try it
+        {"source": "(2 * jnp.tanh({0})).at[...].get()"},
+    ],
+)
+def test_right_sources_are_accepted(fields):
+    register(Function(**({"name": "twice"} | ROW | fields)))
+    unregister("twice")
+
+
+def test_right_sources_of_whole_trees_are_accepted():
+    register(
+        Function(
+            "share",
+            1,
+            lambda tree, x: tree.map(tree.xp.multiply, tree.lengths(x), tree.length(x)),
+            whole_tree=True,
+            kind_rule=lambda x: min(x, Kind.PER_ARRAY),
+            source="scaled(jax.tree.map(length, {0}), length({0}))",
+            array_source="xp.sqrt(xp.sum(xp.square({0})) * total(xp.square({0})))",
+        )
+    )
+    program = _program("share(g)", "update * w")
+    w, g, m = trees(1), trees(2), trees(3)
+    [[wanted]], [[got]] = (engine([program], w, g, [m], 0.5) for engine in (numpy, exported))
+    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_right_claims_are_accepted():
@@ -261,5 +305,11 @@ def test_the_command(tmp_path, capsys):
     for command in ("check", "show", "simplify", "export"):
         assert main([command, str(rule), "--functions-file", str(SOFTPLUS)]) == 0
     assert "jnp.log1p" in capsys.readouterr().out
+    example, files = (
+        str(SOFTPLUS.with_name("soft_momentum.py")),
+        ["--functions-file", str(SOFTPLUS)],
+    )
+    assert main(["export", example, "--to", "torch", *files]) == 0
+    assert "torch.log1p" in capsys.readouterr().out
     assert main(["check", str(rule), "--functions-file", "nothing.py"]) == 2
     assert "file of functions: cannot read" in capsys.readouterr().err

@@ -151,11 +151,11 @@ def test_functions_of_ones_own(tmp_path):
         rule = imported(to_numpy(program), tmp_path).Rule()
         params, _ = rule.step({"a": np.zeros(1)}, {"a": np.zeros(1)}, rule.init({"a": np.zeros(1)}))
         np.testing.assert_allclose(params["a"], -np.log(2))
-        with pytest.raises(ProgramError, match=r"softplus: to be exported .* an array_source over"):
+        with pytest.raises(ProgramError, match="softplus: to be exported to torch it needs"):
             to_torch(program)
         register(_softplus(array_source="xp.log(1 + xp.exp({0}))"))
         assert "update = torch.log(1 + torch.exp(g))" in to_torch(program)
-        with pytest.raises(ProgramError, match="array_source reads 'os'; it may read xp"):
+        with pytest.raises(ProgramError, match="array_source reads 'os'; it may read"):
             register(_softplus(array_source="os.abs({0})"))
     finally:
         unregister("softplus")
