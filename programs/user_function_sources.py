@@ -44,9 +44,9 @@ def check_sources(row: Function) -> None:
         arguments = [tree_of(kind, turn) for turn, kind in enumerate(kinds)]
         asked = f"{what} on ({', '.join(map(str, kinds))}): "
         try:
-            leaves = _run(row, text, arguments, _in_numpy())
+            leaves = _run(row, text, arguments=arguments, names=_in_numpy())
         except Exception:  # what numpy lacks, or a mistake
-            leaves = _traced(row, text, arguments, asked)
+            leaves = _traced(row, text, arguments=arguments, asked=asked)
         _compare(leaves, called(row, arguments), asked)
     if row.array_source:
         _check_array_source(row)
@@ -69,7 +69,7 @@ def _expression(row: Function, field: str, what: str) -> str:
     return str(text)
 
 
-def _run(row: Function, text: str, arguments: list[Value], names: dict[str, Any]) -> list[Any]:
+def _run(row: Function, text: str, *, arguments: list[Value], names: dict[str, Any]) -> list[Any]:
     """The leaves of what the source gives, as the exported module runs it."""
     function = eval(f"lambda {', '.join(_HOLES[: row.arity])}: {text}", names)
     with np.errstate(all="ignore"):
@@ -105,7 +105,7 @@ def _in_numpy() -> dict[str, Any]:
     return _with_helpers(np, SimpleNamespace(tree=SimpleNamespace(map=_map, leaves=_leaves)))
 
 
-def _traced(row: Function, text: str, arguments: list[Value], asked: str) -> list[Any]:
+def _traced(row: Function, text: str, *, arguments: list[Value], asked: str) -> list[Any]:
     """The leaves as shapes."""
     import jax  # only for what numpy cannot run: it takes a second
     import jax.numpy as jnp
@@ -116,8 +116,8 @@ def _traced(row: Function, text: str, arguments: list[Value], asked: str) -> lis
             lambda leaves: _run(
                 row,
                 text,
-                [Value(v.kind, own) for v, own in zip(arguments, leaves, strict=True)],
-                names,
+                arguments=[Value(v.kind, own) for v, own in zip(arguments, leaves, strict=True)],
+                names=names,
             ),
             [v.leaves for v in arguments],
         )

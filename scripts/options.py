@@ -24,6 +24,11 @@ class Parser(OneLineParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
+    def add_functions_file(self) -> None:
+        self.add_argument(
+            "--functions-file", metavar="FILE", help="Python file with functions of your own"
+        )
+
 
 def whole(least: int) -> Callable[[str], int]:
     """A whole number from `least` to 10^9."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from programs import Program
 from search.storage.conversion import program_from
+from search.storage.errors import StoreError
+from search.storage.identity import check_functions
 from search.storage.store import Reader
 
 
@@ -26,8 +28,14 @@ class Leader:
 
     @property
     def program(self) -> Program:
-        """Raises StoreError if the run was damaged or written by another program."""
-        return program_from(self.text, f"{self.run}: individual {self.number}")
+        """Raises StoreError if the run was damaged or written by another program, or it has a
+        function of the user's own that is not there."""
+        try:
+            return program_from(self.text, f"{self.run}: individual {self.number}")
+        except StoreError:
+            with Reader(self.run, verified=False) as store:
+                check_functions(store)
+            raise
 
 
 def leaders(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from programs import Program
 from search.storage.conversion import program_from
 from search.storage.errors import StoreError
+from search.storage.identity import check_functions
 from search.storage.queries import Birth, individual_row
 from search.storage.schema import IndividualRow
 from search.storage.store import Reader
@@ -112,8 +113,13 @@ def _texts(store: Reader, number: int) -> list[tuple[IndividualRow, ProgramText]
 
 
 def program_of(store: Reader, number: int, text: ProgramText) -> Program:
-    """An individual's program. Raises StoreError if it is none."""
-    return text.program(f"{store.path.parent}: individual {number}")
+    """An individual's program. Raises StoreError if it is none, or has a function of the user's own
+    that is not there."""
+    try:
+        return text.program(f"{store.path.parent}: individual {number}")
+    except StoreError:
+        check_functions(store)
+        raise
 
 
 def program_text_of(texts: Mapping[int, ProgramText], row: IndividualRow | Birth) -> ProgramText:

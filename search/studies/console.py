@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from programs import load_functions_file
 from search import api
 from search.config.settings import Config
 from search.console import ERRORS, Parser, count, positive, report
@@ -40,6 +41,7 @@ class StudyParser(Parser):
         out = Path("runs") / command
         self.add_argument("--out", type=Path, default=out, help=f"folder of the study ({out})")
         self.add_argument("--hours", type=_hours, help="of this piece; 0: show what there is")
+        self.add_functions_file()
 
     def add_config(self, default: str | None) -> None:
         """default: of the config's file; None: it must be given."""
@@ -110,6 +112,8 @@ def carry_out(
     stopping.prepare()
     clock, running = Clock(options.hours, stopping), False
     try:
+        if options.functions_file:
+            load_functions_file(options.functions_file)
         study = begin(options, source or ProxyTasks())
         running = True
         try:

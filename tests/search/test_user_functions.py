@@ -69,6 +69,18 @@ def test_a_search_uses_them_and_is_identified_by_them(tmp_path, capsys, caplog):
     assert inspect([run]) == 0  # texts alone need no functions
     assert inspect([run, "show", "5"]) == 2
     assert "it uses softplus: give the --functions-file that" in capsys.readouterr().err
+    for read in (
+        lambda: result.best,
+        lambda: result.lineage(5),
+        lambda: api.SearchResult.of(run).best,
+    ):
+        with pytest.raises(StoreError, match="it uses softplus: give the --functions-file that"):
+            read()
+    count = [sys.executable, str(SOFTPLUS.parents[1] / "scripts/count_rules"), run]
+    done = subprocess.run(count, capture_output=True, text=True)
+    assert done.returncode == 2 and "it uses softplus: give" in done.stderr
+    done = subprocess.run([*count, "--functions-file", str(SOFTPLUS)], capture_output=True)
+    assert done.returncode == 0
     with pytest.raises(ProgramError, match="unknown function 'softplus'"):
         api.funnel([str(tmp_path / "rule.py")], run_dir=tmp_path / "run")
     other = tmp_path / "other.py"
