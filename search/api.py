@@ -24,6 +24,7 @@ from programs.program import printable
 from search.arguments import check_count, listed, name_of, program_of, some_listed
 from search.checks import ConfigLike, doubts, resolved
 from search.checks import checked as checked
+from search.comparison import compare as compare
 from search.conclude import conclude
 from search.config.selection import (
     FINAL_TUNING,

@@ -15,8 +15,7 @@ from programs import load as load_program
 from programs.counted import counted
 from programs.function_draws import named, of_trees, weights_of
 from programs.program import KEEP
-from search.config.load import Check, as_yaml, loads
-from search.config.load import load as load_config
+from search.config.load import Check, loads, read_as
 from search.config.selection import AblationSettings, FunnelSettings, TuningSettings
 from search.config.settings import Config, EvolutionSettings
 from search.config.strict_yaml import KeyPath
@@ -73,11 +72,7 @@ def checked(
 
     overrides: texts `a.b=value` that replace keys; kept: see `resolved`.
     """
-    check = _check_of(source, kept)
-    if isinstance(config, (str, Path)):
-        return load_config(config, overrides, check)
-    data = config.model_dump(mode="json") if isinstance(config, Config) else config
-    return loads(as_yaml(data), "config", overrides=overrides, check=check)
+    return read_as(Config, config, overrides=overrides, check=_check_of(source, kept))
 
 
 def _check_of(source: Fitness, kept: Kept) -> Check:

@@ -15,18 +15,13 @@ if __name__ == "__main__":  # before the imports, which take seconds
 from collections.abc import Sequence
 from pathlib import Path
 
-from programs import load_functions_file
-from search.comparing.compare import Checks, compare
+from search.api import compare
 from search.comparing.optax_table import OPTAX
-from search.comparing.study import most_trainings
-from search.config.comparison import ComparisonConfig
-from search.config.load import load_as
 from search.console import ERRORS, EXIT_CODES, Parser, leave, report
 from search.evaluation.threads import single_threaded
 from search.reports.commands import command
-from search.reports.comparison.files import PAGE, write
+from search.reports.comparison.files import PAGE
 from search.reports.comparison.terminal import show
-from search.reports.progress import Lines
 from search.stopping import Stopping
 
 DESCRIPTION = """\
@@ -86,25 +81,18 @@ def main(argv: Sequence[str] | None = None, stopping: Stopping | None = None) ->
     run_dir = options.run_dir or Path("runs/compare") / Path(options.config).stem
     try:
         stopping.prepare()
-        if options.functions_file:
-            load_functions_file(options.functions_file)
-        checks = Checks(options.tasks_file)
-        config = load_as(
-            ComparisonConfig, options.config, overrides=options.set, check=checks.mistakes
-        )
-        print(f"at most {most_trainings(config):,} trainings, kept in {run_dir}", file=sys.stderr)
         result = compare(
-            config,
+            options.config,
             run_dir,
-            fingerprints=checks.fingerprints,
+            overrides=options.set,
             tasks_file=options.tasks_file,
-            show=Lines(),
+            functions_file=options.functions_file,
+            view="plain",
             stopping=stopping,
             started=stopping.defer,
         )
         show(result)
-        written = write(result, run_dir)
-        print(f"written: {run_dir / PAGE} and {len(written) - 1} more files beside it")
+        print(f"written: {run_dir / PAGE}, with its tables and figures beside it")
     except ERRORS as error:
         again = command("search.compare", *(argv or sys.argv[1:]))
         go_on = f"The same command continues from there:\n{again}"

@@ -29,7 +29,14 @@ ROOMS = (  # lowest first
     "reports",
 )
 BEFORE = ("stopping", "arguments")  # below all rooms: they import none
-AFTER = ("checks", "console", "conclude", "result", "api")  # single files above the rooms
+AFTER = (
+    "checks",
+    "comparison",
+    "console",
+    "conclude",
+    "result",
+    "api",
+)  # single files above the rooms
 OVER = ("studies",)  # a room that uses the whole: many searches
 COMMANDS = ("run", "evaluate", "compare", "funnel", "simplify", "inspect", "report", "__main__")
 ORDER = (*BEFORE, *ROOMS, *AFTER, *OVER, *COMMANDS)

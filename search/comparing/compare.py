@@ -29,8 +29,8 @@ from search.comparing.study import Study
 from search.config.comparison import ComparisonConfig
 from search.config.load import dumps
 from search.config.strict_yaml import KeyPath
-from search.evaluation.inspection import Inspection, inspect_tasks
-from search.evaluation.request import TaskFunction, base_name, settings_of
+from search.evaluation.inspection import Inspection, inspect_here, inspect_tasks
+from search.evaluation.request import SettingsByTask, TaskFunction, base_name, settings_of
 from search.selection.ledger import Progress
 from search.stopping import at_once
 from search.storage.files import write_file
@@ -88,12 +88,13 @@ class ComparisonResult:
 class Checks:
     """What is wrong with a config whose types are right; and the tasks' fingerprints."""
 
-    def __init__(self, tasks_file: str | None = None) -> None:
-        self._tasks_file = tasks_file
+    def __init__(self, tasks_file: str | None = None, tasks: Sequence[TaskFunction] = ()) -> None:
+        """tasks_file, tasks: with tasks of the user's own."""
+        self._tasks_file, self.tasks = tasks_file, tasks
         self.fingerprints: dict[Condition, str] = {}
 
     def mistakes(self, config: ComparisonConfig) -> Iterator[tuple[KeyPath, str]]:
-        """By key path; it looks at the tasks in another process."""
+        """By key path; it looks at the tasks in another process, but for functions from Python."""
         yield from mistakes_of(config)
         known = set(map(base_name, config.tasks))
         for name in config.settings:
@@ -107,7 +108,7 @@ class Checks:
             if axes not in looked:
                 own = [c for c in conditions_of(config) if (c.batch_size, c.warmup) == axes]
                 settings = {c.task: c.all_settings for c in own}
-                looked[axes] = inspect_tasks(list(settings), settings, self._tasks_file)
+                looked[axes] = self._inspected(settings)
             inspection = looked[axes]
             if condition.task in inspection.fingerprints:
                 self.fingerprints[condition] = inspection.fingerprints[condition.task]
@@ -115,12 +116,18 @@ class Checks:
             for key, message in inspection.mistakes[condition.task].items():
                 yield _path(config, condition, key), message
 
+    def _inspected(self, settings: SettingsByTask) -> Inspection:
+        if self.tasks:
+            own = self._tasks_file
+            return inspect_here(list(settings), settings, tasks_file=own, tasks=self.tasks)
+        return inspect_tasks(list(settings), settings, self._tasks_file)
+
     def _mistakes_of_hold(self, config: ComparisonConfig) -> Iterator[tuple[KeyPath, str]]:
         """Tasks whose steps cannot be set."""
         settings = {
             task: {**settings_of(task, config.settings), "steps": 1} for task in config.tasks
         }
-        inspection = inspect_tasks(list(settings), settings, self._tasks_file)
+        inspection = self._inspected(settings)
         for mistakes in inspection.mistakes.values():
             if message := mistakes.get("steps"):
                 yield ("hold",), f"examples sets the steps of each task: {message}"

@@ -84,6 +84,22 @@ def load_as(
     return loads_as(model, raw, name, overrides=overrides, check=check)
 
 
+def read_as(
+    model: type[AnyConfig],
+    config: AnyConfig | str | Path | Mapping[str, Any],
+    *,
+    overrides: Sequence[str] = (),
+    check: Callable[[AnyConfig], Found] | None = None,
+) -> AnyConfig:
+    """As `load_as`, from a file, from a config or from the same as nested dictionaries."""
+    if isinstance(config, (str, Path)):
+        return load_as(model, config, overrides=overrides, check=check)
+    data = config.model_dump(mode="json") if isinstance(config, model) else config
+    if not isinstance(data, Mapping):
+        raise ConfigError([f"config: expected a file, a dictionary or settings, got {data!r}"])
+    return loads_as(model, as_yaml(data), "config", overrides=overrides, check=check)
+
+
 def loads(
     raw: bytes,
     name: str = "<text>",

@@ -40,11 +40,14 @@ class Lines:
         if progress.phase == self._phase and time.monotonic() < self._due:
             return
         self._phase, self._due = progress.phase, time.monotonic() + LINES_EVERY_S
-        line = progress_line(progress)
+        self.line("progress", progress_line(progress))
+
+    def line(self, what: str, text: str) -> None:
+        """Shows a line; what: its key in the view `json`."""
         if self._view in ("json", LOG):
-            say(self._view, "progress", line)
+            say(self._view, what, text)
         else:
-            print(line, file=sys.stderr, flush=True)
+            print(text, file=sys.stderr, flush=True)
 
 
 def progress_line(progress: Progress) -> str:

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from search import api
 from search.compare import main
 from search.comparing.records import FILE, read_line
 from search.config.comparison import ComparisonConfig
-from search.config.load import load_as
+from search.config.load import ConfigError, load_as
 from search.evaluation.inspection import inspect_here
 from tests.search.in_process import exit_code
 
@@ -83,6 +84,12 @@ def test_the_files_are_written_and_the_same_again_trains_nothing(tmp_path, capsy
     assert again.split("0 trainings run")[0] == first.rsplit("\n", 3)[0] + "\n"
     assert json.loads((run / "comparison.json").read_text()) == data
 
+    config = load_as(ComparisonConfig, words[1])
+    result = api.compare(config.model_dump(), run, tasks_file=TASKS_FILE[1])
+    assert result.config == config and result.trained == 0 and result.reused
+    assert [one.optimizer for one in result.differences] == ["Signum"]
+    assert capsys.readouterr() == ("", "")  # progress goes to the logger
+
 
 @pytest.mark.parametrize(
     ("changes", "words"),
@@ -94,7 +101,7 @@ def test_the_files_are_written_and_the_same_again_trains_nothing(tmp_path, capsy
         ({"tasks": ["plane@2"], "settings": {"plane": {"step": 3}}}, "settings.plane.step: "),
         ({"batch_sizes": [0]}, "batch_sizes[0]: expected a whole number >= 1"),
         ({"tuning": {"runs": 2}}, "tuning.runs: expected a whole number >= 3"),
-        ({"tuning": {"draws": 2, "keep": 3}}, "keep (3) is more than the 2 draws"),
+        ({"tuning": {"draws": 2, "keep": 3}}, "keep (3) is more than tuning.draws (2)"),
         ({"tasks": ["plane", "plane"]}, "tasks: plane is given twice"),
         ({"tunning": {}}, "unknown key; did you mean 'tuning'?"),
         ({"heat_map": {"point": 3}}, "heat_map.point: unknown key; did you mean 'points'?"),
@@ -124,6 +131,17 @@ def test_examples_cannot_be_held_by_a_task_without_the_setting_steps(tmp_path, c
     error = capsys.readouterr().err
     assert "hold: examples sets the steps of each task: task stepless: no setting 'steps'" in error
     assert error.count("no setting") == 1 and not (tmp_path / "run").exists()
+
+
+def test_from_python_a_mistake_is_an_exception(tmp_path, in_process):
+    for config, words in (
+        (SMALL | {"tasks": ["plain"]}, "tasks.0.: task 'plain': no task 'plain'"),
+        (tmp_path / "nothing.yaml", "nothing.yaml: cannot be read"),
+        (7, "config: expected a file, a dictionary or settings, got 7"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            api.compare(config, tmp_path / "run", tasks_file=TASKS_FILE[1])
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
