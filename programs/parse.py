@@ -122,6 +122,11 @@ def read(name: str | Path) -> tuple[Program, str]:
     except (OSError, ValueError) as error:
         if isinstance(error, ProgramError):
             raise
+        if name.startswith("optax:"):
+            raise ProgramError(
+                f"{name!r}: an optimizer of optax has no program; expected a file, or a name such "
+                f"as {LIBRARY}adamw"
+            ) from None
         reason = getattr(error, "strerror", None) or str(error)
         hint = f"; did you mean '{LIBRARY}{name}'?" if name in library() else ""
         raise ProgramError(f"cannot read {name!r}: {reason}{hint}") from None

@@ -176,6 +176,8 @@ def test_load_errors(tmp_path):
         load("library:lio")
     with pytest.raises(ProgramError, match="did you mean 'library:lion'"):
         load("lion")
+    with pytest.raises(ProgramError, match="an optimizer of optax has no program"):
+        load("optax:adamw(learning_rate=1e-3)")
     with pytest.raises(ProgramError, match="cannot read"):
         load(str(tmp_path))
     with pytest.raises(ProgramError, match="cannot read"):
