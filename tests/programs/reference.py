@@ -189,7 +189,7 @@ def _rounding(flush, disturb):
     def rounded(value, terms):
         if disturb is not None:
             size = np.maximum(np.abs(value), terms)
-            off = disturb.integers(-ROUNDED_OFF, ROUNDED_OFF + 1, np.shape(value))
+            off = disturb.uniform(-ROUNDED_OFF, ROUNDED_OFF, np.shape(value))
             value = np.where(np.isfinite(value), value + off * UNIT * size, value)
         value = single(value)
         return flushed(value) if flush else value
