@@ -21,6 +21,7 @@ from search.comparing.statistics import (
     StepsToTarget,
     Trend,
     differences,
+    expected_best_curves,
     profiles,
     steps_to_target,
     trends,
@@ -70,6 +71,11 @@ class ComparisonResult:
     @cached_property
     def trends(self) -> list[Trend]:
         return trends(self.conditions, self.baseline, level=self.config.level)
+
+    @cached_property
+    def expected_best(self) -> dict[str, dict[str, list[float]]]:
+        """[N] of n draws, by condition and optimizer; empty where there is no fitness."""
+        return {c.label: expected_best_curves(c) for c in self.conditions}
 
     def measured(self, name: str) -> list[Difference]:
         """Differences of a measure, such as "train_loss"."""

@@ -15,11 +15,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from math import comb
 from statistics import fmean
 from typing import NamedTuple
 
-from search.comparing.results import ConditionResult, OptimizerResult, RunResult, Table, mean
+import numpy as np
+
+from search.comparing.results import ConditionResult, RunResult, Table, mean
 from search.selection.comparison import compare, holm, t_interval
 
 MOST_TIMES = 4.0  # up to which times as many steps as the best a profile is drawn and scored
@@ -134,27 +135,33 @@ def run_interval(values: Sequence[float], level: float) -> tuple[float, float]:
 def expected_best(fitness: Sequence[float], floor: float) -> list[float]:
     """[N] expected fitness of the best of n of the N draws, n = 1 to N, drawn without replacement.
 
-    The best of n by their fitness with one seed each (Dodge et al. 2019, with exact combinations);
-    a draw without a fitness counts as the floor.
+    The best of n by their fitness with one seed each (Dodge et al. 2019); a draw without a fitness
+    counts as the floor.
     """
-    ordered = sorted(max(value, floor) for value in fitness)
+    ordered = np.sort([value if math.isfinite(value) else floor for value in fitness])
     total = len(ordered)
-    return [
-        sum(value * comb(rank, n - 1) for rank, value in enumerate(ordered)) / comb(total, n)
-        for n in range(1, total + 1)
-    ]
+    rank = np.arange(total)
+    # [N] that a draw is the best of n has the chance C(rank, n - 1) / C(N, n), whose parts are soon
+    # too large for a float; each is made from the one before.
+    chance = np.full(total, 1 / total)
+    means = [float(chance @ ordered)]
+    for n in range(1, total):
+        chance *= (rank - n + 1) / n * ((n + 1) / (total - n))
+        means.append(float(chance @ ordered))
+    return means
 
 
-def floor_of(condition: ConditionResult) -> float:
-    """The worst finite fitness of any draw: what a draw without one counts as."""
-    every = [v for one in condition.optimizers for run in one.runs for v in run.draws]
-    return min((value for value in every if math.isfinite(value)), default=0.0)
-
-
-def expected_best_curve(one: OptimizerResult, floor: float) -> list[float]:
-    """[N] the same, mean over the tuning runs."""
-    curves = [expected_best(run.draws, floor) for run in one.runs]
-    return [fmean(values) for values in zip(*curves)]
+def expected_best_curves(condition: ConditionResult) -> dict[str, list[float]]:
+    """[N] the same by optimizer, mean over its tuning runs; empty where no draw of any optimizer
+    has a fitness. A draw without one counts as the worst of all that have one."""
+    every = [value for one in condition.optimizers for run in one.runs for value in run.draws]
+    floor = min((value for value in every if math.isfinite(value)), default=None)
+    if floor is None:
+        return {one.name: [] for one in condition.optimizers}
+    return {
+        one.name: list(map(fmean, zip(*(expected_best(run.draws, floor) for run in one.runs))))
+        for one in condition.optimizers
+    }
 
 
 # Steps

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from search.comparing.compare import ComparisonResult
 from search.comparing.results import ConditionResult
-from search.comparing.statistics import MOST_TIMES, expected_best_curve, floor_of
+from search.comparing.statistics import MOST_TIMES
 
 PROFILE_POINTS = 61
 
@@ -22,13 +22,10 @@ class Line:
     points: Sequence[tuple[float, float]]
 
 
-def tuning_lines(condition: ConditionResult) -> list[Line]:
+def tuning_lines(result: ComparisonResult, condition: ConditionResult) -> list[Line]:
     """Expected best validation fitness over the number of draws."""
-    floor = floor_of(condition)
-    return [
-        Line(one.name, list(enumerate(expected_best_curve(one, floor), start=1)))
-        for one in condition.optimizers
-    ]
+    curves = result.expected_best[condition.label]
+    return [Line(name, list(enumerate(curve, start=1))) for name, curve in curves.items()]
 
 
 def training_lines(condition: ConditionResult) -> list[Line]:

@@ -31,7 +31,7 @@ def figures(result: ComparisonResult) -> dict[str, bytes]:
     drawn = {
         "differences": _differences(result),
         "tuning": _lines(
-            [(c.label, tuning_lines(c)) for c in conditions],
+            [(c.label, tuning_lines(result, c)) for c in conditions],
             x="draws", y="expected best validation fitness",
         ),
         "training": _lines(

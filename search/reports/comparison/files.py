@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from search.comparing.compare import ComparisonResult
-from search.comparing.statistics import expected_best_curve, floor_of
 from search.reports.comparison.figures import FIGURES, figures
 from search.reports.comparison.page import page
 from search.reports.comparison.rows import facts, runs
@@ -59,13 +58,9 @@ def data(result: ComparisonResult) -> dict[str, Any]:
         "rows": [row for condition in result.conditions for row in facts(result, condition)],
         "runs": runs(result),
         "expected_best": [
-            {
-                "condition": condition.label,
-                "optimizer": one.name,
-                "fitness": expected_best_curve(one, floor_of(condition)),
-            }
-            for condition in result.conditions
-            for one in condition.optimizers
+            {"condition": condition, "optimizer": name, "fitness": curve or None}
+            for condition, curves in result.expected_best.items()
+            for name, curve in curves.items()
         ],
         "profiles": [
             {

@@ -83,7 +83,7 @@ def _condition(result: ComparisonResult, condition: ConditionResult, key: str) -
         _measures(condition, rows),
     ]
     charts = [
-        _chart(f"{key}-tuning", "Tuning", tuning_lines(condition), x="draws", y="fitness",
+        _chart(f"{key}-tuning", "Tuning", tuning_lines(result, condition), x="draws", y="fitness",
                says="Expected best validation fitness of so many draws, mean over the runs."),
         _chart(f"{key}-training", "Training", training_lines(condition), x="steps", y="fitness",
                says="Validation fitness on the way, mean over runs and seeds."),

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+from fractions import Fraction
+from math import comb
 from statistics import fmean
 
 import pytest
@@ -14,6 +16,7 @@ from search.comparing.statistics import (
     difference,
     differences,
     expected_best,
+    expected_best_curves,
     first_step,
     profiles,
     slope,
@@ -45,6 +48,39 @@ def test_expected_best_grows_from_the_mean_to_the_best(values):
     assert curve == sorted(curve) or curve == pytest.approx(sorted(curve))
     assert curve[0] == pytest.approx(fmean([*values, -10]))
     assert curve[-1] == pytest.approx(max(values))
+
+
+@pytest.mark.parametrize("count", [1, 2, 17, 60])
+def test_expected_best_is_as_with_exact_fractions(count):
+    values = [Fraction(rank * rank - 50, 7) for rank in range(count)]
+    exact = [
+        sum(value * comb(rank, n - 1) for rank, value in enumerate(values)) / comb(count, n)
+        for n in range(1, count + 1)
+    ]
+    curve = expected_best([float(value) for value in reversed(values)], floor=-100)
+    assert curve == pytest.approx([float(value) for value in exact], rel=1e-12)
+
+
+def test_expected_best_of_thousands_of_draws():
+    """Of n of the numbers 1 to N, the largest is n (N + 1) / (n + 1) in the mean."""
+    count = 5_000
+    curve = expected_best([float(value) for value in range(1, count + 1)], floor=0.0)
+    known = [n * (count + 1) / (n + 1) for n in range(1, count + 1)]
+    assert curve == pytest.approx(known, rel=1e-9)
+
+
+def _of_draws(name, *runs) -> OptimizerResult:
+    return OptimizerResult(name, tuple(RunResult(draws, {}, -1.0, {}, ()) for draws in runs))
+
+
+def test_where_nothing_completed_there_is_no_expected_best():
+    nothing = (-math.inf, math.nan, -math.inf)
+    bad = _of_draws("bad", nothing, nothing)
+    assert expected_best_curves(ConditionResult("t", "t", None, (bad, bad))) == {"bad": []}
+    good = _of_draws("good", (-3.0, -1.0, -2.0), (-2.0, -2.0, -2.0))
+    curves = expected_best_curves(ConditionResult("t", "t", None, (bad, good)))
+    assert curves["bad"] == [-3.0, -3.0, -3.0]  # the worst of any optimizer
+    assert curves["good"] == pytest.approx([-2.0, -5 / 3, -1.5])
 
 
 @settings(deadline=None)

@@ -13,7 +13,7 @@ from search.comparing.entrants import entrants_of
 from search.comparing.study import Study
 from search.comparing.trial import Kind
 from search.evaluation.seeds import COMPARISON
-from search.reports.comparison.curves import batch_lines, batch_series
+from search.reports.comparison.curves import batch_lines, batch_series, tuning_lines
 from search.reports.comparison.figures import FIGURES, figures
 from search.reports.comparison.files import csv_text, data, write
 from search.reports.comparison.page import page
@@ -245,6 +245,15 @@ def test_the_data_are_json_and_csv(result):
     assert plain["rows"][0]["baseline"] == "A<b>"
     text = csv_text(plain["rows"])
     assert text.count("\n") == 7 and text.startswith("condition,optimizer,baseline")
+
+
+def test_where_nothing_was_trained_no_curve_of_tuning_is_drawn():
+    nothing = _result(lambda trial: -math.inf)
+    curves = json.loads(json.dumps(data(nothing), allow_nan=False))["expected_best"]
+    assert [one["fitness"] for one in curves] == [None] * len(OPTIMIZERS)
+    [condition] = nothing.conditions
+    assert [line.points for line in tuning_lines(nothing, condition)] == [[]] * len(OPTIMIZERS)
+    assert "No values yet." in page(nothing) and set(figures(nothing)) <= set(FIGURES)
 
 
 def test_the_terminal_shows_all_of_it(result, capsys):
