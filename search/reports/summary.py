@@ -122,7 +122,7 @@ def fame(store: Reader, finalists: Sequence[Finalist] = ()) -> Iterator[str]:
     for entry in hall_of_fame(store):
         line = f"  {entry.live:3d}  {entry.fitness:.6g}  individual {entry.number}"
         if entry.number in again:
-            line += f", on fresh seeds {measured(again[entry.number])}"
+            line += f", on fresh seeds {measured(again[entry.number].fresh)}"
         yield line
 
 
@@ -138,12 +138,8 @@ def leading(finalists: Sequence[Finalist]) -> Iterator[str]:
         leader = finalist.leader
         line = f"  {rank:2d}. individual {leader.number}, {leader.live} live: "
         if scored_again:
-            low, high = finalist.gain_interval
-            gain = sum(finalist.gain) / len(finalist.gain)
-            line += (
-                f"{measured(finalist)}, gain over the warm start {gain:+.4g} "
-                f"[{low:+.4g}, {high:+.4g}], in the search "
-            )
+            gain = measured(finalist.gain, "+.4g")
+            line += f"{measured(finalist.fresh)}, gain over the warm start {gain}, in the search "
         yield f"{line}{leader.fitness:.6g}"
         if rank <= TEXTS:
             yield from (f"      {line}" for line in leader.text.rstrip().splitlines())
@@ -154,10 +150,7 @@ def start_lines(finalists: Sequence[Finalist], config: Config, funnel: str) -> I
     that compares with them."""
     if not finalists or not finalists[0].fresh:
         return
-    best = finalists[0]
-    start = [fresh - gain for fresh, gain in zip(best.fresh, best.gain, strict=True)]
-    low, high = t_interval(start, LEVEL)
-    fitness = f"{fmean(start):.6g} [{low:.6g}, {high:.6g}]"
+    fitness = measured(finalists[0].start)
     tuning = config.evolution.tune_start
     if tuning is not None:
         yield (
@@ -174,9 +167,13 @@ def start_lines(finalists: Sequence[Finalist], config: Config, funnel: str) -> I
     yield f"So the gain may be that of other constants, such as a larger step; {where}"
 
 
-def measured(finalist: Finalist) -> str:
-    """Its mean on fresh seeds, with the interval where there are two or more."""
-    if len(finalist.fresh) < 2:
-        return f"{finalist.mean:.6g}"
-    low, high = finalist.mean_interval
-    return f"{finalist.mean:.6g} [{low:.6g}, {high:.6g}]"
+def measured(values: Sequence[float], form: str = ".6g") -> str:
+    """A mean over fresh seeds, with its 95 % interval where there are two or more; none where a
+    seed has no value."""
+    if not all(map(math.isfinite, values)):
+        return "none"
+    mean = f"{fmean(values):{form}}"
+    if len(values) < 2:
+        return mean
+    low, high = t_interval(values, LEVEL)
+    return f"{mean} [{low:{form}}, {high:{form}}]"

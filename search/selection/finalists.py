@@ -29,7 +29,12 @@ class Finalist:
 
     leader: Leader
     fresh: tuple[float, ...]  # [seeds]; empty when it was not scored again
-    gain: tuple[float, ...]  # [seeds] fitness minus the warm start's, seed by seed
+    start: tuple[float, ...]  # [seeds] the warm start's fitness on the same seeds
+
+    @property
+    def gain(self) -> tuple[float, ...]:
+        """[seeds] fitness minus the warm start's, seed by seed; NaN where neither has one."""
+        return tuple(ours - theirs for ours, theirs in zip(self.fresh, self.start, strict=True))
 
     @property
     def mean(self) -> float:
@@ -90,9 +95,9 @@ def _finalists(store: Reader, config: Config, best: Sequence[Leader]) -> list[Fi
     finalists = []
     for leader in best:
         fresh = fresh_fitness(store, leader.number, config.evaluation)
-        scored = [seed for seed in seeds if seed in fresh]
-        gain = tuple(fresh[seed] - reference[seed] for seed in scored if seed in reference)
-        finalists.append(Finalist(leader, tuple(fresh[seed] for seed in scored), gain))
+        scored = [seed for seed in seeds if seed in fresh and seed in reference]
+        ours, start = (tuple(of[seed] for seed in scored) for of in (fresh, reference))
+        finalists.append(Finalist(leader, ours, start))
     return sorted(finalists, key=lambda finalist: (not finalist.fresh, -finalist.mean))
 
 

@@ -157,7 +157,7 @@ def test_intervals_are_students():
     low, high = t_interval((1.0, 2.0, 3.0), LEVEL)
     assert (low, high) == pytest.approx((2 - 2.4841, 2 + 2.4841), abs=1e-3)
     assert t_interval((1.0,), LEVEL) == t_interval((1.0, -math.inf), LEVEL) == (-math.inf, math.inf)
-    finalist = Finalist(Leader(0, 1, 0.5, ""), (1.0, 3.0), (0.0, 1.0))
+    finalist = Finalist(Leader(0, 1, 0.5, ""), (1.0, 3.0), (1.0, 2.0))
     assert finalist.mean == 2.0 and finalist.gain_interval == t_interval((0.0, 1.0), LEVEL)
 
 
@@ -171,7 +171,7 @@ def test_the_hall_of_fame_has_no_program_that_a_shorter_one_equals(tmp_path):
         store.commit()
         best = [(entry.live, entry.fitness, entry.number) for entry in hall_of_fame(store)]
         assert best == [(3, 0.7, 11), (4, 0.75, 15), (9, 0.9, 13)]
-        again = Finalist(Leader(13, 9, 0.9, "text"), (0.7, 0.8, 0.9), (0.0, 0.1, 0.2))
+        again = Finalist(Leader(13, 9, 0.9, "text"), (0.7, 0.8, 0.9), (0.7, 0.7, 0.7))
         lines = list(fame(store, [again]))
     assert lines[0] == "    3  0.7  individual 11"
     assert lines[2].startswith("    9  0.9  individual 13, on fresh seeds 0.8 [0.55")

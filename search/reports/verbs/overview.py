@@ -56,7 +56,7 @@ def overview_lines(store: Reader, _: Asked) -> Iterator[str]:
     again = [one for one in stored_finalists(store, config) if one.fresh]
     unseen = "" if again else " (not scored on fresh seeds yet)"
     yield f"Fittest programs in the search{unseen}:"
-    fresh = {one.leader.number: f", on fresh seeds {measured(one)}" for one in again}
+    fresh = {one.leader.number: f", on fresh seeds {measured(one.fresh)}" for one in again}
     for leader in leaders(store, LEADERS):
         line = f"  {leader.fitness:.6g}  individual {leader.number}, {leader.live} live statements"
         yield line + fresh.get(leader.number, "")
