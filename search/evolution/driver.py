@@ -296,7 +296,13 @@ class Driver:
     def _keep(self, result: Result) -> None:
         """Stores a result; a search's waits to be committed."""
         job, evaluations = result.job, result.evaluations
-        if result.failure:
+        if result.failure and job.purpose is Purpose.META_VALIDATION:
+            # Each by its name: a resume may ask for other scales and seeds.
+            evaluations = tuple(
+                Evaluation(request.task, request.seed, float("-inf"), Outcome.FAILED, 0)
+                for request in job.requests
+            )
+        elif result.failure:
             evaluations = (Evaluation("", job.seeds[0], float("-inf"), Outcome.FAILED, 0),)
         for evaluation in evaluations:
             self.store.add(evaluation_row(job.number, job.purpose, evaluation))

@@ -16,14 +16,15 @@ from search.config.selection import MetaValidationSettings
 from search.evaluation.jobs import Job, Purpose
 from search.evaluation.request import META, Request, scaled
 from search.evaluation.seeds import META_VALIDATION
-from search.storage.queries import births, evaluated
+from search.storage.queries import births, evaluations
 from search.storage.store import Reader
 
 
 class MetaValidation:
     """Finds the points of the curves as they are reached.
 
-    It reads the store alone, so after a kill the points that have no score are asked for again.
+    It reads the store alone, so after a kill what has no score is asked for again, and so is what
+    other settings than before ask for.
     """
 
     def __init__(self, store: Reader, settings: MetaValidationSettings, tasks: Sequence[str]):
@@ -31,20 +32,23 @@ class MetaValidation:
         self.store, self.settings = store, settings
         self._tasks = [scaled(task, settings.scale) for task in tasks]
         self._history = History(store, settings)
-        self._asked = evaluated(store, Purpose.META_VALIDATION)
+        stored = evaluations(store, Purpose.META_VALIDATION)
+        self._asked = {n: {(e.task, e.seed) for e in its} for n, its in stored.items()}
 
     def due(self) -> list[Job]:
-        """Jobs for the points reached since the last call; none for a leader that has its score.
+        """Jobs for the points reached since the last call: what their leaders lack, if anything.
 
         Cheap: reads the rows committed since.
         """
         jobs = []
         seeds = META_VALIDATION.take(self.settings.seeds)
         for _, _, number, _, text in self._history.reached() if self.settings.every else ():
-            if number not in self._asked:
-                self._asked.add(number)
+            asked = self._asked.setdefault(number, set())
+            missing = [(t, s) for t in self._tasks for s in seeds if (t, s) not in asked]
+            if missing:
+                asked.update(missing)
                 program = parse(text)
-                requests = (Request(program, t, s, META) for t in self._tasks for s in seeds)
+                requests = (Request(program, task, seed, META) for task, seed in missing)
                 jobs.append(Job(number, Purpose.META_VALIDATION, tuple(requests)))
         return jobs
 

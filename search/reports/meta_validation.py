@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from search.config.selection import MetaValidationSettings
+from search.reports.measurements import mean_fitness
 from search.selection.overfitting import Point, onset
 
 
@@ -21,7 +22,7 @@ def curve_lines(
         lines.append(f"repeat {repeat}: {remark}")
         lines += [
             f"  after {p.child:,} children: search {p.search:.5g}, meta-validation "
-            + (f"{p.mean:.5g}" if p.meta else "not scored")
+            + (mean_fitness(p.meta) if p.meta else "not scored")
             for p in points
         ]
     return lines

@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
 
-from proxy_tasks import TaskName
 from search.config.settings import Config
 from search.evaluation.jobs import Purpose
-from search.evaluation.request import scale_of
+from search.evaluation.request import scaled
 from search.evaluation.seeds import META_VALIDATION
 from search.evolution.meta_validation import History
 from search.selection.comparison import t_p_value
@@ -82,29 +81,19 @@ def onset(points: Sequence[Point], level: float = 0.05) -> Onset | None:
 
 def curves(store: Reader, config: Config) -> dict[int, list[Point]]:
     """The points of each repeat, in order of children; tasks are weighted as in the search."""
-    settings = config.meta_validation
-    tasks, weights = config.evaluation.tasks, config.evaluation.weights
+    settings, weights = config.meta_validation, config.evaluation.weights
     if not settings.every:
         return {}
     stored = evaluations(store, Purpose.META_VALIDATION)
+    tasks = [scaled(task, settings.scale) for task in config.evaluation.tasks]
     seeds = META_VALIDATION.take(settings.seeds)
     by_repeat: dict[int, list[Point]] = {}
     for repeat, child, number, search, _ in History(store, settings).reached():
-        # A worker that failed left one row without task and seed: no fitness on any seed.
-        fitness: dict[str, dict[int, float]] = {}
-        for e in stored.get(number, ()):
-            is_number = not math.isnan(e.fitness)
-            fitness.setdefault(e.task, {})[e.seed] = e.fitness if is_number else -math.inf
-        meta: tuple[float, ...] = (-math.inf,) * len(seeds) if fitness else ()
-        if "" not in fitness and len(fitness) == len(tasks):
-            # The store has its own order, and the tasks' names at the scale of meta-validation.
-            own = dict(zip(sorted(tasks, key=_rank), sorted(fitness, key=_rank)))
-            rows = [[fitness[own[t]].get(seed, -math.inf) for seed in seeds] for t in tasks]
-            meta = tuple(mean_over_tasks(np.array(rows), weights).tolist())
+        # By name and seed: before a resume other scales and seeds may have been asked for.
+        fitness = {(e.task, e.seed): e.fitness for e in stored.get(number, ())}
+        meta: tuple[float, ...] = ()
+        if all((task, seed) in fitness for task in tasks for seed in seeds):
+            rows = np.array([[fitness[task, seed] for seed in seeds] for task in tasks])
+            meta = tuple(mean_over_tasks(np.where(np.isnan(rows), -np.inf, rows), weights).tolist())
         by_repeat.setdefault(repeat, []).append(Point(child, number, search, meta))
     return by_repeat
-
-
-def _rank(task: str) -> tuple[str, float]:
-    """By this the tasks have the same order at every scale."""
-    return str(replace(TaskName.parse(task), scale=None)), scale_of(task)

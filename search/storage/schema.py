@@ -78,7 +78,8 @@ class EvaluationRow(NamedTuple):
 
     individual: int
     purpose: str  # see search.evaluation.jobs.Purpose
-    task: str  # empty: a worker failed, and this row stands for all tasks and seeds
+    task: str
+    """Name, with its scale; empty: a worker failed, and this row stands for all tasks and seeds."""
     seed: int
     rate: float  # factor of the update that it was trained with
     fitness: float | None  # NULL: not a number

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import toys
+from in_process import evolve
 from scipy import stats
 
 from programs import analyse, load
@@ -109,6 +110,51 @@ def fill(store: Store, children: int, start: int = 0):
     store.commit()
 
 
+def scored(store: Store, number: int, task: str, fitness: dict[int, float]):
+    """The trainings of a leader, by seed."""
+    for seed, value in fitness.items():
+        outcome = Outcome.COMPLETED if math.isfinite(value) else Outcome.FAILED
+        row = evaluation_row(
+            number, Purpose.META_VALIDATION, Evaluation(task, seed, value, outcome, 1)
+        )
+        store.add(row)
+
+
+def with_settings(**changes) -> Config:
+    return CONFIG.model_copy(update={"meta_validation": SETTINGS.model_copy(update=changes)})
+
+
+@pytest.mark.parametrize(
+    ("changes", "task", "seeds"),
+    [
+        ({"scale": 1.0}, "vision_mlp", (7000, 7001, 7002)),
+        ({"seeds": 5}, "vision_mlp@10", (7003, 7004)),
+        ({"seeds": 2}, "vision_mlp@10", ()),
+    ],
+)
+def test_what_other_settings_than_before_ask_for_is_trained(tmp_path, changes, task, seeds):
+    config = with_settings(**changes)
+    with Store(tmp_path) as store:
+        fill(store, 19)
+        scored(store, 6, "vision_mlp@10", {7000: -1.0, 7001: -2.0, 7002: -3.0})
+        store.commit()
+        jobs = MetaValidation(store, config.meta_validation, TASKS).due()
+        asked = [(job.number, r.task, r.seed) for job in jobs for r in job.requests]
+        assert asked == [(6, task, seed) for seed in seeds]
+        if seeds:
+            [point] = curves(store, config)[0]
+            assert point.meta == ()  # nothing of other settings stands in a curve
+        scored(store, 6, task, dict.fromkeys(seeds, -4.0))
+        store.commit()
+        assert MetaValidation(store, config.meta_validation, TASKS).due() == []
+        [point] = curves(store, config)[0]
+        shared = {7000: -1.0, 7001: -2.0, 7002: -3.0} if task.endswith("@10") else {}
+        by_seed = shared | dict.fromkeys(seeds, -4.0)
+        assert point.meta == tuple(by_seed.values())[: config.meta_validation.seeds]
+        [before] = curves(store, CONFIG)[0]
+        assert before.meta == (-1.0, -2.0, -3.0)
+
+
 def test_points_are_asked_for_once_and_again_after_a_kill(tmp_path):
     with Store(tmp_path) as store:
         fill(store, 19)
@@ -122,10 +168,8 @@ def test_points_are_asked_for_once_and_again_after_a_kill(tmp_path):
         assert meta.due() == []
         for number in (6, 1):
             for seed in jobs[0].seeds:
-                evaluation = Evaluation("t@10", seed, seed / 1e4, Outcome.COMPLETED, 1)
-                store.add(evaluation_row(number, Purpose.META_VALIDATION, evaluation))
-        failed = Evaluation("", 0, -math.inf, Outcome.FAILED, 0)
-        store.add(evaluation_row(28, Purpose.META_VALIDATION, failed))
+                scored(store, number, "vision_mlp@10", {seed: seed / 1e4})
+        scored(store, 28, "vision_mlp@10", dict.fromkeys(jobs[0].seeds, -math.inf))
         store.commit()
         assert [job.number for job in MetaValidation(store, SETTINGS, TASKS).due()] == [50]
         found = curves(store, CONFIG)
@@ -139,14 +183,39 @@ def test_points_are_asked_for_once_and_again_after_a_kill(tmp_path):
         assert curves(store, without) == {}
 
 
+def test_a_worker_that_failed_says_nothing_of_another_scale(tmp_path):
+    def evaluate(job):
+        if job.requests[0].task.endswith("@10"):
+            raise MemoryError
+        return toys.evaluate(job)
+
+    def point(scale: float) -> Point:
+        config = Config.model_validate(
+            {
+                "evolution": {"children": 10, "population": 5, "repeats": 1, "window": 5},
+                "evaluation": {"tasks": TASKS},
+                "rescore": {"programs": 0},
+                "meta_validation": {"every": 10, "seeds": 2, "scale": scale},
+                "workers": {"address": "in_process"},
+            }
+        )
+        evolve(tmp_path, config, factory=lambda: evaluate, starts=[load("library:adamw")])
+        with Reader(tmp_path) as store:
+            [point] = curves(store, config)[0]
+        return point
+
+    assert point(scale=10).meta == (-math.inf, -math.inf)
+    again = point(scale=2)
+    assert again.meta == (again.search, again.search)
+    assert point(scale=10).meta == (-math.inf, -math.inf)
+
+
 def test_tasks_are_weighted_as_in_the_search(tmp_path):
     tasks = EvaluationSettings(tasks=("vision_mlp", "language_mlp"), weights=(3, 1))
     with Store(tmp_path) as store:
         fill(store, 19)
         for task, fitness in (("vision_mlp@10", -1.0), ("language_mlp@10", -3.0)):
-            for seed in (7000, 7001, 7002):
-                one = Evaluation(task, seed, fitness, Outcome.COMPLETED, 1)
-                store.add(evaluation_row(6, Purpose.META_VALIDATION, one))
+            scored(store, 6, task, dict.fromkeys((7000, 7001, 7002), fitness))
         store.commit()
         [point] = curves(store, CONFIG.model_copy(update={"evaluation": tasks}))[0]
     assert point.meta == (-1.5,) * 3
