@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from programs import Program
+from programs import Program, user_functions
 from programs.hyperparameters import hyperparameters
 from search.comparing.optax_table import OPTAX
 from search.config.comparison import StateType
@@ -46,9 +46,9 @@ class Contender:
     @property
     def identity(self) -> str:
         """Equal for what trains alike."""
-        rule = self.rule if isinstance(self.rule, str) else str(self.program)
-        values = self.values if isinstance(self.rule, str) else ()
-        return repr((rule, values, self.state_dtype))
+        if isinstance(self.rule, str):
+            return repr((self.rule, self.values, self.state_dtype))
+        return repr((f"{self.program}{user_functions.fingerprint()}", (), self.state_dtype))
 
     @property
     def shape(self) -> Contender:

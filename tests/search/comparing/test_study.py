@@ -5,8 +5,10 @@ from collections import Counter
 
 import pytest
 
+from programs import Function, load, register, unregister
 from search.comparing.asking import MOST_FAILURES, Asking
 from search.comparing.conditions import conditions_of
+from search.comparing.contender import Contender
 from search.comparing.records import FILE, Records
 from search.comparing.study import Study, most_trainings
 from search.comparing.trial import Kind, Measured
@@ -149,3 +151,17 @@ def test_the_result_of_a_training_depends_on_all_that_its_key_holds():
     assert len(keys) == len({(t.contender, t.condition, t.seed, t.kind) for t in toy.asked})
     assert toy.asked[0].key("f") != toy.asked[0].key("g")
     assert isinstance(measured(toy.asked[0], 1.0), Measured)
+
+
+def test_a_function_of_a_users_own_that_changes_makes_another_training():
+    """Of a program; optax's optimizers have none of it."""
+    program, row = Contender(load("library:sgd")), Contender("sgd", (("rate", 0.1),))
+    seen = {program.identity}
+    fixed = row.identity
+    meanings = {"jnp.sin({0})": lambda xp, x: xp.sin(x), "jnp.cos({0})": lambda xp, x: xp.cos(x)}
+    for source, meaning in meanings.items():
+        register(Function("mine", 1, meaning, source=source))
+        seen.add(program.identity)
+        assert row.identity == fixed
+    unregister("mine")
+    assert len(seen) == 3 and program.identity in seen
