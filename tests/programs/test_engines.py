@@ -210,9 +210,7 @@ WEIGHTS, GRADIENT = trees(0), trees(1, 0.3)
 STATES = [trees(10 + i) for i in range(8)]  # before the step
 RATE = 0.7
 LAST_BITS = 1e-6  # between engines that train, relative to an output's largest number
-DRAWS = (
-    96  # of last bits: enough for each number of a tree to meet the one that makes a term vanish
-)
+DRAWS = (24, 480)  # of last bits: more where the first do not meet those that cancel a term
 
 
 def _reference(program, **options):
