@@ -27,10 +27,11 @@ def table(stages: Sequence[StageResult]) -> str:
 
 def markdown(stages: Sequence[StageResult]) -> list[str]:
     """The funnel as a Markdown table, one row per program and stage."""
-    rows = [("stage", "program", "fitness", "minus strongest baseline", "p", "promoted")]
+    head = "stage", "program", "fitness", "compared on", "minus strongest baseline", "p", "promoted"
+    rows: list[tuple[str, ...]] = [head]
     for stage in stages:
         for entry in (*stage.baselines, *stage.entries):
-            row = stage.name, entry.name, mean_fitness(entry.fitness)
+            row = stage.name, entry.name, mean_fitness(entry.fitness), _pairs(entry, stage)
             if entry.against is None:
                 rows.append((*row, "baseline", "", ""))
             else:
@@ -53,6 +54,21 @@ def promotion(stage: StageResult, entry: StageEntry) -> str:
         rivals = [one for one in stage.promoted if one.states == entry.states]
         return f"no: not among the best {len(rivals)} with {states(entry.states)}"
     return f"no: not among the best {len(stage.promoted)}"
+
+
+def _pairs(entry: StageEntry, stage: StageResult) -> str:
+    """How many values the fitness and the comparison of a program are of."""
+    return counted(len(entry.fitness), stage.unit.removesuffix("s"))
+
+
+def _counts(stage: StageResult) -> set[int]:
+    """Of values of the promoted programs: several where they passed in different looks."""
+    return {len(entry.fitness) for entry in stage.promoted}
+
+
+def _over(entry: StageEntry, stage: StageResult) -> str:
+    """On how many it was compared, where that differs."""
+    return f" over {_pairs(entry, stage)}" if len(_counts(stage)) > 1 else ""
 
 
 def _stage_row(stage: StageResult) -> tuple[str, ...]:
@@ -99,13 +115,13 @@ def outcome(done: FunnelResult) -> list[str]:
     if done.confirmed:
         last = done.stages[-1]
         where = "on fresh seeds"
-        if last.unit == "tunings":
-            where = f"over {counted(len(last.entries[0].fitness), 'tuning')} of each, {where}"
+        if last.unit == "tunings" and len(_counts(last)) == 1:
+            where = f"over {_pairs(done.confirmed[0], last)} of each, {where}"
         level = f"{where}, at a family-wise level of {last.level:g}"
         better = [e for e in done.confirmed if not e.need_not_beat]
         as_good = [_as_good(e, last) for e in done.confirmed if e.need_not_beat]
         if better:
-            names = ", ".join(entry.name for entry in better)
+            names = ", ".join(f"{entry.name}{_over(entry, last)}" for entry in better)
             lines.append(f"Better than every baseline{_by(better[0])} {level}: {names}.")
         if as_good:
             lines.append(f"As good with fewer states {level}: {', '.join(as_good)}.")
@@ -121,8 +137,8 @@ def _as_good(entry: StageEntry, stage: StageResult) -> str:
     beaten = [name for name in entry.by_baseline if name not in larger]
     better = f"better than {', '.join(beaten)}{_by(entry)}, and " if beaten else ""
     return (
-        f"{entry.name} ({states(entry.states)} instead of {more}: {better}not worse than "
-        f"{', '.join(larger)} by {-entry.margin:g})"
+        f"{entry.name}{_over(entry, stage)} ({states(entry.states)} instead of {more}: {better}"
+        f"not worse than {', '.join(larger)} by {-entry.margin:g})"
     )
 
 

@@ -4,7 +4,9 @@ Programs are compared in pairs of values: one for each seed, or one for each of 
 the finals). A stage may look several times: after its pairs, and again after as many further ones,
 for the programs that have neither passed nor become hopeless. A p-value is the smallest of the
 looks times their number, so a stage's level holds however many looks there were (Bonferroni;
-Pocock's bounds, which spend a little less, need the correlation of the looks).
+Pocock's bounds, which spend a little less, need the correlation of the looks). The look with the
+smallest counts: fitness, interval and number of pairs of a program are of that one, also where a
+later look is less favourable.
 """
 
 from __future__ import annotations
@@ -98,15 +100,11 @@ class _Contest:
             self.entries[one.name] = self._that_counts(entry, self.entries.get(one.name))
 
     def _that_counts(self, entry: StageEntry, before: StageEntry | None) -> StageEntry:
-        """The entry of the look with the smaller p, which its interval belongs to."""
-        p = min(1.0, entry.p * self.rule.looks)
-        if entry.worse_on:
+        """The entry of the look with the smaller p, fitness and interval included."""
+        if entry.worse_on or not math.isfinite(entry.mean):  # does not pass, whatever it was before
             return replace(entry, p=1.0)
-        if before is None or p <= before.p:
-            return replace(entry, p=p)
-        if not math.isfinite(entry.mean):  # does not pass, whatever it was before
-            return replace(entry, p=before.p)
-        return replace(before, fitness=entry.fitness)
+        p = min(1.0, entry.p * self.rule.looks)
+        return replace(entry, p=p) if before is None or p <= before.p else before
 
     def judged(self) -> list[StageEntry]:
         """The candidates' entries; where the rule says so, p is adjusted for all of them."""

@@ -20,7 +20,8 @@ class StageEntry:
 
     name: str
     program: Program  # with the constants that this stage's tuning gave it, or the stage before
-    fitness: tuple[float, ...]  # [pairs] on fresh seeds, mean over tasks
+    # [pairs] on fresh seeds, mean over tasks; a candidate's are those of the look that counts
+    fitness: tuple[float, ...]
     against: Comparison | None  # with the strongest baseline; None for a baseline
     baseline: str = ""  # that baseline's name
     # Of `against`, at the look with the smallest, times the looks; in the finals adjusted for all.

@@ -1,5 +1,7 @@
 """A stage that looks several times keeps its level and sees more; no task may be clearly worse."""
 
+import math
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -9,6 +11,9 @@ from toys import Noisy
 from search.config.selection import FINALS_STAGE, FinalsSettings, FunnelSettings, StageSettings
 from search.evaluation.request import Request
 from search.reports.funnel import markdown, outcome
+from search.reports.verbs.funnel import _entry, entry_row
+from search.selection.comparison import compare
+from search.selection.funnel import rows_of
 from search.selection.looks import Pairs, PromotionRule, compared
 from search.selection.objective import Objective
 from search.selection.results import FunnelResult, NamedProgram
@@ -68,30 +73,66 @@ def test_looks_see_what_one_look_misses_and_stop_where_it_is_clear():
     assert len(found[5]) > len(found[1])
     seeds = {entry.name: len(entry.fitness) for entry in done.entries}
     assert set(seeds.values()) <= {8, 16, 24, 32, 40} and len(set(seeds.values())) > 1
-    assert len(asked) == sum(seeds.values()) + len(done.baselines[0].fitness)
+    asked_of = Counter(str(request.program) for request in asked)
+    every = [*done.entries, *done.baselines]
+    assert all(len(entry.fitness) <= asked_of[str(entry.program)] for entry in every)
+    assert len(asked) < len(every) * 40
 
 
-def test_p_and_interval_are_of_the_same_look():
-    """Holm lets n0 pass by its first look only once n1 has passed, when it had a second one."""
+WORSE_LATER = (0.01,) * 6 + (-0.012,) * 6
+BETTER_LATER = (-0.002,) + (0.01,) * 11
+
+
+def finals_of(*values, level: float):
+    """Finals with two looks at these gains over the baseline, by pair."""
 
     def score(requests):
-        values = {0: (0.01,) * 6 + (-0.012,) * 6, 1: (-0.002,) + (0.01,) * 11, None: (0.0,) * 12}
         luck = Noisy(lambda _: 0.0, luck=0.001)(requests)
-        of = [values[number_of(r.program)][r.seed] for r in requests]
-        return [value + extra for value, extra in zip(of, luck)]
+        numbers = [number_of(request.program) for request in requests]
+        gains = [0.0 if n is None else values[n][r.seed] for n, r in zip(numbers, requests)]
+        return [gain + extra for gain, extra in zip(gains, luck)]
 
     done = compared(
         [NamedProgram("base", ADAMW)],
-        [NamedProgram(f"n{i}", numbered(i)) for i in range(2)],
+        [NamedProgram(f"n{i}", numbered(i)) for i in range(len(values))],
         Objective(score, ("t",)),
-        name="B",
+        name=FINALS_STAGE,
         pairs=Pairs([[seed] for seed in range(12)]),
-        rule=PromotionRule(0.05, True, keep=2, looks=2, family_wise=True),
+        rule=PromotionRule(level, True, keep=2, looks=2, family_wise=True),
     )
+    return replace(done, unit="tunings")
+
+
+def test_fitness_interval_and_p_are_of_the_same_look():
+    """Holm lets n0 pass by its first look only once n1 has passed, when it had a second one."""
+    done = finals_of(WORSE_LATER, BETTER_LATER, level=0.05)
     entries = {entry.name: entry for entry in done.promoted}
     assert {name: entry.against.pairs for name, entry in entries.items()} == {"n0": 6, "n1": 12}
     assert all(entry.against.low > 0 for entry in entries.values())
-    assert all(len(entry.fitness) == 12 for entry in entries.values())
+    [base] = done.baselines
+    for entry in entries.values():
+        own = base.fitness[: len(entry.fitness)]
+        assert entry.against == compare(entry.fitness, own, level=0.025)
+    assert outcome(FunnelResult((done,))) == [
+        "Better than every baseline on fresh seeds, at a family-wise level of 0.05: n0 over 6 "
+        "tunings, n1 over 12 tunings."
+    ]
+    page = "\n".join(markdown([done]))
+    assert all(f"| {count} tunings |" in page for count in (6, 12))
+    kept = [entry_row(_entry(row, done.unit)) for row in [*rows_of(0, done)][1:]]
+    assert [row[2] for row in kept] == ["6 tunings", "12 tunings", "12 tunings"]
+
+
+def test_where_all_passed_in_one_look_the_sentence_has_one_count():
+    done = finals_of(BETTER_LATER, BETTER_LATER, level=0.05)
+    [told] = outcome(FunnelResult((done,)))
+    assert told.startswith("Better than every baseline over 12 tunings of each, on fresh seeds")
+
+
+def test_what_fails_in_a_later_look_does_not_pass_by_an_earlier_one():
+    done = finals_of((0.01,) * 6 + (-math.inf,) * 6, BETTER_LATER, level=0.05)
+    failed = next(entry for entry in done.entries if entry.name == "n0")
+    assert not failed.promoted and failed.p == 1 and failed.against.failed == 6
 
 
 def test_what_is_hopeless_gets_no_further_seeds():
