@@ -57,14 +57,37 @@ RETUNING, fill_retuning = tuning_defaults(draws=48, rounds=3, keep=4, seeds=3, s
 Looks = Annotated[int, Field(ge=1, le=8)]
 
 
+EXACT_SEEDS = 14  # up to this many pairs a comparison tries all 2^n sign flips, above it FLIPS
+FLIPS = 20_000  # random ones, so that no p is below 1 / (FLIPS + 1), however many pairs there are
+
+
 def in_looks(looks: int) -> str:
     """A part of a sentence; nothing for one."""
     return f" in {looks} looks" if looks > 1 else ""
 
 
-def fewest_seeds(level: float, candidates: int = 1) -> int:
-    """Seeds below which not even the best of `candidates` could pass Holm at `level`."""
+def fewest_seeds(level: float, candidates: int = 1) -> int | None:
+    """Seeds below which not even the best of `candidates` could pass Holm at `level`; None: no
+    number of seeds is enough."""
+    if level * (FLIPS + 1) < candidates:
+        return None
     return max(2, math.ceil(math.log2(candidates / level) - 1e-9))
+
+
+def nothing_shown(pairs: int, unit: str, *, level: float, looks: int, candidates: int = 1) -> str:
+    """Why not even the best of `candidates` could pass with so many pairs; nothing if it could."""
+    where = f"at level {level:g}{in_looks(looks)}"
+    least = fewest_seeds(level / looks, candidates)
+    if least is None:
+        several = f" for {counted(candidates, 'finalist')}" if candidates > 1 else ""
+        return (
+            f"nothing can be shown {where}{several}, as no p is below 1 / {FLIPS + 1:,} before it "
+            f"is adjusted; expected a level of at least {candidates * looks / FLIPS:g}"
+        )
+    if pairs >= least:
+        return ""
+    number = counted(pairs, unit.removesuffix("s"))
+    return f"with {number} nothing can be shown {where}; expected at least {least}"
 
 
 class StageSettings(SettingsModel):
@@ -101,13 +124,9 @@ class StageSettings(SettingsModel):
                 "expected another name",
                 "name",
             )
-        least = fewest_seeds(self.level / self.looks)
-        if self.beat and self.most_seeds < least:
-            raise constraint_error(
-                f"with {counted(self.most_seeds, 'seed')} nothing can be shown at level "
-                f"{self.level:g}{in_looks(self.looks)}; expected at least {least}",
-                *("seeds", "level", "beat", "looks"),
-            )
+        why = nothing_shown(self.most_seeds, "seeds", level=self.level, looks=self.looks)
+        if self.beat and why:
+            raise constraint_error(why, "seeds", "level", "beat", "looks")
         return self
 
     @property
@@ -199,13 +218,16 @@ class FunnelSettings(SettingsModel):
         finalists = min(s.keep for s in self.stages)
         if self.memory_margin is not None:  # `keep` is then for each number of states: 0, 1 and 2
             finalists *= 3
-        least = fewest_seeds(finals.level / finals.looks, finalists)
-        if finals.most_pairs < least:
-            raise constraint_error(
-                f"finals: with {finals.most_pairs} {finals.unit} nothing can be shown at level "
-                f"{finals.level:g}{in_looks(finals.looks)}; expected at least {least}",
-                *(f"finals.{finals.unit}", "finals.level", "finals.looks", "stages"),
-            )
+        why = nothing_shown(
+            finals.most_pairs,
+            finals.unit,
+            level=finals.level,
+            looks=finals.looks,
+            candidates=finalists,
+        )
+        if why:
+            keys = f"finals.{finals.unit}", "finals.level", "finals.looks", "stages"
+            raise constraint_error(f"finals: {why}", *keys)
         return self
 
 

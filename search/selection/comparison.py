@@ -3,7 +3,8 @@
 A seed gives every optimizer the same initial weights and batches, so what counts is the difference
 in fitness seed by seed. Two tests must agree before a difference is believed: Student's t, exact
 for normal differences, and the sign-flip permutation test, exact for symmetric ones however heavy
-their tails; the p-value is the larger of the two. So with n seeds no p-value is below 2^-n.
+their tails; the p-value is the larger of the two. So with n seeds no p-value is below 2^-n, nor,
+as not all flips are tried of many seeds, below 1 / (FLIPS + 1).
 
 What is held: if the true mean difference is not above the margin (and differences are normal, or
 symmetric), `compare` has p <= level with a chance of at most `level`; if all of m candidates are
@@ -22,10 +23,8 @@ from statistics import stdev
 
 import numpy as np
 
-from search.config.selection import AblationSettings
+from search.config.selection import EXACT_SEEDS, FLIPS, AblationSettings
 
-EXACT_SEEDS = 14  # up to this many pairs all 2^n sign flips are tried, above it FLIPS random ones
-FLIPS = 20_000
 NO_LESS_THAN = 1e-9  # tolerance when the start's fitness does not vary over seeds
 
 

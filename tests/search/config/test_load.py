@@ -127,6 +127,12 @@ def test_every_mistake_in_one_go():
             "expected at least 6",
         ),
         (
+            MINIMAL + b"funnel: {finals: {tunings: 15, seeds: 1, level: 0.0001}}",
+            "t:2:28: funnel.finals.tunings: finals: nothing can be shown at level 0.0001 for 3 "
+            "finalists, as no p is below 1 / 20,001 before it is adjusted; expected a level of at "
+            "least 0.00015",
+        ),
+        (
             MINIMAL + b"funnel: {familis: 3}",
             "t:2:10: funnel.familis: unknown key; did you mean 'families'?",
         ),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from search.config.selection import fewest_seeds
+from search.config.selection import EXACT_SEEDS, FLIPS, fewest_seeds
 from search.selection.comparison import (
     compare,
     holm,
@@ -64,6 +64,17 @@ def test_no_p_value_is_below_two_to_the_minus_n():
     assert compare([1.0] * 5, [0.0] * 5).p <= LEVEL
     assert fewest_seeds(0.05) == 5
     assert fewest_seeds(0.05, 10) == 8
+
+
+def test_no_p_value_is_below_what_random_flips_show():
+    """Above 14 seeds; so there are levels that no number of seeds reaches."""
+    few, many = EXACT_SEEDS + 1, 200
+    for n in (few, many):
+        assert compare([1.0] * n, [0.0] * n).p >= 1 / (FLIPS + 1)
+    assert compare([1.0] * many, [0.0] * many).p == 1 / (FLIPS + 1)
+    assert fewest_seeds(1 / (FLIPS + 1)) == few
+    assert fewest_seeds(0.99 / (FLIPS + 1)) is None
+    assert fewest_seeds(1e-4) == EXACT_SEEDS and fewest_seeds(1e-4, 3) is None
 
 
 def test_equal_fitness_never_beats():

@@ -181,12 +181,22 @@ def test_fewer_states_may_cost_the_margin_on_each_task():
     assert both.promoted
 
 
-@pytest.mark.parametrize("looks", [2, 8])
+@pytest.mark.parametrize("looks", [2, 6])
 def test_looks_that_could_not_show_anything_are_refused(looks):
     with pytest.raises(ValueError, match=f"in {looks} looks; expected at least"):
-        StageSettings(name="B", seeds=2, looks=looks, level=0.0001)
+        StageSettings(name="B", seeds=2, looks=looks, level=0.001)
     with pytest.raises(ValueError, match=f"in {looks} looks; expected at least"):
         FunnelSettings(
-            stages=(StageSettings(name="B", tuning=NO_TUNING),),
-            finals=FinalsSettings(tunings=1, seeds=2, looks=looks, level=0.0001),
+            stages=(StageSettings(name="B", keep=1, tuning=NO_TUNING),),
+            finals=FinalsSettings(tunings=1, seeds=2, looks=looks, level=0.001),
         )
+
+
+def test_levels_that_no_number_of_pairs_reaches_are_refused():
+    with pytest.raises(ValueError, match=r"no p is below 1 / 20,001 .* level of at least 0.0004"):
+        StageSettings(name="B", seeds=99, looks=8, level=0.0001)
+    stages = (StageSettings(name="B", keep=20),)
+    finals = FinalsSettings(tunings=2, seeds=1, level=0.01, looks=8)
+    FunnelSettings(stages=stages, finals=finals)
+    with pytest.raises(ValueError, match=r"for 60 finalists, .* level of at least 0.024"):
+        FunnelSettings(memory_margin=0.01, stages=stages, finals=finals)
