@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from programs import load
 from programs.decay import weight_decay
+from search.reports.funnel import level_of_intervals
 from search.reports.measurements import interval, states
 from search.reports.tables import markdown_table
 from search.reports.validation import validation_markdown
@@ -37,7 +38,8 @@ def card(done: Conclusion, one: Delivered, about: str) -> str:
         lines += ["", "## Where it was compared", ""]
         rows = [row for stage, entry in compared for row in _rows(stage, entry)]
         lines += markdown_table([_HEAD, *rows])
-        lines += ["", _WHAT_WAS_COMPARED]
+        levels = level_of_intervals([stage for stage, _ in compared])
+        lines += ["", " ".join([_WHAT_WAS_COMPARED, *levels])]
     lines += ["", *validation_markdown(one.final.validation)]
     speaking = [*limits(compared), *validation_limits(one.final.validation), _UNKNOWN]
     lines += ["", "## Where it does not help", "", *(f"- {text}" for text in speaking)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from programs.counted import counted
-from search.reports.measurements import interval, mean_fitness, states
+from search.reports.measurements import confidence, interval, mean_fitness, states
 from search.reports.tables import columns, markdown_table
 from search.selection.results import FunnelResult, StageEntry, StageResult
 from search.selection.update_form import update_form
@@ -17,12 +17,25 @@ REPORT = "funnel.md"
 
 
 def table(stages: Sequence[StageResult]) -> str:
-    """The funnel as text, one row per stage."""
+    """The funnel as text, one row per stage, and the level of its intervals."""
     head = (
         "stage", "tasks", "candidates", "promoted", "best", "fitness", "minus strongest baseline",
         "p",
     )  # fmt: skip
-    return columns([head, *map(_stage_row, stages)])
+    return "\n".join([columns([head, *map(_stage_row, stages)]), *level_of_intervals(stages)])
+
+
+def level_of_intervals(stages: Sequence[StageResult]) -> list[str]:
+    """A line, with the stages' names where they differ; none without stages."""
+    named: dict[str, list[str]] = {}
+    for stage in stages:
+        against = stage.entries[0].against
+        assert against is not None
+        named.setdefault(confidence(against.level), []).append(stage.name)
+    if len(named) < 2:
+        return [f"Intervals are at {level}." for level in named]
+    parts = [f"{level} ({', '.join(names)})" for level, names in named.items()]
+    return [f"Intervals are at {' and '.join(parts)}."]
 
 
 def markdown(stages: Sequence[StageResult]) -> list[str]:
@@ -97,7 +110,8 @@ def report(done: FunnelResult) -> str:
     lines = ["# Funnel", "", *outcome(done), ""]
     if done.stages:
         forms = [(e.name, update_form(e.program).value) for e in done.stages[0].entries]
-        lines += [*markdown(done.stages), "", *markdown_table([("program", "its update"), *forms])]
+        lines += [*markdown(done.stages), "", *level_of_intervals(done.stages), ""]
+        lines += markdown_table([("program", "its update"), *forms])
         lines.append("")
     for entry in (*done.confirmed, *(done.stages[-1].baselines if done.stages else ())):
         lines += [f"{entry.name}, as tuned for the last stage:", "", "```python",

@@ -1,6 +1,7 @@
 """The funnel as text: who goes on, and why not."""
 
 import math
+from dataclasses import replace
 
 from toys import Noisy
 
@@ -48,7 +49,8 @@ def test_the_report_states_why_a_program_promotion_or_does_not():
 
 
 def test_the_table_has_a_row_for_each_stage():
-    head, _, first, *_, last = table(done().stages).splitlines()
+    head, _, first, *_, last, level = table(done().stages).splitlines()
+    assert level == "Intervals are at 90 %."
     columns = ("stage", "tasks", "candidates", "promoted", "best", "minus strongest baseline", "p")
     assert all(column in head for column in columns)
     assert "5 (best, not tested)" in first and last.startswith(FINALS_STAGE) and "t@100" in last
@@ -57,6 +59,7 @@ def test_the_table_has_a_row_for_each_stage():
 def test_the_page_says_what_kind_of_update_each_candidate_makes():
     page = report(done())
     assert "| lion | a sign: every coordinate moves by the same amount, as in Lion |" in page
+    assert "\nIntervals are at 90 %.\n" in page
     assert "| finals | lion |" in page and "as tuned for the last stage" in page
 
 
@@ -68,3 +71,13 @@ def test_a_funnel_without_candidates():
         "No program is shown to be better than the baselines: there is no candidate.",
     ]
     assert report(nothing).startswith("# Funnel")
+
+
+def test_the_level_of_intervals_is_said_by_stage_where_it_differs():
+    """A stage that looks twice has intervals at half of its level."""
+    stages = done().stages
+    entries = tuple(
+        replace(entry, against=replace(entry.against, level=0.025)) for entry in stages[-1].entries
+    )
+    told = table([*stages[:-1], replace(stages[-1], entries=entries)]).splitlines()[-1]
+    assert told == "Intervals are at 90 % (A, B, C) and 95 % (finals)."
