@@ -75,3 +75,25 @@ def test_no_fitness_is_the_last_rank():
 def test_a_rank_correlation_of_few_is_none():
     found = rank_correlation([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0])
     assert found.text() == "none" and found.size == 4
+
+
+def test_a_rank_correlation_of_few_is_not_certain_where_the_ranks_agree():
+    rising = [1.0, 2.0, 3.0, 4.0, 5.0]
+    found = rank_correlation(rising, rising)
+    assert found.value == found.high == pytest.approx(1) and 0.1 < found.low < 0.3
+    opposite = rank_correlation(rising, rising[::-1])
+    assert (opposite.low, opposite.high) == pytest.approx((-found.high, -found.low))
+    many = [float(i) for i in range(30)]
+    assert rank_correlation(many, many).low > 0.99
+
+
+@pytest.mark.parametrize("count", [5, 12])
+def test_an_interval_of_a_rank_correlation_holds_the_true_one(count):
+    """Normal values, whose true Spearman correlation is known."""
+    rng, share, held = np.random.default_rng(0), 0.8, 0
+    true = 6 / math.pi * math.asin(share / 2)
+    for _ in range(200):
+        one, noise = rng.normal(size=(2, count))
+        found = rank_correlation(one, share * one + math.sqrt(1 - share**2) * noise)
+        held += found.low <= true <= found.high
+    assert held >= stats.binom.ppf(1e-3, 200, 0.95)
