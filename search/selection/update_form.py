@@ -15,8 +15,9 @@ import numpy as np
 from programs import Program, live_across_steps
 from programs.execute import run_step
 
-STEPS = 6
+STEPS = 8
 SAME = 1e-3  # relative deviation that counts as rounding
+_FIRST = 3  # the first step that counts: updates by states as they were before begin with zeros
 _SHAPES, _SCALES = ((6, 5), (4, 3)), (1.0, 0.1)  # of the gradient's arrays
 _WEIGHTS = 1e-6  # size of the weights
 
@@ -38,11 +39,12 @@ class UpdateForm(Enum):
 
 
 def update_form(program: Program) -> UpdateForm:
-    """The first form that a valid program's updates have in each of a few steps."""
+    """The first form that a valid program's updates have in each of a few steps, once its states
+    have begun."""
     weights, gradients, updates = _steps(live_across_steps(program))
-    if not np.isfinite(updates).all() or not updates.any(axis=1).all():
+    if not np.isfinite(updates).all() or not updates[_FIRST:].any(axis=1).all():
         return UpdateForm.UNCLEAR
-    sizes = np.abs(updates)
+    sizes = np.abs(updates[_FIRST:])
     if (sizes.std(axis=1) <= SAME * sizes.mean(axis=1)).all():
         return UpdateForm.SIGN
     first = int(np.prod(_SHAPES[0]))
@@ -54,11 +56,12 @@ def update_form(program: Program) -> UpdateForm:
 
 
 def _spanned(weights: np.ndarray, gradients: np.ndarray, updates: np.ndarray) -> bool:
-    """Whether each update is a sum of the gradients so far and the weights, each with one factor.
+    """Whether each update that counts is a sum of the gradients so far and the weights, each with
+    one factor.
 
     weights: [P]; gradients, updates: [STEPS, P], with P > STEPS + 1.
     """
-    for step, update in enumerate(updates):
+    for step, update in enumerate(updates[_FIRST:], start=_FIRST):
         basis = np.stack([weights / _WEIGHTS, *gradients[: step + 1]], axis=1)
         factors, *_ = np.linalg.lstsq(basis, update)
         if np.linalg.norm(basis @ factors - update) > SAME * np.linalg.norm(update):

@@ -33,6 +33,10 @@ def test_the_library(name):
             "UNCLEAR",
         ),
         ("m = interp(g, m, 0.9); update = w * 0.0", "UNCLEAR"),
+        # By the state as it was before this step: the first update is 0.
+        ("x = sign(m); m = interp(g, m, 0.9); update = x * lr", "SIGN"),
+        ("x = m * lr; m = interp(g, m, 0.9); update = x * 2.0", "ONE_FACTOR"),
+        ("x = tanh(m); m = interp(g, m, 0.9); update = x * lr", "OTHER"),
     ],
 )
 def test_it_is_seen_by_behaviour(body, form):
