@@ -53,8 +53,8 @@ def _of_difference(result: ComparisonResult, condition: ConditionResult, d: Diff
     against = f"{d.mean:+.4f} [{d.low:+.4f}, {d.high:+.4f}]"
     if d.verdict is Verdict.FAILED:
         return (
-            f"{front}: {d.failed} final trainings, of its own or of {result.baseline}, did not "
-            "complete, so there is no comparison."
+            f"{front}: {counted(d.failed, 'final training')}, of its own or of {result.baseline}, "
+            "did not complete, so there is no comparison."
         )
     if d.verdict is Verdict.NO_DIFFERENCE:
         alone = " (alone, without the correction, it would be)" if d.p <= d.level else ""

@@ -18,7 +18,7 @@ from search.reports.comparison.figures import FIGURES, figures
 from search.reports.comparison.files import csv_text, data, write
 from search.reports.comparison.page import page
 from search.reports.comparison.rows import cells, facts, head, runs
-from search.reports.comparison.sentences import findings, shown_and_not, warnings
+from search.reports.comparison.sentences import _of_difference, findings, shown_and_not, warnings
 from search.reports.comparison.terminal import show
 from tests.search.comparing.toy import Toy, config, fitness
 
@@ -63,7 +63,10 @@ def test_what_failed_has_no_numbers_and_says_so(result):
     assert row["verdict"] == "not every training completed" and row["failed"] == 9
     assert row["test_fitness"] is None and row["times_fewer_steps"] is None
     [line] = [x for x in findings(result) if x.startswith("vision_mlp, batch 16: C")]
-    assert "did not complete, so there is no comparison" in line
+    assert "C: 9 final trainings, of its own or of" in line and "did not complete, so " in line
+    [failed] = [d for d in result.differences if d.optimizer == "C" and d.failed]
+    line = _of_difference(result, result.conditions[1], dataclasses.replace(failed, failed=1))
+    assert "C: 1 final training, of its own or of" in line
     assert any("C: no draw has a fitness" in line for line in warnings(result))
 
 
