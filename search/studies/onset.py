@@ -19,18 +19,23 @@ def plan(
     """Searches of so many children, each with so many points of meta-validation.
 
     Raises:
-      ConfigError: they would have no two points, so that nothing could rise or fall.
+      ConfigError: they would have no two points, so that nothing could rise or fall, or cannot have
+        so many evenly.
     """
     if min(children, points) < 2:
         got = f"got {children} and {points}"
         raise ConfigError([f"children and points: expected 2 or more of each, {got}"])
+    if children % points:
+        near = max(1, round(children / points)) * points
+        text = f"children: expected a multiple of the {points} points, got {children}"
+        raise ConfigError([f"{text}; {near} would be one"])
     changes: dict[str, object] = {
         "evolution.children": children,
         "evolution.flat_children": None,
         "evolution.repeats": 1,
         "evolution.migration_interval": None,
         "evolution.rounds": 1,
-        "meta_validation.every": max(1, children // points),
+        "meta_validation.every": children // points,
         "stop": {},
         "funnel": None,
         "rescore.programs": 0,

@@ -8,7 +8,7 @@ import pytest
 import toys
 from in_process import digest
 
-from search.config.load import loads
+from search.config.load import ConfigError, loads
 from search.evaluation.jobs import Purpose
 from search.evaluation.source import Function
 from search.stopping import Stopped
@@ -107,6 +107,13 @@ def test_short_searches_with_meta_validation():
     assert [one.config.seed for one in few] == [0, 1, 2]
     assert {one.config.meta_validation.every for one in few} == {10}
     assert {one.config.evolution.children for one in few} == {50}
+
+
+@pytest.mark.parametrize(("children", "points", "near"), [(19, 10, 20), (250, 100, 200), (3, 9, 9)])
+def test_points_that_do_not_fit_evenly_are_refused(children, points, near):
+    """As the p-value of an onset is multiplied by their number."""
+    with pytest.raises(ConfigError, match=f"multiple of the {points} .* {near} would be one"):
+        onset.plan(CONFIG, TOY, children=children, points=points, repeats=1)
 
 
 def test_time_left_is_by_the_speed_of_each_arm():
