@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from programs.counted import counted
 from search.reports.tables import finite_or_none, markdown_table
 from search.storage.files import write_file
 from search.studies.curves import (
@@ -66,7 +67,7 @@ def search_figure(
     rows = [
         [
             "arm", "searches", "trainings each", "best search fitness [95 %]",
-            "on fresh seeds [95 %]", "above the warm start",
+            "on fresh seeds [95 %]", "of searches", "above the warm start",
         ]
     ]  # fmt: skip
     numbers: dict[str, Any] = {"arms": {}, "verdicts": []}
@@ -75,8 +76,11 @@ def search_figure(
         trained = mean_of([float(rise.trainings[-1]) for rise in few]).value
         gain = mean_of([rise.best[-1] - rise.start for rise in few if math.isfinite(rise.start)])
         rows.append(
-            [arm, str(len(few)), f"{trained:,.0f}", best.text(), again.text(), gain.text("+.4g")]
-        )
+            [
+                arm, str(len(few)), f"{trained:,.0f}", best.text(), again.text(), str(again.size),
+                gain.text("+.4g"),
+            ]
+        )  # fmt: skip
         numbers["arms"][arm] = {
             "runs": [str(run) for run in arms[arm]],
             "trainings": trained,
@@ -107,12 +111,18 @@ def _fresh(rises: Sequence[Rise]) -> list[float]:
 
 
 def _verdict(first: str, other: str, *, rises: Mapping[str, Sequence[Rise]]) -> str:
-    """Whether the two are apart, in the search and on fresh seeds."""
+    """Whether the two are apart, in the search and on fresh seeds: there only where every search
+    has a fitness, as the mean of the rest would leave out what failed."""
     parts = []
     for name, values in (("best search fitness", _best), ("on fresh seeds", _fresh)):
         ours, theirs = values(rises[first]), values(rises[other])
-        if not ours or not theirs:
-            parts.append(f"{name}: not measured")
+        lacking = [
+            f"{count} of {len(rises[arm])} of {arm}"
+            for arm, few in ((first, ours), (other, theirs))
+            if (count := len(rises[arm]) - len(few))
+        ]
+        if lacking:
+            parts.append(f"{name}: not compared (no fitness there: {', '.join(lacking)})")
             continue
         one, two = mean_of(ours), mean_of(theirs)
         if one.is_above(two):
@@ -157,7 +167,11 @@ def onset_figure(runs: Sequence[str | Path], out: Path) -> list[str]:
     if begins:
         lines.append(f"- where it does, after {median(begins):.0%} of the search (median)")
     gains = _gains([one for _, one in searches])
-    lines.append(f"- meta-validation fitness, last point minus first: {gains.text('+.4g')}")
+    of = f"{gains.size} of {counted(len(searches), 'search')}"
+    gained = f"{gains.text('+.4g')} in {of}"
+    lines.append(f"- meta-validation fitness, last point minus first: {gained}")
+    if missing := len(searches) - gains.size:
+        lines.append(f"- {_without_fitness([one for _, one in searches], missing)}")
     numbers = {
         "searches": [
             {"run": name, "onset": one.progress if one.onset else None} for name, one in searches
@@ -169,9 +183,18 @@ def onset_figure(runs: Sequence[str | Path], out: Path) -> list[str]:
 
 
 def _gains(searches: Sequence[Overfitting]) -> Estimate:
-    """Meta-validation fitness at the end minus that at the first point."""
+    """Meta-validation fitness at the end minus that at the first point, where there are both."""
     gains = [one.points[-1].mean - one.points[0].mean for one in searches]
     return mean_of([gain for gain in gains if math.isfinite(gain)])
+
+
+def _without_fitness(searches: Sequence[Overfitting], missing: int) -> str:
+    """What the mean gain leaves out, in words."""
+    ended = sum(not math.isfinite(one.points[-1].mean) for one in searches)
+    begun = missing - ended
+    where = [f"{ended} at the last point"] if ended else []
+    where += [f"{begun} at the first"] if begun else []
+    return f"left out, as there is no meta-validation fitness: {', '.join(where)}"
 
 
 def _written(out: Path, lines: list[str], numbers: Mapping[str, Any]) -> list[str]:

@@ -66,7 +66,11 @@ def test_apart_or_not_is_said(tmp_path, monkeypatch):
     flat["e0"] = replace(flat["e0"], fresh=math.nan)
     lines = "\n".join(search_figure({"e": ["e0"], "c": ["c0"]}, tmp_path / "out" / "other"))
     assert "e against c: best search fitness: intervals not apart (difference +0.9)" in lines
-    assert lines.splitlines()[5].endswith("; on fresh seeds: not measured")
+    said = "; on fresh seeds: not compared (no fitness there: 1 of 1 of e)"
+    assert lines.splitlines()[5].endswith(said)
+    lines = "\n".join(search_figure({"e": arms["e"], "c": arms["c"]}, tmp_path / "out" / "other"))
+    assert "on fresh seeds: not compared (no fitness there: 1 of 3 of e)" in lines
+    assert "| 0.5 [-0.7706, 1.771] | 2 |" in lines
     lines = "\n".join(search_figure({"c": arms["c"], "e": arms["e"]}, tmp_path / "out" / "other"))
     assert "c against e: best search fitness: intervals apart, the other way round" in lines
 
@@ -81,6 +85,20 @@ def test_onsets_are_counted(tmp_path, monkeypatch):
     assert "meta-overfitting begins in 1 of 3 searches: 33 % [1, 91]" in lines
     assert "after 50% of the search (median)" in lines
     assert json.loads((tmp_path / "onset.json").read_text())["searches"][1]["onset"] is None
+
+
+def test_searches_that_end_without_a_fitness_are_counted(tmp_path, monkeypatch):
+    """The gain of those that are left would be too good."""
+    good = [Point(100 * i, i, float(i), (0.1 * i, 0.1 * i)) for i in range(1, 5)]
+    failed = Point(400, 9, 9.0, (-math.inf, 0.0))
+    ends = {"a": good, "b": [*good[:3], failed], "c": [*good[:3], failed], "d": [failed, *good[1:]]}
+    monkeypatch.setattr(figures, "overfitting_of", lambda run: [Overfitting(ends[run], None, 400)])
+    lines = onset_figure(list(ends), tmp_path / "onset")
+    assert lines[-2:] == [
+        "- meta-validation fitness, last point minus first: +0.3 in 1 of 4 searches",
+        "- left out, as there is no meta-validation fitness: 2 at the last point, 1 at the first",
+    ]
+    assert json.loads((tmp_path / "onset.json").read_text())["gain"]["size"] == 1
 
 
 def test_a_run_without_points_is_refused(tmp_path):
