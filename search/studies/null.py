@@ -123,8 +123,11 @@ def summary(results: Sequence[dict[str, Any]], level: float) -> tuple[dict[str, 
         numbers[kind]["share"] = share.as_json()
         if false > most:
             word = "does not hold"
+        elif share.high <= level:
+            word = "holds"
         else:  # With none to be expected, fewer than too many says nothing.
-            word = "holds" if level * len(of_kind) >= 1 else "is not decided by so few funnels"
+            expected = level * len(of_kind) >= 1
+            word = "is not contradicted" if expected else "is not decided by so few funnels"
         verdicts.append(
             f"{kind}: a level of {level:g} {word}: {false} of {len(of_kind)}, at most {most}"
         )

@@ -60,7 +60,7 @@ def test_confirmations_are_counted_with_their_bound():
     assert numbers["shuffled"]["p"] == pytest.approx(0.0139, abs=1e-4)
     assert lines[-2:] == [
         "shuffled: a level of 0.05 does not hold: 6 of 40, at most 5",
-        "baseline: a level of 0.05 holds: 5 of 40, at most 5",
+        "baseline: a level of 0.05 is not contradicted: 5 of 40, at most 5",
     ]
 
 
@@ -69,7 +69,9 @@ def test_confirmations_are_counted_with_their_bound():
     [
         (1, 1, "is not decided by so few funnels"),
         (19, 0, "is not decided by so few funnels"),
-        (20, 0, "holds"),
+        (20, 0, "is not contradicted"),
+        (71, 0, "is not contradicted"),
+        (72, 0, "holds"),
         (2, 2, "does not hold"),
     ],
 )
