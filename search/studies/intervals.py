@@ -60,6 +60,14 @@ def difference_of(one: Sequence[float], other: Sequence[float]) -> Estimate:
     return Estimate(value, float(low), float(high), count)
 
 
+def p_of_difference(one: Sequence[float], other: Sequence[float]) -> float:
+    """Two-sided, of no difference, by Welch's t test; 1 of fewer than two values or without any
+    spread."""
+    if min(len(one), len(other)) < 2 or np.ptp(one) == np.ptp(other) == 0:
+        return 1.0
+    return float(stats.ttest_ind(one, other, equal_var=False).pvalue)
+
+
 def share_of(count: int, total: int) -> Estimate:
     """A share with its exact binomial interval (Clopper and Pearson 1934)."""
     if not total:

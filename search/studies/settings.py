@@ -15,11 +15,12 @@ from typing import Any
 from search.config.settings import Config
 from search.evaluation.source import Fitness
 from search.reports.tables import columns
+from search.selection.comparison import holm
 from search.selection.nearest_rule import nearest_rule
 from search.storage.leaders import leaders
 from search.storage.store import opened
 from search.studies.folder import Folder
-from search.studies.intervals import difference_of, mean_of
+from search.studies.intervals import LEVEL, difference_of, mean_of, p_of_difference
 from search.studies.searches import Asked, Planned, changed
 from search.studies.trainings import fresh_mean
 
@@ -119,35 +120,47 @@ def found_by(
 
 
 def summary(results: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], list[str]]:
-    """Each arm with its intervals over seeds, beside the arm with everything."""
+    """Each arm with its intervals over seeds, beside the arm with everything.
+
+    "Apart" is by p, adjusted for the number of arms (Holm), and only where every search of both has
+    a fitness, as the mean of the rest would leave out what failed.
+    """
     by_arm: dict[str, list[dict[str, Any]]] = {}
     for result in results:
         by_arm.setdefault(result["arm"], []).append(result)
-    whole = [r["fresh"] for r in by_arm.get(ALL, []) if r["fresh"] is not None]
+    values = {
+        arm: [r["fresh"] for r in few if r["fresh"] is not None] for arm, few in by_arm.items()
+    }
+    whole = values.get(ALL, [])
+    complete = [arm for arm, few in by_arm.items() if len(values[arm]) == len(few)]
+    beside = [arm for arm in complete if arm != ALL] if ALL in complete else []
+    p = dict(zip(beside, holm([p_of_difference(values[arm], whole) for arm in beside])))
     rows = [
         [
-            "arm", "searches", "one state, on fresh seeds [95 %]", "minus all [95 %]", "apart",
+            "arm", "searches", "one state, on fresh seeds [95 %]", "minus all [95 %]", "p", "apart",
             "without a fitness", "best is a sign of momentum", "niche holds one",
         ]
     ]  # fmt: skip
     numbers = {}
     for arm, few in by_arm.items():
-        fresh = [r["fresh"] for r in few if r["fresh"] is not None]
+        fresh = values[arm]
         mean, difference = mean_of(fresh), difference_of(fresh, whole)
-        apart = difference.low > 0 or difference.high < 0
+        verdict = ("yes" if p[arm] <= 2 * LEVEL else "no") if arm in p else "not compared"
         best = sum(r["rule"] == SIGN for r in few)
         holds = sum(r["signs"] > 0 for r in few)
         is_all = arm == ALL
         rows.append(
             [
                 arm, str(len(few)), mean.text(), "" if is_all else difference.text("+.4g"),
-                "" if is_all else "yes" if apart else "no", str(len(few) - len(fresh)),
+                f"{p[arm]:.2g}" if arm in p else "", "" if is_all else verdict,
+                str(len(few) - len(fresh)),
                 f"{best} of {len(few)}", f"{holds} of {len(few)}",
             ]
         )  # fmt: skip
         numbers[arm] = {
             "fresh": mean.as_json(),
             "minus_all": None if is_all else difference.as_json(),
+            "p": p.get(arm),
             "best_is_sign": best,
             "holds_sign": holds,
             "searches": [

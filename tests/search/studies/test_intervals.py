@@ -12,6 +12,7 @@ from search.studies.intervals import (
     Estimate,
     difference_of,
     mean_of,
+    p_of_difference,
     rank_correlation,
     share_of,
 )
@@ -40,6 +41,14 @@ def test_three_repeats_by_hand():
     assert found.high - 2.0 == pytest.approx(4.3027 / math.sqrt(3), abs=1e-4)  # t of 2 degrees
     assert Estimate(1, 0.5, 1.5, 3).is_above(Estimate(0, -0.5, 0.4, 3))
     assert not Estimate(1, 0.5, 1.5, 3).is_above(Estimate(0, -0.5, 0.6, 3))
+
+
+def test_p_is_of_the_same_test_as_the_interval():
+    one, other = [1.0, 2.0, 4.0], [0.0, 0.5, 0.7, 0.2]
+    ours = np.array(one)
+    edge = ours - difference_of(one, other).low  # so much lower, an end of the interval is 0
+    assert p_of_difference(edge.tolist(), other) == pytest.approx(0.05)
+    assert p_of_difference([1.0], other) == p_of_difference([1.0, 1.0], [0.0, 0.0]) == 1.0
 
 
 @settings(deadline=None)

@@ -1,7 +1,9 @@
 """What pays: the arms, and the table of what each search came to."""
 
+import numpy as np
 import pytest
 import toys
+from scipy import stats
 
 from search.config.load import load, loads
 from search.evaluation.source import Function
@@ -50,10 +52,26 @@ def test_arms_are_compared_with_all():
         found("all", seed, -2.3 - seed / 100, rule=settings.SIGN, signs=4) for seed in range(3)
     ]
     results += [found("without race", seed, -2.5 - seed / 100) for seed in range(2)]
-    results += [found("without race", 2, None, signs=1)]
     numbers, lines = settings.summary(results)
     one = numbers["without race"]
     assert one["minus_all"]["value"] == pytest.approx(-2.505 + 2.31)
-    assert (one["best_is_sign"], one["holds_sign"]) == (0, 1)
+    assert one["p"] < 0.05 and numbers["all"]["p"] is None
+    assert (one["best_is_sign"], one["holds_sign"]) == (0, 0)
     assert numbers["all"]["best_is_sign"] == 3 and numbers["all"]["minus_all"] is None
-    assert lines[3].split()[-8:] == ["yes", "1", "0", "of", "3", "1", "of", "3"]
+    assert lines[3].split()[-8:] == ["yes", "0", "0", "of", "2", "0", "of", "2"]
+    _, lines = settings.summary([*results, found("without race", 2, None, signs=1)])
+    assert lines[3].split()[-9:] == ["not", "compared", "1", "0", "of", "3", "1", "of", "3"]
+
+
+def test_apart_is_corrected_for_the_number_of_arms():
+    """Of eight arms that do not differ from the whole one is apart in at most 1 of 20 studies."""
+    rng, studies, wrong = np.random.default_rng(0), 100, 0
+    for _ in range(studies):
+        results = [
+            found(arm, seed, rng.normal())
+            for arm in (settings.ALL, *map(str, range(8)))
+            for seed in range(3)
+        ]
+        numbers, _ = settings.summary(results)
+        wrong += any(one["p"] is not None and one["p"] <= 0.05 for one in numbers.values())
+    assert wrong <= stats.binom.ppf(1 - 1e-3, studies, 0.05)
