@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from programs import load_functions_file
 from search.arguments import listed
-from search.comparing.compare import Checks, ComparisonResult
-from search.comparing.compare import compare as run
-from search.comparing.study import most_trainings
 from search.config.comparison import ComparisonConfig
 from search.config.load import read_as
 from search.evaluation.request import TaskFunction
-from search.reports.comparison.files import write
 from search.reports.progress import Lines, check_view
+
+if TYPE_CHECKING:
+    from search.comparing.compare import ComparisonResult
 
 
 def compare(
@@ -45,6 +44,12 @@ def compare(
 
     Raises what `search` raises, and TooManyFailures.
     """
+    # They need scipy, with which every command would start a second later.
+    from search.comparing.compare import Checks
+    from search.comparing.compare import compare as run
+    from search.comparing.study import most_trainings
+    from search.reports.comparison.files import write
+
     check_view(view)
     if functions_file is not None:
         load_functions_file(functions_file)
