@@ -1,4 +1,9 @@
-"""Could an export write a user's function down? Its sources are tried on a small tree."""
+"""Could an export write a user's function down? Its sources are tried on a small tree.
+
+They are evaluated: they stand in the Python file that the user gives by `--functions-file`, or in
+the row that a user's own code registers, so whoever could put something into them runs code
+already. No source is ever read from a run, a config or a program.
+"""
 
 from __future__ import annotations
 

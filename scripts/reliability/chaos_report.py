@@ -23,7 +23,7 @@ PROMISES = {  # figure -> what it counts
 def totals(state: State) -> dict[str, int]:
     """What must be 0."""
     found = {name: state.total(name) for name in PROMISES}
-    equal = [one for one in state.searches if not one["charged"]]
+    equal = [one for one in state.searches if not one.get("charged")]
     found["rows that differ"] = sum(one["rows that differ"] for one in equal)
     found["files that differ"] = sum(len(one["files that differ"]) for one in equal)
     found["digests that differ"] = sum(not one["same digest"] for one in equal)
@@ -34,7 +34,7 @@ def totals(state: State) -> dict[str, int]:
 def charged(state: State) -> str:
     """The one thing that kills may change: a training whose worker dies again and again while it
     runs alone is taken for the culprit, which is recorded."""
-    found = [one for one in state.searches if one["charged"]]
+    found = [one for one in state.searches if one.get("charged")]
     trainings = counted(sum(one["charged"] for one in found), "training")
     rows = counted(sum(one["rows that differ"] for one in found), "row")
     searches = counted(len(found), "search")
