@@ -356,7 +356,8 @@ def history_digest(store: Reader) -> str:
         "SELECT id, functional, canonical, behavioural, evaluated, live, fitness, outcome, text"
         " FROM programs ORDER BY id",
     ):
-        rows = store.iterate(query)
-        while some := "".join(map(repr, islice(rows, 1000))):
-            digest.update(some.encode())
+        with store.as_written():
+            rows = store.iterate(query)
+            while some := "".join(map(repr, islice(rows, 1000))):
+                digest.update(some.encode())
     return digest.hexdigest()

@@ -68,9 +68,18 @@ class Reader:
 
     def verify(self) -> None:
         """Raises StoreError unless all rows are as they were written."""
+        with self.as_written():
+            verify(self._connection, self.path)
+
+    @contextmanager
+    def as_written(self) -> Iterator[None]:
+        """Text is read as it is in the file, which is faster; it is not to be shown, for a
+        stranger's may hold control characters."""
         factory, self._connection.text_factory = self._connection.text_factory, str
-        verify(self._connection, self.path)
-        self._connection.text_factory = factory
+        try:
+            yield
+        finally:
+            self._connection.text_factory = factory
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
