@@ -112,16 +112,20 @@ class Batches:
             else:
                 self._done.append(result)
 
-    def lost(self, batches: Sequence[Batch], why: str, *, late: bool) -> None:
+    def lost(
+        self, batches: Sequence[Batch], why: str, *, late: bool = False, with_all: bool = False
+    ) -> None:
         """A worker is gone: the batch that ran is suspect, those that waited are not.
 
-        Unless it was late, it may have been done, and one that waited the culprit.
+        Unless it was late, it may have been done, and one that waited the culprit. If it was lost
+        with all others, a job is charged only where it was suspect before.
         """
         running, *waiting = batches
         for batch in reversed(waiting):
             self._queue.extendleft(reversed(batch.jobs))
         whole = running.limit_s >= self.timeout_s
         alone = len(running.jobs) == 1 and (whole if late else not waiting)
+        alone &= running.suspect or not with_all
         for job in running.jobs:
             self._late[_key(job)] += late
             again = self._late[_key(job)] > 1

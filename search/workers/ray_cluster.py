@@ -27,6 +27,10 @@ CONNECTING_S = 60.0  # longest wait for a cluster's answer
 STARTING_S = 4.0  # what Ray's start gets to end by itself, once it is given up
 SHUTTING_DOWN_S = 8.0  # longest wait for Ray's end after a signal
 TICK_S = 0.02  # longest time without our handlers
+SERVICES = ("gcs_server", "raylet")  # without either Ray is of no use
+# A local Ray's GCS would give up a raylet that has no share of a core for 15 s, and all work with
+# it; whether it lives is seen here.
+MISSES = 200  # of a check every 3 s
 RAYS_THREADS = ("ray_listen_error_messages", "ray_print_logs")
 
 _LOCAL_HINT = "is the address right, and is there memory and /tmp space left?"
@@ -51,6 +55,7 @@ class Connection:
     lock: ClassVar = threading.RLock()  # held while Ray starts or ends
     users: ClassVar[set[Connection]] = set()  # of what was started here
     is_lost: ClassVar = False
+    services: ClassVar[dict[str, int]] = {}  # processes of what was started here, by name (Linux)
 
     def __init__(self, ray: Any, address: str):
         self._ray, self.address = ray, address
@@ -68,6 +73,31 @@ class Connection:
                 kill_descendants()
             else:
                 shut_down(self._ray)
+
+    def renew(self, settings: WorkerSettings) -> bool:
+        """Ends a Ray that has died in part, and starts another.
+
+        Returns:
+          False, and nothing is started: it was not started here, has other users, or does not end.
+
+        Raises: see `connect`.
+        """
+        with self.lock:
+            if self.address != "local" or self.users != {self}:
+                return False
+            shut_down(self._ray)
+            if is_stuck():
+                return False
+            _start(self._ray, settings)
+            return True
+
+    def died(self) -> str:
+        """Which of Ray's services that were started here has ended; "": none.
+
+        Ray itself notices later, and then ends this process if it keeps objects there.
+        """
+        ended = [name for name, process in self.services.items() if has_ended(process)]
+        return " and ".join(ended if self in self.users else [])
 
 
 def connect(ray: Any, settings: WorkerSettings) -> Connection:
@@ -99,6 +129,7 @@ def connect(ray: Any, settings: WorkerSettings) -> Connection:
 def _start(ray: Any, settings: WorkerSettings) -> None:
     _hide_ends_of_threads()
     address = settings.address
+    Connection.services = {}
     options: dict[str, Any] = {
         "address": address,
         "log_to_driver": False,
@@ -114,11 +145,18 @@ def _start(ray: Any, settings: WorkerSettings) -> None:
     wanted = math.ceil((settings.count or 0) * settings.cpus)
     options["num_cpus"] = max(wanted, len(os.sched_getaffinity(0)))
 
+    options["_system_config"] = {"health_check_failure_threshold": MISSES}
+
     def start() -> None:
         with watchdog.watched():
             ray.init(**options)
 
     _try(start, ray, address=address, attempts=3)
+    Connection.services = {
+        name: process
+        for process in descendants(os.getpid())
+        if (name := _program(process)) in SERVICES
+    }
 
 
 @functools.cache
@@ -319,6 +357,21 @@ def descendants(process: int) -> list[int]:
             for child in map(int, task.read_text().split()):
                 processes += [child, *descendants(child)]
     return processes
+
+
+def _program(process: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(os.fsdecode(Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")[0])).name
+    return ""
+
+
+def has_ended(process: int) -> bool:
+    """Whether it is gone, or is kept for whoever started it to read its exit code (Linux)."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state in ("Z", "X")
 
 
 def kill_descendants(others: Collection[int] = ()) -> None:

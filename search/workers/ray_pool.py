@@ -36,8 +36,10 @@ from search.workers.ray_environment import environment_of, import_ray
 
 GRACE_S = 4.0  # what a worker gets beyond its limit before the driver kills it
 AGAIN_S = 900.0  # how long a search whose workers are all lost waits for resources
+CHECK_S = 5.0  # between two looks whether Ray lives
 GROW_S = 15.0  # between two looks for machines that have joined
 START_FAILURES = 3  # failed starts in a row that end the search
+RESTARTS = 3  # of a local Ray that dies again before anything has come back
 
 
 def make_pool(factory: Factory, settings: WorkerSettings) -> Pool:
@@ -79,27 +81,24 @@ class RayWorkers:
         self.busy_seconds = 0.0
         self.events: list[tuple[str, str]] = []
         self.outstanding = 0
-        self._bad_starts, self._had_workers = 0, False
+        self._bad_starts, self._restarts, self._had_workers = 0, 0, False
         self._slots: list[WorkerSlot] = []
         self._checked = self._grown = time.monotonic()
         self._lost = False
         self._ray = import_ray(settings)
         self._connection = connect(self._ray, settings)
         try:
-            self._start(factory)
+            self.count = self._worker_count()
+            self._batches = self._new_batches()
+            self._slots = [WorkerSlot(index) for index in range(self.count)]
+            self._start_workers(factory)
         except BaseException:  # Ctrl-C, too: a Ray that was started here is ended
             self.close()
             raise
 
-    def _start(self, factory: Factory) -> None:
+    def _new_batches(self) -> Batches:
         settings = self.settings
-        self._gcs = self._ray.get_runtime_context().gcs_address
-        self.count = self._worker_count()
-        self._actor_class = self._ray.remote(
-            num_cpus=settings.cpus, num_gpus=settings.gpus, max_restarts=0, max_task_retries=0
-        )(Worker)
-        self._factory = self._ray.put(factory)  # reaches each machine once, with all its data
-        self._batches = Batches(
+        return Batches(
             self.count,
             batch_s=settings.batch_s,
             retries=settings.retries,
@@ -107,7 +106,16 @@ class RayWorkers:
             events=self.events,
             together=_together(settings),
         )
-        self._slots = [WorkerSlot(index) for index in range(self.count)]
+
+    def _start_workers(self, factory: Factory) -> None:
+        """In a Ray that has none of this pool's yet."""
+        settings = self.settings
+        self._gcs = self._ray.get_runtime_context().gcs_address
+        self._actor_class = self._ray.remote(
+            num_cpus=settings.cpus, num_gpus=settings.gpus, max_restarts=0, max_task_retries=0
+        )(Worker)
+        self._made_by = factory
+        self._factory = self._ray.put(factory)  # reaches each machine once, with all its data
         for slot in self._slots:
             self._start_worker(slot)
 
@@ -224,6 +232,8 @@ class RayWorkers:
             try:
                 returned = self._ray.get(slot.calls[0].reference)
             except self._ray.exceptions.RayError as error:
+                if self._start_ray_again_if_it_died():
+                    return
                 call = slot.calls[0]  # a worker ends itself when a job is over the limit
                 late = now - call.begun > call.batch.limit_s
                 over = _over(call.batch.limit_s, self.settings.timeout_s)
@@ -231,6 +241,7 @@ class RayWorkers:
                 return
             slot.calls.popleft()
             self._begin(slot)
+            self._restarts = 0
             self.busy_seconds += returned.seconds
             self._batches.returned(returned.results, returned.seconds)
             self._recycle(slot, returned.memory_gb)
@@ -324,10 +335,12 @@ class RayWorkers:
             call.deadline = call.begun + call.batch.limit_s + GRACE_S + others
 
     def _check_cluster(self) -> None:
-        """Ray ends this process 60 s after its GCS died, without a word: notice it before."""
-        if time.monotonic() - self._checked < 5.0:
+        """Where its GCS or raylet has died Ray ends this process after a while, without a word, or
+        waits for ever: notice it before."""
+        if time.monotonic() - self._checked < CHECK_S:
             return
         self._checked = time.monotonic()
+        self._start_ray_again_if_it_died()
         try:
             check_reachable(self._gcs)
         except (OSError, ValueError) as error:
@@ -336,6 +349,27 @@ class RayWorkers:
         if self._checked - self._grown > GROW_S:
             self._grown = self._checked
             self._grow()
+
+    def _start_ray_again_if_it_died(self) -> bool:
+        """What was started here and has ended is started again; what ran there is lost with it.
+
+        Raises:
+          ClusterLost: it is not this pool's alone, or dies again and again.
+        """
+        if not (died := self._connection.died()):
+            return False
+        why = f"Ray's {died} has died"
+        self._restarts += 1
+        if self._restarts > RESTARTS or not self._connection.renew(self.settings):
+            self._lost = True
+            raise ClusterLost(why)
+        self.events.append(("worker", f"{why}: another Ray was started"))
+        for slot in self._slots:
+            if slot.calls:
+                self._batches.lost([call.batch for call in slot.calls], why, with_all=True)
+                slot.calls.clear()
+        self._start_workers(self._made_by)
+        return True
 
 
 def _together(settings: WorkerSettings) -> int:
