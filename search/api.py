@@ -44,7 +44,7 @@ from search.evolution.driver import Driver
 from search.evolution.earlier_runs import import_evaluations
 from search.evolution.evolution import Repeats
 from search.reports.commands import Commands
-from search.reports.conclusion import conclusion_lines
+from search.reports.conclusion import conclusion_lines, files_there
 from search.reports.ending import ended_early
 from search.reports.funnel import write_report
 from search.reports.progress import Lines, View, check_view, say
@@ -138,6 +138,9 @@ def search(
             )
             lines = conclusion_lines(conclusion, store.run_dir) if config.funnel else ()
             say(view, "conclusion", "\n".join(lines))
+            if conclusion is None and (earlier := files_there(store.run_dir)):
+                names = ", ".join(path.name for path in earlier)
+                _warn(view, [f"{store.run_dir}: of an earlier conclusion are {names}"])
     return SearchResult(Path(run_dir), tuple(finalists), conclusion, used_up)
 
 

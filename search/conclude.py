@@ -19,7 +19,7 @@ from pathlib import Path
 from programs.export import Origin, to_optax
 from search.config.settings import Config
 from search.reports.card import card
-from search.reports.conclusion import files_of, heading, page
+from search.reports.conclusion import files_of, files_there, heading, page
 from search.reports.funnel import write_report
 from search.selection.finalists import Finalist
 from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
@@ -95,6 +95,10 @@ def conclude(
 
 
 def _write(run_dir: Path, done: Conclusion) -> None:
+    """Writes the final programs' files; what an earlier conclusion has left beside them goes."""
+    files = [files_of(done, one, run_dir) for one in done.delivered]
+    for path in {*files_there(run_dir)}.difference(*files):
+        path.unlink()
     for one in done.delivered:
         paths, program = files_of(done, one, run_dir), one.final.program
         about = "\n".join(textwrap.wrap(heading(one.winner), 90))

@@ -41,6 +41,14 @@ def files_of(done: Conclusion, one: Delivered, run_dir: Path) -> Files:
     return Files(*paths)
 
 
+def files_there(run_dir: Path) -> list[Path]:
+    """The files of final programs that are in a run's directory, of whatever conclusion."""
+    names = [Path(name) for name in (FINAL, FINAL_OPTAX, CERTIFICATE, CARD)]
+    any_states = [f"{name.stem}_[0-9]*_state{s}{name.suffix}" for name in names for s in ("", "s")]
+    patterns = [*map(str, names), *any_states]
+    return sorted(path for pattern in patterns for path in run_dir.glob(pattern))
+
+
 def conclusion_lines(done: Conclusion | None, run_dir: Path) -> Iterator[str]:
     """What came out, line by line; done: None where no program has a fitness."""
     if done is None:

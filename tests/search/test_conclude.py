@@ -180,17 +180,22 @@ def _code(main, monkeypatch, words):
         return ended.code
 
 
-def test_with_a_margin_for_memory_each_number_of_states_has_a_final_program(concluded):
+def test_with_a_margin_for_memory_each_number_of_states_has_a_final_program(concluded, tmp_path):
     """The confirmed one first; what needs more memory than the baseline is left out."""
     funnel_settings = CONFIG.funnel.model_copy(update={"memory_margin": 5.0, "baselines": (LION,)})
     config = CONFIG.model_copy(update={"funnel": funnel_settings})
+    earlier, own = ("final_2_states.py", "card_10_states.md"), "final_notes.py"
+    (tmp_path / "run").mkdir()
+    for name in (*earlier, own):
+        (tmp_path / "run" / name).touch()
     said, run_dir = concluded(config=config, programs=(ADAMW, EVOLVED, SGD))
     assert "0 states: Final program, made from individual 2 (of 1), which the funnel" in said
     assert "as not worse by 5 than library:lion, which needs more states" in said
     assert "As good with fewer states" in said
     assert not has(load(str(run_dir / FINAL)), "interp")
     assert len(load(str(run_dir / "final_1_state.py")).states) == 1
-    assert not (run_dir / "final_2_states.py").exists()
+    assert not any((run_dir / name).exists() for name in earlier)
+    assert (run_dir / own).exists()
     assert "minus library:lion" in (run_dir / "certificate_1_state.md").read_text()
     assert (run_dir / "final_optax_1_state.py").exists()
 

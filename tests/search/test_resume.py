@@ -94,6 +94,13 @@ def test_a_config_on_top_must_be_that_of_the_same_search(run_dir, config, capsys
     assert "holds another search: seed was 3, now 0" in capsys.readouterr().err
 
 
+def test_what_an_earlier_conclusion_has_left_is_named(run_dir, capsys):
+    """This one has no funnel, so nothing takes its place."""
+    (run_dir / "final.py").touch()
+    assert main(["--resume", str(run_dir), "--set", "evolution.children=70"], TOY) == 0
+    assert f"warning: {run_dir}: of an earlier conclusion are final.py" in capsys.readouterr().out
+
+
 def test_from_python(run_dir, finished):
     before = len(api.search(None, run_dir, resume=True, source=TOY).history())
     assert digest(run_dir) == digest(finished)
