@@ -20,6 +20,7 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Scale = Annotated[float, Field(gt=0, le=MAX_SCALE)]
+Shape = Literal["cosine", "linear", "constant", "square_root", "cube_root"]  # see schedules.py
 
 TYPES: dict[Any, str] = {
     int: "a whole number",
@@ -45,14 +46,14 @@ class TaskSettings(BaseModel):
     gradient_scale_by_seed: Annotated[float, Field(ge=0, le=10)] = 0.0
     gradient_scale_by_array: Annotated[float, Field(ge=0, le=10)] = 0.0
     shuffled_labels: bool = False  # each example has another one's; see shuffled_labels.py
+    schedule: Shape = "cosine"
 
     def facts(self) -> dict[str, Any]:
-        """All settings, for a fingerprint, without those that are off.
-
-        So a fingerprint is the same as before there were these settings.
-        """
-        off = {name for name in TaskSettings.model_fields if not getattr(self, name)}
-        return self.model_dump(exclude=off)
+        """All settings, for a fingerprint, without those of all tasks that are as they are by
+        default: so a fingerprint is the same as before there were these settings."""
+        common = TaskSettings.model_fields.items()
+        plain = {name for name, field in common if getattr(self, name) == field.default}
+        return self.model_dump(exclude=plain)
 
 
 Settings = TypeVar("Settings", bound=TaskSettings)

@@ -12,13 +12,13 @@ from numbers import Integral, Real
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from proxy_tasks.data import SPLITS, Batch, Data
 from proxy_tasks.errors import TaskError, did_you_mean, short_repr
 from proxy_tasks.metrics import Report, mean_over
 from proxy_tasks.numerics import fixed_numerics
+from proxy_tasks.schedules import schedule_value
 from proxy_tasks.settings import TaskSettings
 
 Params = Any  # a pytree of float32 arrays: the weights, and the model's state where there is one
@@ -27,7 +27,6 @@ TrainingLoss = Callable[[Params, Batch, jax.Array], tuple[jax.Array, ModelState]
 
 VERSION = 2  # goes up when the same task and program come to have another fitness
 TAKEN = ("fitness", "loss", "seed", "split", "task")  # names that no report can have
-SCHEDULE_FLOOR = 0.01  # the schedule value ends here: a value of 0 would divide by zero in programs
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,16 +130,10 @@ class Task:
         return mean_over(self.data, self.loss)
 
     def schedule(self, step: Any) -> jax.Array:
-        """Schedule value of a step (0 to S - 1): linear warm-up to 1, then a cosine, never 0.
-
-        optax.warmup_cosine_decay_schedule gives the same but for the last bit of a fifth of the
-        values, and with it the same search would have another history.
-        """
-        step = jnp.asarray(step, jnp.float32)
-        rise = max(1, round(self.warmup * self.steps))
-        part = jnp.clip((step - rise + 1) / max(1, self.steps - rise), 0.0, 1.0)
-        cosine = SCHEDULE_FLOOR + (1 - SCHEDULE_FLOOR) * 0.5 * (1 + jnp.cos(math.pi * part))
-        return jnp.minimum((step + 1) / rise, 1.0) * cosine
+        """Schedule value of a step (0 to S - 1); see schedules.py."""
+        return schedule_value(
+            step, steps=self.steps, warmup=self.warmup, shape=self.settings.schedule
+        )
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -14,7 +14,7 @@ Stopped lose nothing: the same call with `resume=True` continues. Progress goes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from operator import index
 from pathlib import Path
@@ -60,6 +60,7 @@ from search.selection.tuning import TuningResult
 from search.selection.tuning import tune as tune_programs
 from search.selection.warm_starts import warm_starts
 from search.shortening.between_stages import Shortener
+from search.shortening.final import Conclusion
 from search.shortening.shorten import ShorteningResult, Step, shorten
 from search.stopping import at_once
 from search.storage import identity, lineage
@@ -136,15 +137,20 @@ def search(
             conclusion = conclude(
                 config, store, finalists, setup=setup, show=Lines(view), stopping=stopping
             )
-            lines = conclusion_lines(conclusion, store.run_dir) if config.funnel else ()
-            say(view, "conclusion", "\n".join(lines))
-            if conclusion is None and (earlier := files_there(store.run_dir)):
-                names = ", ".join(path.name for path in earlier)
-                _warn(view, [f"{store.run_dir}: of an earlier conclusion are {names}"])
+            has_funnel = config.funnel is not None
+            _tell(conclusion, store.run_dir, has_funnel=has_funnel, view=view)
     return SearchResult(Path(run_dir), tuple(finalists), conclusion, used_up)
 
 
-def _warn(view: str, warnings: Sequence[str]) -> None:
+def _tell(conclusion: Conclusion | None, run_dir: Path, *, has_funnel: bool, view: str) -> None:
+    lines = conclusion_lines(conclusion, run_dir) if has_funnel else ()
+    say(view, "conclusion", "\n".join(lines))
+    if conclusion is None and (files := files_there(run_dir)):
+        names = ", ".join(path.name for path in files)
+        _warn(view, [f"{run_dir}: of an earlier conclusion are {names}"])
+
+
+def _warn(view: str, warnings: Iterable[str]) -> None:
     for warning in warnings:
         say(view, "warning", f"warning: {warning}")
 

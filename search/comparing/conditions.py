@@ -6,7 +6,8 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from search.config.comparison import ComparisonConfig, Shape
+from proxy_tasks.settings import Shape
+from search.config.comparison import ComparisonConfig
 from search.evaluation.request import settings_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ Settings = tuple[tuple[str, int | float | bool | str], ...]
 class Condition:
     """A task as it is trained here.
 
-    task: its name; settings: on top of what the name says, with the batch size and warm-up.
+    task: its name; settings: on top of what the name says, with the batch size,
+      warm-up and schedule.
     examples: whether the steps change with the batch size, so that the examples seen do not.
     """
 
@@ -27,7 +29,7 @@ class Condition:
     settings: Settings = ()
     batch_size: int | None = None  # None: the task's own
     warmup: float | None = None  # None: the task's own
-    schedule: Shape = "cosine"
+    schedule: Shape | None = None  # None: the task's own
     examples: bool = False
 
     @property
@@ -38,6 +40,8 @@ class Condition:
             given["batch_size"] = self.batch_size
         if self.warmup is not None:
             given["warmup"] = self.warmup
+        if self.schedule is not None:
+            given["schedule"] = self.schedule
         return given
 
     @property
@@ -53,7 +57,7 @@ class Condition:
     def _label(self, *, batch: bool) -> str:
         parts = [self.task]
         parts += [f"batch {self.batch_size}"] if batch and self.batch_size is not None else []
-        parts += [self.schedule] if self.schedule != "cosine" else []
+        parts += [self.schedule] if self.schedule not in (None, "cosine") else []
         parts += [f"warm-up {self.warmup!r}"] if self.warmup is not None else []
         return ", ".join(parts)
 
@@ -61,14 +65,13 @@ class Condition:
         """The task. Raises TaskError."""
         from proxy_tasks import make_task
         from proxy_tasks.registry import resolved_settings
-        from search.comparing.schedules import scheduled
 
         settings = self.all_settings
         if self.examples and self.batch_size is not None:
             own: Any = resolved_settings(self.task, **dict(self.settings))
             seen = own.steps * own.batch_size
             settings["steps"] = max(1, round(seen / self.batch_size))
-        return scheduled(make_task(self.task, **settings), self.schedule)
+        return make_task(self.task, **settings)
 
 
 def conditions_of(config: ComparisonConfig) -> list[Condition]:
@@ -76,7 +79,7 @@ def conditions_of(config: ComparisonConfig) -> list[Condition]:
     axes = (
         config.tasks,
         config.batch_sizes or (None,),
-        config.schedules,
+        config.schedules or (None,),
         config.warmups or (None,),
     )
     return [

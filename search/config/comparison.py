@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from proxy_tasks.settings import Shape
 from search.config.model import SettingsModel, StringList, as_tuple, constraint_error
 from search.config.settings import WorkerSettings
 
 FEWEST_RUNS = 3  # one tuning run decides nothing, and two give no useful interval
 
-Shape = Literal["cosine", "linear", "constant", "cube_root"]
 StateType = Literal["float32", "bfloat16"]
 Ends = Annotated[
     tuple[float, float], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
@@ -122,10 +122,10 @@ class ComparisonConfig(SettingsModel):
     """Each task with each of them; none: the task's own."""
     hold: Literal["steps", "examples"] = "steps"
     """What stays when the batch size changes: the number of steps, or of examples seen."""
-    schedules: Shapes = ("cosine",)
+    schedules: Shapes | None = None
     """How the schedule value falls after its warm-up: `cosine` and `linear` to a hundredth,
-    `constant` not at all; `cube_root`: the cube root of the cosine, warm-up included, as rules have
-    it that searches found."""
+    `constant` not at all; `square_root`, `cube_root`: that root of the cosine, warm-up included, as
+    rules have it that searches found; none: the task's own."""
     warmups: WarmUps | None = None
     """Shares of the steps over which the schedule value rises; none: the task's own."""
     tuning: TuningRunSettings = TuningRunSettings()
@@ -149,7 +149,7 @@ class ComparisonConfig(SettingsModel):
         lists = {
             "tasks": self.tasks,
             "batch_sizes": self.batch_sizes or (),
-            "schedules": self.schedules,
+            "schedules": self.schedules or (),
             "warmups": self.warmups or (),
             "noise.sizes": sizes,
         }

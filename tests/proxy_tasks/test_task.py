@@ -1,10 +1,8 @@
-"""A task: its schedule, cost and fingerprint."""
+"""A task: its cost and fingerprint."""
 
 import math
 
-import jax
 import numpy as np
-import optax
 import pytest
 
 from proxy_tasks import Task, TaskError, make_task, split_examples
@@ -39,29 +37,6 @@ def test_a_report_has_no_name_that_stands_beside_it(name):
     data = split_examples(np.zeros(20))
     with pytest.raises(TaskError, match=f"reports: '{name}' .*expected another name"):
         Task(lambda key: 0.0, lambda params, batch: 0.0, data, 1, 1, reports={name: lambda *_: 0.0})
-
-
-@pytest.mark.parametrize("name", EMBEDDED)
-def test_schedule_rises_to_one_and_never_reaches_zero(name):
-    task = make_task(name)
-    values = np.asarray(jax.vmap(task.schedule)(np.arange(task.steps)))
-    assert values.max() == pytest.approx(1, abs=1e-6)
-    assert values.min() > 0
-    peak = values.argmax()
-    assert (np.diff(values[: peak + 1]) > 0).all()
-    assert (np.diff(values[peak:]) <= 0).all()
-    assert values[-1] == pytest.approx(0.01, rel=0.5)
-
-
-@pytest.mark.parametrize("name", EMBEDDED)
-def test_schedule_is_optax_s_but_for_rounding(name):
-    task = make_task(name)
-    rise = round(task.warmup * task.steps)
-    theirs = optax.warmup_cosine_decay_schedule(1 / rise, 1.0, rise - 1, task.steps - 1, 0.01)
-    steps = np.arange(task.steps)
-    np.testing.assert_allclose(
-        jax.vmap(task.schedule)(steps), jax.vmap(theirs)(steps), rtol=0, atol=2e-7
-    )
 
 
 def test_fingerprint_changes_with_whatever_decides_a_fitness():
