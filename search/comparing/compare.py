@@ -11,7 +11,7 @@ from pathlib import Path
 from programs import user_functions
 from programs.counted import counted
 from search.comparing.asking import Asking, trainer
-from search.comparing.conditions import Condition, conditions_of
+from search.comparing.conditions import Axes, Condition, conditions_of
 from search.comparing.entrants import Entrant, entrants_of, mistakes_of, name_of
 from search.comparing.records import FILE, Records
 from search.comparing.results import ConditionResult
@@ -27,6 +27,7 @@ from search.comparing.statistics import (
     trends,
 )
 from search.comparing.study import Study
+from search.comparing.versions import changes
 from search.config.comparison import ComparisonConfig
 from search.config.load import dumps
 from search.config.strict_yaml import KeyPath
@@ -108,11 +109,11 @@ class Checks:
                 yield ("settings", name), "is not one of tasks"
         if config.hold == "examples" and config.batch_sizes is not None:
             yield from self._mistakes_of_hold(config)
-        looked: dict[tuple[int | None, float | None], Inspection] = {}
+        looked: dict[Axes, Inspection] = {}
         for condition in conditions_of(config):
-            axes = condition.batch_size, condition.warmup
+            axes = condition.axes
             if axes not in looked:
-                own = [c for c in conditions_of(config) if (c.batch_size, c.warmup) == axes]
+                own = [c for c in conditions_of(config) if c.axes == axes]
                 settings = {c.task: c.all_settings for c in own}
                 looked[axes] = self._inspected(settings)
             inspection = looked[axes]
@@ -182,11 +183,12 @@ def compare(
 
     with Records(run_dir / FILE) as records:
         write_file(run_dir / CONFIG, dumps(config))
+        changed = changes(run_dir)
         started()
         asking = Asking(start, records, fingerprints=fingerprints, show=show, stopping=stopping)
         with closing(asking), at_once(stopping):
             conditions = Study(config, asking).run()
-        notes = _notes(records, asking)
+        notes = (*changed, *_notes(records, asking))
     return ComparisonResult(
         config,
         tuple(entrants_of(config)),

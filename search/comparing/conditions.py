@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from proxy_tasks import Task  # which needs JAX
 
 Settings = tuple[tuple[str, int | float | bool | str], ...]
+Axes = tuple[int | None, float | None, Shape | None]  # batch size, warm-up, schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class Condition:
         if self.schedule is not None:
             given["schedule"] = self.schedule
         return given
+
+    @property
+    def axes(self) -> Axes:
+        """What is different for the same task."""
+        return self.batch_size, self.warmup, self.schedule
 
     @property
     def label(self) -> str:

@@ -126,7 +126,13 @@ def check_functions(store: Reader) -> None:
 
 def changed_versions(store: Reader) -> list[str]:
     """Warnings: what a run was scored with that is not what runs now."""
-    before = stored_object(store.meta("versions"), f"{store.path}: the stored 'versions'")
+    return version_changes(
+        stored_object(store.meta("versions"), f"{store.path}: the stored 'versions'")
+    )
+
+
+def version_changes(before: Any) -> list[str]:
+    """The same for what `versions` gave then."""
     changed = _differences(before, versions())
     return [f"fitness may differ in its last bits: {change}" for change in changed]
 

@@ -14,10 +14,13 @@ import yaml
 
 from search import api
 from search.compare import main
+from search.comparing import versions
+from search.comparing.compare import Checks
 from search.comparing.records import FILE, read_line
 from search.config.comparison import ComparisonConfig
-from search.config.load import ConfigError, load_as
+from search.config.load import ConfigError, load_as, read_as
 from search.evaluation.inspection import inspect_here
+from search.storage import identity
 from tests.search.in_process import exit_code
 
 ROOT = Path(__file__).parents[2]
@@ -131,6 +134,37 @@ def test_examples_cannot_be_held_by_a_task_without_the_setting_steps(tmp_path, c
     error = capsys.readouterr().err
     assert "hold: examples sets the steps of each task: task stepless: no setting 'steps'" in error
     assert error.count("no setting") == 1 and not (tmp_path / "run").exists()
+
+
+def test_each_condition_has_the_fingerprint_of_its_task(in_process):
+    axes = {"schedules": ["cosine", "linear"], "warmups": [0.1, 0.2], "batch_sizes": [8, 16]}
+    tasks = {"tasks": ["vision_mlp"], "settings": {"vision_mlp": {"steps": 5}}}
+    checks = Checks()
+    assert not list(checks.mistakes(read_as(ComparisonConfig, SMALL | axes | tasks)))
+    assert checks.fingerprints == {c: c.make().fingerprint for c in checks.fingerprints}
+    assert len(set(checks.fingerprints.values())) == len(checks.fingerprints) == 8
+
+
+def test_other_versions_than_before_are_told(tmp_path, monkeypatch, capsys, in_process):
+    words = written(tmp_path)
+    assert main(words) == 0
+    assert "last bits" not in capsys.readouterr().out
+    before = json.loads((tmp_path / "run" / "versions.json").read_text())
+    assert [sorted(one) for one in before] == [sorted(identity.versions())]
+    monkeypatch.setattr(identity, "versions", lambda: {**before[0], "jax": "0.1"})
+    monkeypatch.setattr(versions, "versions", identity.versions)
+    assert main(words) == 0
+    said = f'fitness may differ in its last bits: jax was "{before[0]["jax"]}", now "0.1"'
+    assert said in capsys.readouterr().out
+    after = json.loads((tmp_path / "run" / "versions.json").read_text())
+    assert after == [*before, {**before[0], "jax": "0.1"}]
+
+
+@pytest.mark.parametrize("content", ["", "[", "{}", "[3]", "null", '"x"', "[]"])
+def test_a_damaged_file_of_versions_is_written_anew(tmp_path, content):
+    (tmp_path / versions.FILE).write_text(content)
+    versions.changes(tmp_path)
+    assert json.loads((tmp_path / versions.FILE).read_text())[-1] == identity.versions()
 
 
 def test_from_python_a_mistake_is_an_exception(tmp_path, in_process):
