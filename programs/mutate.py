@@ -21,6 +21,7 @@ from programs.abstract import (
     analyse,
     finish,
     inputs_of,
+    remove_redundant,
     statement_value,
 )
 from programs.counted import counted
@@ -59,6 +60,9 @@ class MutationOptions:
         replaced by a variable or a new constant. A constant 0 becomes a new constant then.
       max_length: statements a program may have; at the limit nothing is inserted. None:
         MAX_STATEMENTS, the longest program that can be read again.
+      max_redundant: redundant statements that a child may have; above it all of them go, but for
+        frozen ones, and what it computes stays. None: any number, as in the paper, where they are
+        stepping stones.
       mode: "all"; or "constants", to tune the constants that it has and change nothing else (the
         paper's hyperparameter baseline).
       functions: names of the functions that an insertion draws, with their relative weights. None:
@@ -70,6 +74,7 @@ class MutationOptions:
     modify: float = 1.0
     rescale: float = 0.5
     max_length: int | None = None
+    max_redundant: int | None = None
     mode: Literal["all", "constants"] = "all"
     functions: FunctionWeights | None = None
 
@@ -130,6 +135,7 @@ def mutate(
         except InvalidProgram:
             continue
         if child is not None:
+            child = _pruned(child, options.max_redundant)
             return Mutation(child.program, child, kind, attempt)
     raise ProgramError(
         f"no valid child in {2 * MAX_ATTEMPTS} draws with mode '{options.mode}' from a program of "
@@ -207,6 +213,13 @@ def _insert(
     target = _draw_target(rng, kind, variables, taken=taken)
     new = Statement(target, function.name, arguments)
     return _replace(program, analysis, variables, start=index, stop=index, new=(new,))
+
+
+def _pruned(child: Analysis, most: int | None) -> Analysis:
+    """Without its redundant statements, if there are too many of them."""
+    if most is None or len(child.values) - len(child.live) <= most:
+        return child
+    return analyse(remove_redundant(child.program, child, keep_frozen=True))
 
 
 def _delete(program: Program, rng: random.Random, analysis: Analysis) -> Analysis | None:

@@ -58,6 +58,10 @@ class MutationSettings(SettingsModel):
     """Relative weight of changing one argument of a random statement."""
     max_length: int | None = Field(default=None, ge=1, le=MAX_STATEMENTS)
     """Longest program allowed, in statements; none: as long as a program's text may be, 1,000."""
+    max_redundant: int | None = Field(default=None, ge=0, le=MAX_STATEMENTS)
+    """Redundant statements that a child may have; above it all of them go, and what it computes
+    stays. None: any number, as in the paper, where they are stepping stones; but most mutations of
+    a program that is mostly redundant change nothing that counts."""
 
     @model_validator(mode="after")
     def _some_weight(self) -> MutationSettings:

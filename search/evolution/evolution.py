@@ -172,6 +172,7 @@ def breeding(settings: EvolutionSettings) -> Breeding:
         delete=settings.mutations.delete,
         modify=settings.mutations.modify,
         max_length=settings.mutations.max_length,
+        max_redundant=settings.mutations.max_redundant,
         mode="constants" if settings.mode == "tune" else "all",
         functions=functions,
     )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from programs import Program, ProgramError, Statement, analyse, load, parse
 from programs import mutate as mutation
+from programs.abstract import remove_redundant
 from programs.draws import child_rng
 from programs.functions import FUNCTIONS
 from programs.kinds import Kind
@@ -151,6 +152,27 @@ def test_modes():
         assert len(child.program) <= 9
     for child in _children(ADAMW, 300, MutationOptions(max_length=10)):
         assert len(child.program) <= 10
+
+
+@pytest.mark.parametrize("most", [0, 1, 5])
+def test_too_many_redundant_statements_go_and_nothing_else_does(most):
+    keeping = parse(f"{ADAMW}".replace("lr = lr * 0.001", "lr = lr * 0.001  # keep"))
+    for start in (ADAMW, keeping):
+        program, pruned = start, 0
+        for i in range(300):
+            as_drawn = mutate(program, child_rng(1, 0, i))
+            child = mutate(program, child_rng(1, 0, i), options=MutationOptions(max_redundant=most))
+            redundant = len(as_drawn.program) - len(as_drawn.analysis.live)
+            assert child.analysis == analyse(child.program)
+            assert child.analysis.functional_hash == as_drawn.analysis.functional_hash
+            if redundant <= most:
+                assert child.program == as_drawn.program
+            else:
+                assert child.program == remove_redundant(as_drawn.program, keep_frozen=True)
+                pruned += 1
+            assert sum(s.frozen for s in child.program.statements) == len(start.frozen)
+            program = child.program
+        assert pruned > 10
 
 
 @pytest.mark.parametrize("mode", ["all", "constants"])

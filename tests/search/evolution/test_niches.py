@@ -129,7 +129,11 @@ NEW = {
     "always": {"evaluation": {"rates": (1.0, 0.5, 0.25), "rates_when": "always"}},
     "all": {
         "evaluation": {"rates": (1.0, 0.5), "hurdles": {"at": (0.5,), "slack": 0.1}},
-        "evolution": {"price": {"state": 0.5}, "niches": THREE | {"hurdle_members": 5}},
+        "evolution": {
+            "price": {"state": 0.5},
+            "niches": THREE | {"hurdle_members": 5},
+            "mutations": {"max_redundant": 2},
+        },
     },
     "race": {
         "evaluation": {
