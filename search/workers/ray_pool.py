@@ -254,7 +254,8 @@ class RayWorkers:
             try:
                 self._ray.get(slot.ready)
             except self._ray.exceptions.RayError as error:
-                self._start_again(slot, summarize_error(error))
+                if not self._start_ray_again_if_it_died():
+                    self._start_again(slot, summarize_error(error))
             else:
                 slot.ready = None
                 self._bad_starts = 0
