@@ -149,6 +149,16 @@ def behaviour(program: Program, analysis: Analysis | None = None) -> Behaviour:
     return Behaviour(digest, Screening.IGNORES_GRADIENT if same else Screening.TRAINABLE)
 
 
+def update_size(program: Program, analysis: Analysis | None = None) -> float:
+    """How far a valid program moves a weight in these few steps: the median size of the finite
+    updates, 0 where there are none."""
+    with np.errstate(all="ignore"):
+        updates, _ = _run(program, analysis or analyse(program))
+    sizes = np.abs(updates[:, 0])
+    finite = sizes[np.isfinite(sizes)]
+    return float(np.median(finite)) if finite.size else 0.0
+
+
 def _run(program: Program, analysis: Analysis) -> tuple[np.ndarray, np.ndarray]:
     """The updates of all steps and runs [STEPS, R, P], and whether they and the states are finite
     [STEPS, R]."""

@@ -219,6 +219,10 @@ class EvaluationSettings(SettingsModel):
     """When the next rate is tried: after one that `failed`, or `always`, on the first seed; the
     other seeds are for the best rate then. `changed`: always, but a child that has its parent's
     statements with other constants has the parent's rate, too."""
+    match_size: bool = False
+    """A child with other statements than its parent is tried at `rates` times the power of two that
+    makes its updates about as large as its parent's, as measured by a few steps on fixed inputs.
+    Else a good structure is lost where it happens to be drawn with a step of another size."""
     race: Annotated[float, Field(ge=0, le=1)] | None = None
     """Seeds by racing: a child gets its next seed only if its mean over those so far is at least
     this quantile of its niche's, once `niches.hurdle_members` of it (without niches: one) had as

@@ -80,12 +80,25 @@ def score_of(
         both.
     """
     scores: list[tuple[int, Score]] = []
-    for rate in settings.rates:
-        if own := [evaluation for evaluation in evaluations if evaluation.rate == rate]:
-            score = replace(_at_one_rate(own, settings, start), rate=rate)
-            scores.append((len(own) if score.outcome is Outcome.COMPLETED else 0, score))
+    for rate in rates_tried(evaluations, settings):
+        own = [evaluation for evaluation in evaluations if evaluation.rate == rate]
+        score = replace(_at_one_rate(own, settings, start), rate=rate)
+        scores.append((len(own) if score.outcome is Outcome.COMPLETED else 0, score))
     # Of equal ones the first.
     return max(scores, key=lambda counted: (counted[0], counted[1].fitness))[1]
+
+
+def rates_tried(
+    evaluations: Sequence[Evaluation], settings: EvaluationSettings
+) -> tuple[float, ...]:
+    """In the order in which they were tried: the first of the config's, each times one factor (see
+    `evaluation.match_size`), whatever the order of the evaluations."""
+    tried = {evaluation.rate for evaluation in evaluations}
+    for factor in sorted(tried):
+        rates = tuple(rate * factor for rate in settings.rates[: len(tried)])
+        if set(rates) == tried:
+            return rates
+    return tuple(rate for rate in settings.rates if rate in tried)
 
 
 def _at_one_rate(

@@ -26,7 +26,7 @@ from search.evolution.hurdles import ThresholdTracker, may_be_audited
 from search.evolution.meta_validation import MetaValidation
 from search.evolution.niches import Population, functional_hash, needed_states, niche_of
 from search.evolution.racing import race
-from search.evolution.rates import at_rate, has_parents_statements, rescaled
+from search.evolution.rates import at_rate, has_parents_statements, matching_rate, rescaled
 from search.evolution.resume import (
     arrived,
     restore_round,
@@ -91,8 +91,9 @@ class Driver:
         self._programs = restored_programs(store)  # rows of programs by functional hash
         self._arrived = arrived(store)  # evaluations by number, not yet committed
         self._start_by_seed = start_by_seed(store, config)
-        for number, text in unaudited(store, config):
-            self.pool.submit(self._job(number, Purpose.AUDIT, program=parse(text)))
+        for one in unaudited(store, config):
+            drawn = at_rate(parse(one.text), 1 / one.rate)
+            self._audit(one.first, drawn, first_rate=one.rate)
 
     def run(self, repeats: Repeats) -> None:
         """Runs a round to its end.
@@ -204,9 +205,13 @@ class Driver:
     def _rates(self, child: Child) -> tuple[float, ...]:
         """The rates that a child is tried at."""
         settings = self.config.evaluation
-        if settings.rates_when == "changed" and has_parents_statements(child):
-            return settings.rates[:1]
-        return settings.rates
+        if has_parents_statements(child):
+            return settings.rates[:1] if settings.rates_when == "changed" else settings.rates
+        factor = matching_rate(child) if settings.match_size else 1.0
+        return self._rates_from(factor)
+
+    def _rates_from(self, factor: float) -> tuple[float, ...]:
+        return tuple(rate * factor for rate in self.config.evaluation.rates)
 
     def _race(self, child: Child, repeats: Repeats) -> tuple[float, ...]:
         """What a child's mean so far must be for its next seed, by the niche that it belongs to."""
@@ -260,6 +265,11 @@ class Driver:
             race=race,
             weights=settings.weights,
         )
+
+    def _audit(self, number: int, drawn: Program, *, first_rate: float) -> None:
+        """A rejected program's trainings to their end, at all rates."""
+        rates = self._rates_from(first_rate)
+        self.pool.submit(self._job(number, Purpose.AUDIT, program=drawn, rates=rates))
 
     def _collect(self, timeout_s: float) -> None:
         now = time.monotonic()
@@ -359,7 +369,7 @@ class Driver:
             )
             self.statistics.count_program(score, waiting.text)
             if lookup.is_new and may_be_audited(score.outcome, functional, self._hurdles):
-                self.pool.submit(self._job(child.number, Purpose.AUDIT, program=lookup.live))
+                self._audit(child.number, lookup.live, first_rate=score.rate)
         parent = child.parent
         self.store.add(
             IndividualRow(

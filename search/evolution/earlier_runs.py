@@ -18,7 +18,17 @@ from search.storage.stored_json import stored_object
 
 _TRAINED = (Outcome.COMPLETED, Outcome.DIVERGED)
 # What a fitness depends on.
-_SAME = ("tasks", "settings", "weights", "seeds", "rates", "rates_when", "race", "engine")
+_SAME = (
+    "tasks",
+    "settings",
+    "weights",
+    "seeds",
+    "rates",
+    "rates_when",
+    "match_size",
+    "race",
+    "engine",
+)
 
 
 def import_evaluations(store: Store, config: Config) -> list[str]:

@@ -6,11 +6,15 @@ its parent. So a program can be tried at several; see `evaluation.rates`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from programs import Program, Statement, analyse
+from programs.behaviour import update_size
 from programs.program import OUTPUT, Constant
 from search.evolution.evolution import Child
+
+FARTHEST = 20  # powers of two that a child's rate may be from the one it was drawn with
 
 
 def at_rate(program: Program, rate: float) -> Program:
@@ -27,6 +31,19 @@ def at_rate(program: Program, rate: float) -> Program:
         return program.with_constant(constant, constant.value * rate)
     scaled = Statement(OUTPUT, "multiply", (OUTPUT, rate))
     return replace(program, statements=(*program.statements, scaled))
+
+
+def matching_rate(child: Child) -> float:
+    """The power of two that makes a child's updates about as large as its parent's, on the inputs
+    of the fingerprint; 1 without a parent, or where either is 0 or infinite."""
+    if child.parent is None:
+        return 1.0
+    mutation = child.mutation
+    ours = update_size(mutation.program, mutation.analysis)
+    theirs = update_size(child.parent.program, child.parent.analysis)
+    if not (0 < ours < math.inf and 0 < theirs < math.inf):
+        return 1.0
+    return float(2.0 ** max(-FARTHEST, min(FARTHEST, round(math.log2(theirs / ours)))))
 
 
 def has_parents_statements(child: Child) -> bool:

@@ -58,8 +58,8 @@ def restored_cache(store: Reader, config: Config) -> Cache:
     return cache
 
 
-def unaudited(store: Reader, config: Config) -> list[tuple[int, str]]:
-    """Number and text of the rejected programs that are to be audited and were not yet.
+def unaudited(store: Reader, config: Config) -> list[queries.FirstOfProgram]:
+    """The rejected programs that are to be audited and were not yet.
 
     Of those that share one entry of the cache only the first is.
     """
@@ -76,7 +76,7 @@ def unaudited(store: Reader, config: Config) -> list[tuple[int, str]]:
             and program.first not in done
             and may_be_audited(outcome, program.functional, config.evaluation.hurdles)
         ):
-            waiting.append((program.first, program.text))
+            waiting.append(program)
     return waiting
 
 

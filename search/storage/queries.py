@@ -213,12 +213,13 @@ class FirstOfProgram(NamedTuple):
     canonical: bytes
     outcome: str
     text: str
+    rate: float  # that the text has; the first that was tried
 
 
 def rejected_programs(store: Reader) -> list[FirstOfProgram]:
     """Programs that were not trained to their end, in order."""
     query = (
-        "SELECT first, functional, canonical, outcome, text FROM distinct_programs"
+        "SELECT first, functional, canonical, outcome, text, rate FROM distinct_programs"
         " WHERE outcome NOT IN ('COMPLETED', 'DIVERGED', 'FAILED') ORDER BY id"
     )
     return list(map(FirstOfProgram._make, store.iterate(query)))

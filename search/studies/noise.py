@@ -20,7 +20,7 @@ from typing import Any
 
 from programs import parse
 from search.config.settings import Config
-from search.evaluation.fitness import Evaluation, Outcome
+from search.evaluation.fitness import Evaluation, Outcome, rates_tried
 from search.evaluation.jobs import Purpose
 from search.evaluation.seeds import SEARCH
 from search.evolution.niches import niche_of
@@ -47,7 +47,7 @@ class Trained:
     niche: int
     fitness: float  # in the search
     first: float  # on the first seed alone, at that rate
-    rates: tuple[float, ...]  # that were tried
+    rates: tuple[float, ...]  # that were tried, of the text's
     ended: str  # what ended it early: hurdle, race, or nothing: ""
 
 
@@ -82,7 +82,7 @@ def _trained(row: ProgramRow, its: Sequence[Evaluation], config: Config) -> Trai
         niche=niche_of(config.evolution, row.states),
         fitness=row.fitness,
         first=fmean(first, config.evaluation.weights) if completed else -math.inf,
-        rates=tuple(r for r in config.evaluation.rates if any(one.rate == r for one in its)),
+        rates=tuple(rate / row.rate for rate in rates_tried(its, config.evaluation)),
         ended=ended,
     )
 

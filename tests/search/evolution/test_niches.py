@@ -11,11 +11,13 @@ import toys
 from in_process import evolve
 
 from programs import analyse, load, parse
+from programs.behaviour import update_size
 from search.config.settings import Config, EvolutionSettings, WorkerSettings
 from search.evaluation.fitness import Evaluation, Outcome, Score, score_of
 from search.evaluation.jobs import Purpose
 from search.evolution.evolution import Evolution
 from search.evolution.niches import Individual, Niches, individual_of, needed_states
+from search.evolution.rates import at_rate
 from search.storage.leaders import Leader, front, undominated
 from search.storage.lineage import individual
 from search.storage.queries import evaluations, programs
@@ -145,6 +147,15 @@ NEW = {
         },
         "evolution": {"niches": THREE | {"hurdle_members": 5}},
     },
+    "sizes": {
+        "evaluation": {
+            "rates": (1.0, 2.0, 0.5),
+            "rates_when": "changed",
+            "match_size": True,
+            "hurdles": {"at": (0.5,), "slack": 0.1, "audit_share": 0.3},
+        },
+        "evolution": {"niches": THREE | {"hurdle_members": 5}},
+    },
     "canonical": {"evaluation": {"rates": (1.0, 0.5)}, "cache": {"key": "canonical"}},
     "islands": {
         "evaluation": {"rates": (1.0, 0.5)},
@@ -183,7 +194,7 @@ def test_a_search_that_is_stopped_and_resumed_has_the_same_history(tmp_path, nam
     assert got == whole
 
 
-@pytest.mark.parametrize("name", ["rates", "always", "rounds"])
+@pytest.mark.parametrize("name", ["rates", "always", "rounds", "sizes"])
 def test_the_store_holds_each_program_at_its_best_rate(tmp_path, name):
     run(tmp_path, NEW[name])
     with Store(tmp_path) as store:
@@ -221,6 +232,31 @@ def test_a_child_with_its_parents_statements_has_its_rate_and_the_race_decides_i
             behind = [e for e in trainings if e.seed and e.outcome is Outcome.HURDLE]
             assert not behind  # the hurdles are for the first seed
         assert kinds[False] >= {1, 4} and kinds[True] >= {1, 4}
+
+
+def test_a_child_is_tried_at_the_step_size_of_its_parent(tmp_path):
+    run(tmp_path, NEW["sizes"])
+    factors = set()
+    with Store(tmp_path) as store:
+        rows = {row.id: row for row in programs(store)}
+        query = "SELECT number, parent, program FROM individuals WHERE parent IS NOT NULL"
+        born = {number: (parent, program) for number, parent, program in store.rows(query)}
+        searched = evaluations(store, Purpose.SEARCH)
+        for purpose in (Purpose.SEARCH, Purpose.AUDIT):
+            for number, trainings in evaluations(store, purpose).items():
+                if number not in born or number not in searched:  # the fingerprint rejected it
+                    continue
+                parent, row = individual(store, born[number][0]), rows[born[number][1]]
+                drawn = at_rate(parse(row.text), 1 / row.rate)
+                tried = {e.rate for e in trainings}
+                if blank(individual(store, number)) == blank(parent) and row.rate == 1.0:
+                    assert tried == {1.0} or purpose is Purpose.AUDIT
+                    continue
+                ratio = update_size(parent) / update_size(drawn)
+                factor = 2.0 ** max(-20, min(20, round(math.log2(ratio)))) if ratio > 0 else 1.0
+                assert tried == {factor, 2 * factor, factor / 2}, (number, purpose)
+                factors.add(factor)
+    assert len(factors) > 5
 
 
 def blank(program):

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 
 from programs import analyse, load, parse, remove_redundant
+from programs.behaviour import update_size
 from programs.execute import run_step
-from search.evolution.rates import at_rate
+from programs.mutate import Mutation
+from search.config.settings import EvaluationSettings, EvolutionSettings
+from search.evaluation.fitness import Evaluation, Outcome, Score, rates_tried, score_of
+from search.evolution.evolution import Child
+from search.evolution.niches import individual_of
+from search.evolution.rates import at_rate, matching_rate
 from tests.strategies import programs, trees
 
 
@@ -58,3 +66,62 @@ def test_the_update_is_scaled_and_the_states_are_as_before(program):
     for old, new in zip(update, other, strict=True):
         is_normal = np.isfinite(old) & (np.abs(old) > 1e-30)
         np.testing.assert_array_equal(new[is_normal], old[is_normal] * np.float32(0.5))
+
+
+TUNED = parse(
+    "def train(w, g, m, v, lr):\n    g2 = square(g)\n    m = interp(m, g, 0.4)\n"
+    "    v = interp(v, g2, 0.2)\n    sqrt_v = sqrt(v)\n    update = m / sqrt_v\n"
+    "    lr = lr * 0.03\n    update = update * lr\n    return update, m, v\n"
+)
+
+
+def child_of(parent, program):
+    score = Score(-1.0, Outcome.COMPLETED)
+    born = individual_of(EvolutionSettings(), 0, program=parent, score=score, states=2, live=7)
+    return Child(1, 0, 0, born, Mutation(program, analyse(program), "insert", 1))
+
+
+@pytest.mark.parametrize(
+    "end", ["update = sign(update)", "update = cosh(update)", "update = update * 1e-4",
+            "update = update / lr", "update = exp(m)", "m = sign(m)", "update = cbrt(update)"]
+)  # fmt: skip
+def test_at_the_matching_rate_updates_are_as_large_as_the_parents(end):
+    child = child_of(TUNED, parse(str(TUNED).replace("    return", f"    {end}\n    return")))
+    rate = matching_rate(child)
+    assert math.frexp(rate)[0] == 0.5  # a power of two
+    size = update_size(at_rate(child.mutation.program, rate))
+    assert 0.4 < size / update_size(TUNED) < 2.5
+
+
+def test_without_a_size_the_rate_stays():
+    for text in (
+        "update = g * 0.0",
+        "update = g / lr; update = update * 1e38; update = exp(update)",
+    ):
+        program = parse(body(text))
+        assert matching_rate(child_of(TUNED, program)) == 1.0
+        assert matching_rate(child_of(program, TUNED)) == 1.0
+    start = Child(0, 0, -1, None, Mutation(TUNED, analyse(TUNED), "start", 1))
+    assert matching_rate(start) == 1.0
+    tiny = child_of(TUNED, at_rate(TUNED, 1e-9))
+    assert matching_rate(tiny) == 2.0**20
+
+
+@pytest.mark.parametrize(
+    "rates, tried, expected",
+    [
+        ((1.0, 0.5), [1.0, 0.5], (1.0, 0.5)),
+        ((1.0, 0.5), [0.5, 1.0], (1.0, 0.5)),
+        ((1.0, 0.5), [2.0, 4.0], (4.0, 2.0)),
+        ((1.0, 0.5), [0.125], (0.125,)),
+        ((1.0, 2.0, 0.5), [8.0, 4.0], (4.0, 8.0)),
+        ((1.0, 2.0, 0.5), [2.0, 4.0, 8.0], (4.0, 8.0, 2.0)),
+        ((1.0,), [1.0], (1.0,)),
+        ((1.0, 0.3), [0.3, 1.0], (1.0, 0.3)),
+    ],
+)
+def test_rates_are_in_the_order_in_which_they_were_tried(rates, tried, expected):
+    settings = EvaluationSettings(tasks=("toy",), rates=rates)
+    failed = [Evaluation("toy", 0, -math.inf, Outcome.HURDLE, 1, rate=rate) for rate in tried]
+    assert rates_tried(failed, settings) == expected
+    assert score_of(failed, settings).rate == expected[0]
