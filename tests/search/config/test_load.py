@@ -83,7 +83,8 @@ def test_every_mistake_in_one_go():
         (
             b"",
             "t:1:1: evaluation: missing; expected keys and values: "
-            "tasks, settings, weights, seeds, rates, rates_when, race, engine, fingerprint, hurdles",
+            "tasks, settings, weights, seeds, rates, rates_when, match_size, race, engine, "
+            "fingerprint, hurdles",
         ),
         (
             b"evaluation:\n  seeds: 2\n",
