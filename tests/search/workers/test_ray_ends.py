@@ -22,8 +22,12 @@ from search.workers.ray_pool import RayWorkers
 
 LION = load("library:lion")
 ROOT = Path(__file__).parents[3]
-ray_pool.CHECK_S = 0.5
 SERVICES = ["raylet", "gcs_server"]
+
+
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch):
+    monkeypatch.setattr(ray_pool, "CHECK_S", 0.5)
 
 
 def pool_of(**changes):
