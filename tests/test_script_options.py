@@ -23,6 +23,7 @@ MISTAKES = {
     ),
     "chaos": (["--kills", "-1"], "--kills: expected a whole number from 0"),
     "check_long": (["evolved", "-3"], "COUNT: expected a whole number from 1"),
+    "count_children": (["x", "--parents", "0"], "--parents: expected a whole number from 1"),
     "count_rules": (["/nowhere"], "/nowhere: no search here"),
     "figures": (["/nowhere", "--out", "a.pdf"], "--out: a.pdf: expected a name that ends in .svg"),
     "fuzz_inputs": (["-5"], "N: expected a whole number from 1"),

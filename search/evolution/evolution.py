@@ -164,18 +164,22 @@ class Evolution:
 Breeding = Callable[[Niches, random.Random], tuple[Individual | None, Mutation]]
 
 
-def breeding(settings: EvolutionSettings) -> Breeding:
-    """How a mode makes a child from the populations."""
-    functions = None if settings.functions is None else weights_of(settings.functions)
-    options = MutationOptions(
+def mutation_options(settings: EvolutionSettings) -> MutationOptions:
+    """How a search with these settings draws a child from its parent."""
+    return MutationOptions(
         insert=settings.mutations.insert,
         delete=settings.mutations.delete,
         modify=settings.mutations.modify,
         max_length=settings.mutations.max_length,
         max_redundant=settings.mutations.max_redundant,
         mode="constants" if settings.mode == "tune" else "all",
-        functions=functions,
+        functions=None if settings.functions is None else weights_of(settings.functions),
     )
+
+
+def breeding(settings: EvolutionSettings) -> Breeding:
+    """How a mode makes a child from the populations."""
+    options = mutation_options(settings)
     count = RANDOM_STATES if settings.max_states is None else settings.max_states
     states = tuple(itertools.islice(state_names(), count))
     shortest, longest = settings.random_length
@@ -186,7 +190,7 @@ def breeding(settings: EvolutionSettings) -> Breeding:
 
     def draw(niches: Niches, rng: random.Random) -> tuple[None, Mutation]:
         length = shortest + uniform_index(rng, longest - shortest + 1)
-        program = random_program(rng, length, states, functions=functions)
+        program = random_program(rng, length, states, functions=options.functions)
         return None, Mutation(program, analyse(program), "random", 1)
 
     return draw if settings.mode == "random" else evolve

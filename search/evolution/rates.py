@@ -48,13 +48,15 @@ def matching_rate(child: Child) -> float:
 
 def has_parents_statements(child: Child) -> bool:
     """Whether its program differs from its parent's by constants alone."""
-    if child.parent is None:
-        return False
-    return _blank(child.mutation.program) == _blank(child.parent.program)
+    return child.parent is not None and have_same_statements(
+        child.mutation.program, child.parent.program
+    )
 
 
-def _blank(program: Program) -> Program:
-    return program.with_constants([0.0] * len(program.constants()))
+def have_same_statements(program: Program, other: Program) -> bool:
+    """Whether two programs differ by constants alone."""
+    blanked = [p.with_constants([0.0] * len(p.constants())) for p in (program, other)]
+    return blanked[0] == blanked[1]
 
 
 def rescaled(child: Child, rate: float, drawn: bytes) -> Child:

@@ -225,6 +225,29 @@ def rejected_programs(store: Reader) -> list[FirstOfProgram]:
     return list(map(FirstOfProgram._make, store.iterate(query)))
 
 
+class Descent(NamedTuple):
+    """A program as its first individual has it, and its parent's."""
+
+    outcome: str
+    text: str
+    rate: float  # that the text has, of the program as it was drawn
+    parent: str
+
+
+def descents(store: Reader) -> list[Descent]:
+    """Of the programs that were trained, in order; the warm starts aside."""
+    query = (
+        "SELECT distinct_programs.outcome, distinct_programs.text, distinct_programs.rate,"
+        " programs.text FROM distinct_programs"
+        " JOIN individuals AS born ON born.number = first"
+        " JOIN individuals AS parents ON parents.number = born.parent"
+        " JOIN programs ON programs.id = parents.program"
+        " WHERE distinct_programs.outcome IN ('COMPLETED', 'HURDLE', 'DIVERGED')"
+        " ORDER BY distinct_programs.id"
+    )
+    return list(map(Descent._make, store.iterate(query)))
+
+
 # Counts.
 
 
