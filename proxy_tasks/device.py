@@ -11,10 +11,13 @@ import numpy as np
 
 from proxy_tasks.gradient_scale import gradient_scale
 from proxy_tasks.numerics import fixed_numerics
+from proxy_tasks.random_signs import random_signs
 from proxy_tasks.task import Params, Task
 
 STARTS = 8  # seeds whose start stays on the device
-STREAM = 3  # of a seed's random numbers, for what a step draws; 1 are the gradient's scales
+STREAM = (
+    3  # of a seed's random numbers, for what a step draws; 1 are the gradient's scales, 4 signs
+)
 
 
 class Start(NamedTuple):
@@ -23,6 +26,7 @@ class Start(NamedTuple):
     weights: Params  # initial, float32; with the model's state
     batches: jax.Array  # [S, B] int32, the indices of each step's examples
     gradient_scale: Any | None  # a float32 [] for each array of weights; None: all are 1
+    signs: Any | None  # of the weights as the optimizer sees them, 1 or -1; None: all are 1
     key: jax.Array | None  # [2] uint32, of the steps' random numbers; None: they need none
 
 
@@ -44,10 +48,12 @@ class DeviceData:
         if seed not in self._starts:
             with fixed_numerics():
                 weights = self._init(jax.random.key(seed))
+                trained, settings = self.task.split(weights)[0], self.task.settings
                 self._starts[seed] = Start(
                     weights,
                     jnp.asarray(batches(self.task, seed)),
-                    gradient_scale(self.task.settings, self.task.split(weights)[0], seed),
+                    gradient_scale(settings, trained, seed),
+                    jax.tree.map(jnp.asarray, random_signs(settings, trained, seed)),
                     None if self.task.training_loss is None else jnp.asarray(step_key(seed)),
                 )
             if len(self._starts) > STARTS:

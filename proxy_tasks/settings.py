@@ -45,6 +45,7 @@ class TaskSettings(BaseModel):
     # Half-widths of uniform distributions, in powers of ten; see gradient_scale.py.
     gradient_scale_by_seed: Annotated[float, Field(ge=0, le=10)] = 0.0
     gradient_scale_by_array: Annotated[float, Field(ge=0, le=10)] = 0.0
+    random_signs: bool = False  # of the weights as the optimizer sees them; see random_signs.py
     shuffled_labels: bool = False  # each example has another one's; see shuffled_labels.py
     schedule: Shape = "cosine"
 

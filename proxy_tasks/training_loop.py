@@ -16,6 +16,7 @@ import numpy as np
 import optax
 
 from proxy_tasks.device import Start
+from proxy_tasks.random_signs import with_signs
 from proxy_tasks.task import ModelState, Params, Task
 
 Hyper = Any  # a pytree of arrays: what differs between trainings of one compilation
@@ -98,14 +99,14 @@ class TrainingLoop:
 
     def begin(self, inputs: Inputs, optimizer: Any) -> CheckpointState:
         """Before the first step."""
-        weights = inputs.start.weights
+        weights, signs = inputs.start.weights, inputs.start.signs
         slots = len(inputs.checkpoints)
         return CheckpointState(
             checkpoint=jnp.int32(0),
             training=StepState(
                 step=jnp.int32(0),
                 weights=weights,
-                optimizer=optimizer.init(self.task.split(weights)[0]),
+                optimizer=optimizer.init(with_signs(self.task.split(weights)[0], signs)),
                 limit=jnp.float32(0),
                 diverged=jnp.bool_(False),
             ),
@@ -145,7 +146,7 @@ class TrainingLoop:
 
     def step(self, inputs: Inputs, optimizer: Any, state: StepState) -> StepState:
         """One step of the optimizer."""
-        task = self.task
+        task, signs = self.task, inputs.start.signs
         weights, model_state = task.split(state.weights)
         batch = task.data.take(inputs.arrays, inputs.start.batches[state.step])
         key = None
@@ -158,20 +159,21 @@ class TrainingLoop:
         (loss, new_state), gradient = jax.value_and_grad(of_weights, has_aux=True)(weights)
         if inputs.start.gradient_scale is not None:
             gradient = jax.tree.map(jnp.multiply, gradient, inputs.start.gradient_scale)
+        gradient = with_signs(gradient, signs)
 
         # optax's line searches pass on to it whatever extra arguments it can take.
         def loss_at(weights: Params, lr: Any = None, obj_fn: Any = None) -> jax.Array:
-            return of_weights(weights)[0]
+            return of_weights(with_signs(weights, signs))[0]
 
         updates, optimizer_state = optimizer.update(
-            gradient, state.optimizer, weights,
+            gradient, state.optimizer, with_signs(weights, signs),
             lr=task.schedule(state.step),
             value=loss, grad=gradient, value_fn=loss_at, obj_fn=loss_at,
         )  # fmt: skip
         limit = jnp.where(state.step == 0, inputs.explosion * (jnp.abs(loss) + TINY), state.limit)
         return StepState(
             step=state.step + 1,
-            weights=task.join(optax.apply_updates(weights, updates), new_state),
+            weights=task.join(optax.apply_updates(weights, with_signs(updates, signs)), new_state),
             optimizer=optimizer_state,
             limit=limit,
             diverged=jnp.logical_not((loss <= limit) & jnp.isfinite(loss)),

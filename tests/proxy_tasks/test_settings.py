@@ -57,7 +57,7 @@ class Example(TaskSettings):
         (
             {"qqq": 1},
             "no setting 'qqq'; valid are: choice, count, flag, gradient_scale_by_array, "
-            "gradient_scale_by_seed, number, part, schedule, shuffled_labels, text",
+            "gradient_scale_by_seed, number, part, random_signs, schedule, shuffled_labels, text",
         ),
     ],
 )
