@@ -33,7 +33,8 @@ def random_signs(settings: TaskSettings, weights: Any, seed: int) -> Any | None:
     rng = np.random.default_rng([seed, STREAM])
 
     def draw(leaf: Any) -> np.ndarray:
-        return (2 * rng.integers(2, size=np.shape(leaf)) - 1).astype(np.float32)
+        signs: np.ndarray = 2 * rng.integers(2, size=np.shape(leaf)) - 1
+        return signs.astype(np.float32)
 
     return jax.tree.map(draw, weights)
 

@@ -8,7 +8,8 @@ gradient scales) are judged by the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +30,24 @@ SIGN = "the sign of momentum"
 STATES, LEADING = 1, 30  # the niche that is looked at, and how many of its best
 PRICE = 0.05  # of a state, in place of niches: that of the prototype on this kind of task
 ISLANDS = {"evolution.repeats": 4, "evolution.migration_interval": 50}
-SCALES = ("gradient_scale_by_seed", "gradient_scale_by_array")
+OF_TASKS = {  # settings of the tasks, by what they are called
+    "gradient scales": ("gradient_scale_by_seed", "gradient_scale_by_array"),
+    "random signs": ("random_signs",),
+}
 
 
 def arms(config: Config) -> dict[str, dict[str, Any]]:
     """Changes of the config by arm; an arm that would change nothing is left out."""
     data = config.model_dump(mode="json")
-    unscaled = {
-        task: {key: value for key, value in own.items() if key not in SCALES}
-        for task, own in data["evaluation"]["settings"].items()
-    }
+    of_tasks = data["evaluation"]["settings"]
     off: dict[str, dict[str, Any]] = {
         "tune_start": {"evolution.tune_start": None},
         "rates": {"evaluation.rates": [1.0], "evaluation.rates_when": "failed"},
         "niches": {"evolution.niches": None},
-        "gradient scales": {"evaluation.settings": unscaled},
+        **{name: _without(of_tasks, keys) for name, keys in OF_TASKS.items()},
         "race": {"evaluation.race": None},
+        "max_redundant": {"evolution.mutations.max_redundant": None},
+        "match_size": {"evaluation.match_size": False},
     }
     off = {name: changes for name, changes in off.items() if _differs(data, changes)}
     found: dict[str, dict[str, Any]] = {
@@ -55,7 +58,19 @@ def arms(config: Config) -> dict[str, dict[str, Any]]:
         found["price, not niches"] = {"evolution.niches": None, "evolution.price.state": PRICE}
     found["with islands"] = ISLANDS
     found[NONE] = {key: value for changes in off.values() for key, value in changes.items()}
+    if any(name in off for name in OF_TASKS):
+        found[NONE] |= _without(of_tasks, itertools.chain(*OF_TASKS.values()))
     return found
+
+
+def _without(of_tasks: Mapping[str, Mapping[str, Any]], keys: Iterable[str]) -> dict[str, Any]:
+    """A change of the config: its tasks' settings without some of them."""
+    gone = set(keys)
+    left = {
+        task: {key: value for key, value in own.items() if key not in gone}
+        for task, own in of_tasks.items()
+    }
+    return {"evaluation.settings": left}
 
 
 def _differs(data: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:

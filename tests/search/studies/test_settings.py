@@ -10,18 +10,36 @@ from search.evaluation.source import Function
 from search.studies import settings
 
 
+def whole():
+    """A search with every setting that is taken away."""
+    overrides = (
+        "evolution.mutations.max_redundant=3", "evaluation.match_size=true",
+        "evaluation.settings.language_transformer.random_signs=true",
+    )  # fmt: skip
+    return load("configs/discover.yaml", overrides)
+
+
 def test_each_setting_is_taken_away_and_all_together():
-    config = load("configs/discover.yaml")
+    config = whole()
     arms = settings.arms(config)
     assert list(arms) == [
         "all", "without tune_start", "without rates", "without niches", "without gradient scales",
-        "without race", "price, not niches", "with islands", "none of them",
+        "without random signs", "without race", "without max_redundant", "without match_size",
+        "price, not niches", "with islands", "none of them",
     ]  # fmt: skip
     [scales] = arms["without gradient scales"].values()
     assert scales["language_transformer"]["steps"] == 150
     assert not any("gradient_scale" in key for key in scales["language_transformer"])
+    assert scales["language_transformer"]["random_signs"]
+    [signs] = arms["without random signs"].values()
+    assert "random_signs" not in signs["language_transformer"]
+    assert signs["language_transformer"]["gradient_scale_by_seed"] == 1.5
     single = [value for arm, value in arms.items() if arm.startswith("without")]
-    assert arms["none of them"] == {key: value for few in single for key, value in few.items()}
+    none = arms["none of them"]
+    assert none.keys() == {key for few in single for key in few}
+    assert {*none["evaluation.settings"]["language_transformer"]} == {
+        "layers", "width", "context", "batch_size", "steps", "schedule",
+    }  # fmt: skip
 
 
 def test_what_a_config_has_not_is_not_taken_away():
@@ -30,12 +48,12 @@ def test_what_a_config_has_not_is_not_taken_away():
 
 
 def test_every_arm_is_a_valid_config_with_as_many_trainings():
-    config = load("configs/discover.yaml")
+    config = whole()
     planned = settings.plan(config, Function(toys.factory()), trainings=500, repeats=2)
-    assert len({one.name for one in planned}) == len(planned) == 18
+    assert len({one.name for one in planned}) == len(planned) == 24
     assert {one.config.stop.trainings for one in planned} == {500}
-    assert [one.seed for one in planned] == [0] * 9 + [1] * 9
-    by_arm = {one.arm: one.config for one in planned[:9]}
+    assert [one.seed for one in planned] == [0] * 12 + [1] * 12
+    by_arm = {one.arm: one.config for one in planned[:12]}
     assert by_arm["price, not niches"].evolution.price.state == settings.PRICE
     assert by_arm["price, not niches"].evolution.price.statement == 0.001
     assert by_arm["without race"].evaluation.seeds == 4
