@@ -16,7 +16,14 @@ from programs.counted import counted
 from programs.function_draws import named, of_trees, weights_of
 from programs.program import KEEP
 from search.config.load import Check, loads, read_as
-from search.config.selection import AblationSettings, FunnelSettings, TuningSettings
+from search.config.selection import (
+    AblationSettings,
+    FinalsSettings,
+    FunnelSettings,
+    StageSettings,
+    TuningSettings,
+    fewest_seeds,
+)
 from search.config.settings import Config, EvolutionSettings
 from search.config.strict_yaml import KeyPath
 from search.evaluation import seeds
@@ -227,8 +234,27 @@ def doubts(config: Config) -> list[str]:
             lines.append(f"{front}.keep: {stage.keep} is more than the {coming} candidates: "
                          "all of them are promoted")  # fmt: skip
         lines += _too_few_draws(stage.tuning, f"{front}.tuning")
+        if stage.beat:
+            pairs = counted(stage.seeds, "seed")
+            lines += _idle_looks(f"{front}.looks", stage, first=stage.seeds, pairs=pairs)
         coming = min(coming, stage.keep)
-    return lines
+    finals = config.funnel.finals
+    first = finals.most_pairs // finals.looks
+    pairs = counted(first, finals.unit.removesuffix("s"))
+    return [*lines, *_idle_looks("funnel.finals.looks", finals, first=first, pairs=pairs)]
+
+
+def _idle_looks(
+    path: str, stage: StageSettings | FinalsSettings, *, first: int, pairs: str
+) -> list[str]:
+    """A first look at so few pairs that no program can pass in it."""
+    least = fewest_seeds(stage.level / stage.looks)
+    if stage.looks == 1 or least is None or first >= least:
+        return []
+    return [
+        f"{path}: with {pairs} the first of {stage.looks} looks can show nothing at level "
+        f"{stage.level:g}; it takes {least}"
+    ]
 
 
 def _without_effect(config: Config) -> Iterator[str]:

@@ -121,6 +121,21 @@ def test_a_cluster_may_have_more_workers_than_this_machine_has_room_for():
             "evolution={mode: random, migration_interval: 50}",
             "evolution.migration_interval: a random program has no parent that could migrate",
         ),
+        (
+            "funnel.finals={tunings: 6, looks: 4}",
+            "funnel.finals.looks: with 6 tunings the first of 4 looks can show nothing at level "
+            "0.05; it takes 7",
+        ),
+        (
+            "funnel.finals={tunings: 1, seeds: 6, looks: 8}",
+            "funnel.finals.looks: with 6 seeds the first of 8 looks can show nothing at level "
+            "0.05; it takes 8",
+        ),
+        (
+            "funnel.stages=[{name: A, seeds: 4, looks: 3, keep: 5}]",
+            "funnel.stages[0].looks: with 4 seeds the first of 3 looks can show nothing at level "
+            "0.05; it takes 6",
+        ),
     ],
 )
 def test_what_has_no_effect_is_reported(override, doubt):
