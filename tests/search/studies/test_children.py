@@ -52,7 +52,7 @@ def test_deletions_from_one_parent_are_counted_each_function_once():
 
 def test_a_sign_of_momentum_among_children_is_counted():
     """Only `sign` is inserted, so it is bound to be drawn."""
-    found = counted([ADAMW], 1_500, delete=0, modify=0, functions={"sign": 1})
+    found = counted([ADAMW], 700, delete=0, modify=0, functions={"sign": 1})
     assert int(found["a sign of momentum"].split()[0]) >= 1
     assert counted([ADAMW], 300, functions={"sin": 1})["a sign of momentum"].startswith("0 ")
 
