@@ -15,9 +15,8 @@ from proxy_tasks.random_signs import random_signs
 from proxy_tasks.task import Params, Task
 
 STARTS = 8  # seeds whose start stays on the device
-STREAM = (
-    3  # of a seed's random numbers, for what a step draws; 1 are the gradient's scales, 4 signs
-)
+# Of a seed's random numbers, for what a step draws; 1 are the gradient's scales, 4 the signs.
+STREAM = 3
 
 
 class Start(NamedTuple):

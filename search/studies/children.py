@@ -24,8 +24,8 @@ from search.storage.leaders import warm_start
 from search.storage.lineage import individual
 from search.storage.queries import births, descents, last_number
 from search.storage.store import Reader
+from search.studies.settings import SIGN
 
-SIGN = "the sign of momentum"
 LAST = 6_000  # individuals, of which the good ones are parents
 FAR = 2.8  # times larger or smaller
 HEAD = (

@@ -10,15 +10,14 @@ import pytest
 
 from proxy_tasks import (
     DeviceData,
-    Task,
     TaskError,
     TaskSettings,
     Training,
     make_task,
-    split_examples,
     train,
 )
 from proxy_tasks.gradient_scale import gradient_scale
+from tests.proxy_tasks.planes import fitness, plane
 
 WEIGHTS = {"a": np.zeros((2, 3)), "b": [np.zeros(4), np.zeros(())]}
 ADAM = optax.adam(0.03, eps=1e-30)  # without the guard, next to which small gradients vanish
@@ -76,28 +75,6 @@ def test_the_optimizer_sees_the_gradient_times_the_scale():
     assert len(set(factors)) == 2
     for before, after, factor in zip(plain, scaled, factors, strict=True):
         np.testing.assert_array_equal(after, before * factor)
-
-
-def plane(**scales):
-    """Fit a plane, quick to compile: weights of one and of two axes."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(60, 3)).astype(np.float32)
-    y = x @ np.float32([[1, -2], [0.5, 1], [0, 3]]) + 1
-    return Task(
-        init=lambda key: {"slope": jax.random.normal(key, (3, 2)), "offset": jnp.zeros(2)},
-        loss=lambda w, batch: jnp.mean((batch[0] @ w["slope"] + w["offset"] - batch[1]) ** 2),
-        data=split_examples((x, y)),
-        steps=60,
-        batch_size=8,
-        settings=TaskSettings(**scales),
-    )
-
-
-def fitness(optimizer, **scales):
-    """[seeds], scored and trained on the loss itself, which is not scaled."""
-    return np.array(
-        [result.fitness for result in train(plane(**scales), optimizer, seeds=range(3))]
-    )
 
 
 SCALES = ({"gradient_scale_by_seed": 3.0}, {"gradient_scale_by_array": 3.0})

@@ -8,31 +8,12 @@ import numpy as np
 import optax
 import pytest
 
-from proxy_tasks import DeviceData, Task, TaskSettings, Training, make_task, split_examples, train
+from proxy_tasks import DeviceData, TaskSettings, Training, make_task
 from proxy_tasks.random_signs import random_signs
+from tests.proxy_tasks.planes import fitness, plane
 
 WEIGHTS = {"a": np.zeros((20, 30)), "b": [np.zeros(400), np.zeros(())]}
 ON = TaskSettings(random_signs=True)
-
-
-def plane(**settings):
-    """Fit a plane whose slopes are all above 0, quick to compile."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(60, 3)).astype(np.float32)
-    y = x @ np.float32([[1, 2], [0.5, 1], [1, 3]]) + 1
-    return Task(
-        init=lambda key: {"slope": jax.random.normal(key, (3, 2)), "offset": jnp.zeros(2)},
-        loss=lambda w, batch: jnp.mean((batch[0] @ w["slope"] + w["offset"] - batch[1]) ** 2),
-        data=split_examples((x, y)),
-        steps=60,
-        batch_size=8,
-        settings=TaskSettings(**settings),
-    )
-
-
-def fitness(optimizer, **settings):
-    """[seeds]"""
-    return np.array([one.fitness for one in train(plane(**settings), optimizer, seeds=range(3))])
 
 
 def test_off_by_default_and_part_of_the_fingerprint():
