@@ -1,6 +1,6 @@
 """Random signs of weights: an option of every task, for rules that must not know up from down.
 
-Weights begin with as many above zero as below, but what a model computes may gain by a drift of
+Most weights begin above zero as often as below, but what a model computes may gain by a drift of
 them all in one direction, and in a short training by much: `update + 0.1`, `minimum(update, w)`,
 `cos(m)`. Such a rule fits one model. One whose update is odd, as those of SGD, AdamW and Lion are
 (of the other sign where weights and gradient are), trains just the same.
