@@ -17,6 +17,7 @@ from pathlib import Path
 
 from search.api import compare
 from search.comparing.optax_table import OPTAX
+from search.config.comparison import ComparisonConfig
 from search.console import ERRORS, EXIT_CODES, Parser, leave, report
 from search.evaluation.threads import single_threaded
 from search.reports.commands import command
@@ -65,6 +66,7 @@ def _parser() -> Parser:
     add("--config", required=True, metavar="FILE", help="a YAML file, see below")
     add("--run-dir", type=Path, help="default: runs/compare/ and the config's name")
     parser.add_overrides()
+    parser.add_keys(ComparisonConfig)
     parser.add_tasks_file()
     parser.add_functions_file()
     return parser

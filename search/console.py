@@ -8,12 +8,14 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from programs import ProgramError
 from proxy_tasks.console import OneLineParser
 from proxy_tasks.errors import TaskError
 from search.config.load import ConfigError
+from search.config.model import SettingsModel
+from search.config.reference import reference
 from search.evaluation.inspection import InspectionError
 from search.evaluation.jobs import TooManyFailures
 from search.evaluation.seeds import TooManySeeds
@@ -63,6 +65,12 @@ class Parser(OneLineParser):
             'key with a dot in quotes: evaluation.settings."vision_mlp@0.5".steps=5',
         )  # fmt: skip
 
+    def add_keys(self, model: type[SettingsModel]) -> None:
+        self.add_argument(
+            "--keys", action=_Keys, model=model,
+            help="explain every key of a config, or KEY and those below it, and end",
+        )  # fmt: skip
+
     def add_tasks(self, *, required: bool) -> None:
         self.add_argument(
             "--task", action="append", required=required, default=None if required else [],
@@ -81,6 +89,23 @@ class Parser(OneLineParser):
         self.add_argument(
             "--functions-file", metavar="FILE", help="Python file with functions of your own"
         )
+
+
+class _Keys(argparse.Action):
+    """As --help: prints and ends."""
+
+    def __init__(self, *, model: type[SettingsModel], **rest: Any):
+        super().__init__(nargs="?", metavar="KEY", **rest)
+        self._model = model
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: object, key: Any, *_: object
+    ) -> None:
+        try:
+            print(reference(self._model, f"Keys of a config of `{parser.prog}`", key or ""), end="")
+        except ValueError as error:
+            parser.error(str(error))
+        parser.exit()
 
 
 def count(text: str) -> int:

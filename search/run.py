@@ -20,6 +20,7 @@ from pathlib import Path
 
 from search.api import search
 from search.config.load import ConfigError, load
+from search.config.settings import Config
 from search.console import ERRORS, EXIT_CODES, Parser, leave, report
 from search.evaluation.source import Fitness, ProxyTasks
 from search.evaluation.threads import single_threaded
@@ -40,6 +41,7 @@ def _parser() -> Parser:
         "--run-dir", type=Path, help="default: the config's store.run_dir, or runs/ and its name"
     )
     parser.add_overrides()
+    parser.add_keys(Config)
     parser.add_tasks_file()
     parser.add_functions_file()
     parser.add_argument(

@@ -94,6 +94,7 @@ class StageSettings(SettingsModel):
     """One stage of the funnel: its candidates are tuned, scored on fresh seeds and compared."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_-]+$")
+    """What tables call it, and `--set funnel.stages.NAME.keep=2`."""
     scale: float = Field(default=1.0, gt=0, le=MAX_SCALE)
     """Compute of the tasks, as a multiple of the search's (Chen et al. 2023: B 10, C 100)."""
     tasks: StringList | None = None

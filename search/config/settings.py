@@ -126,7 +126,9 @@ class EvolutionSettings(SettingsModel):
     children: int = Field(default=300_000, ge=1)
     """Children per repeat and round."""
     population: int = Field(default=1_000, ge=1, le=1_000_000)
+    """Members of a repeat's population; when a child joins it, the oldest leaves."""
     tournament: int = Field(default=2, ge=1)
+    """Members drawn at random for each child; the best of them is its parent."""
     window: int = Field(default=256, ge=1)
     """Child i sees the population after exactly i - window + 1 committed results; 1: one after
     the other."""
@@ -156,7 +158,7 @@ class EvolutionSettings(SettingsModel):
     tune_start: Annotated[TuningSettings, fill_start_tuning] | None = None
     """Tuning of the first round's warm starts on the search's tasks before they are scored; none:
     their constants as they are, as in the paper. With a badly tuned start nearly all that a search
-    finds is a better step size."""
+    finds is a better step size. What it leaves out is as in `funnel.head_start`."""
     orientation: Literal["as_written", "reversed", "both"] = "as_written"
     """Of the averages of the first round's warm starts: `reversed` writes `interp(g, m, 0.9)` as
     `interp(m, g, 0.1)`, the same average, whose decay a factor can change without leaving the
@@ -364,6 +366,7 @@ class Config(SettingsModel):
     """Everything a search needs to know."""
 
     seed: int = Field(default=0, ge=0)
+    """What all random choices of a search follow from."""
     evolution: EvolutionSettings = EvolutionSettings()
     evaluation: EvaluationSettings
     cache: CacheSettings = CacheSettings()
