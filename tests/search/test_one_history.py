@@ -20,7 +20,7 @@ from search.storage.errors import StoreError
 from search.storage.store import Reader
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-SEARCHES = {"quickstart": 1_500, "laptop": 20_000}  # children
+SEARCHES = {"quickstart": 1_500, "laptop": 20_000, "discover": 2_000}  # children
 
 
 def _start(name: str, run_dir: Path, workers: int, *options: str) -> subprocess.Popen:
@@ -57,23 +57,28 @@ def histories(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "workers"), [("quickstart", 2), ("quickstart", 5), ("laptop", 2)])
+@pytest.mark.parametrize(
+    ("name", "workers"),
+    [("quickstart", 2), ("quickstart", 5), ("laptop", 2), ("discover", 2), ("discover", 5)],
+)
 def test_workers_change_nothing(histories, tmp_path, name, workers):
     assert _history(name, tmp_path / "run", workers) == histories[name]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [0, 2])
-def test_three_kills_change_nothing(histories, tmp_path, workers):
+@pytest.mark.parametrize(
+    ("name", "workers"), [("quickstart", 0), ("quickstart", 2), ("discover", 2)]
+)
+def test_three_kills_change_nothing(histories, tmp_path, name, workers):
     """At random moments, with what the driver started."""
     run_dir, rng = tmp_path / "run", random.Random(workers)
     for part in range(3):
-        process = _start("quickstart", run_dir, workers, *(["--resume"] if part else []))
-        wanted = (part + rng.random()) / 3 * SEARCHES["quickstart"]
+        process = _start(name, run_dir, workers, *(["--resume"] if part else []))
+        wanted = (part + rng.random()) / 3 * SEARCHES[name]
         while _individuals(run_dir) < wanted:
             assert process.poll() is None
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        assert _individuals(run_dir) < SEARCHES["quickstart"]
-    assert _history("quickstart", run_dir, workers, "--resume") == histories["quickstart"]
+        assert _individuals(run_dir) < SEARCHES[name]
+    assert _history(name, run_dir, workers, "--resume") == histories[name]
