@@ -36,7 +36,7 @@ from search.selection.comparison import t_interval
 
 EPILOG = f"""PROGRAM is one of
   FILE                          the text of a program: def train(w, g, m, lr): ... return update, m
-  library:lion                  a program of the library (python -m programs show lists them)
+  library:lion                  a program of the library (python -m programs list lists them)
   optax:adamw(learning_rate=1e-3, weight_decay=0.01)
                                 an optimizer designed by hand; its rate is the peak of the schedule
 tasks: {", ".join(TASKS)}; NAME:PRESET and NAME@SCALE choose a preset and a size
