@@ -68,7 +68,7 @@ def canonical_hash(program: Program, analysis: Analysis | None = None) -> bytes:
     states, statements = reaching(analysis)
     live = [program.statements[i] for i in statements]
     names = [program.states[i] for i in states]
-    zeros = states_that_may_be_zero(live, names)
+    zeros = states_that_may_be_zero(live, {name: name for name in names})
     signed, written = signs_of_zeros_matter(live), has_zeros(live)
     while True:  # until all that are taken for zero in a step are zero after it
         terms = NormalFormsWithZeros(signed) if zeros or written else NormalForms(signed)

@@ -6,7 +6,8 @@ with that line has one state, a damped sign `m / sqrt(c m'^2 + (1 - c) g^2)`. As
 same line does, though v could be computed anew from m: the program, its simplified form and its
 exports store v, and what is computed anew from zeros is not always the zero that a state begins
 with (`cos(m)`). A state that is zero for ever, such as one that no statement assigns, is remembered
-by nobody.
+by nobody. What a program computes twice counts once, so that programs of one functional hash need
+the same states.
 
 `sign(m / sqrt(v))` is `sign(m)`, whatever v is: a program that takes it needs one state, though the
 text reads two. Rewriting programs to see that takes a simplifier seconds; here the statements are
@@ -22,11 +23,11 @@ from collections.abc import Collection, Sequence
 from enum import IntEnum
 from functools import cached_property
 
-from programs.abstract import Analysis, reaching
+from programs.abstract import Analysis, inputs_of, reaching
 from programs.function import NONNEGATIVE, SIGN_KEEPING
 from programs.functions import FUNCTIONS
 from programs.normal_forms import states_that_may_be_zero
-from programs.program import OUTPUT, Argument, Program, Statement
+from programs.program import Argument, Statement
 
 _POSITIVE = frozenset({"exp", "exp2", "exp10", "cosh"})
 _KEEP_SIGNS = frozenset({"sign", "negative", "sqrt", "cbrt", "cube"})  # or turn them round
@@ -43,82 +44,102 @@ class _Sign(IntEnum):
 def needed_states(analysis: Analysis) -> tuple[int, ...]:
     """Indices of the states that any update, now or later, depends on (see above)."""
     program = analysis.program
-    zeros = states_that_may_be_zero(program.statements, program.states)
-    if not zeros and not any(program.statements[i].function == "sign" for i in analysis.live):
-        return reaching(analysis)[0]
-    return _Backwards(program, zeros).states()
+    functions = {program.statements[i].function for i in analysis.live}
+    if functions.isdisjoint(("sign", "subtract")):  # nearly all programs: names are enough
+        states = {name: name for name in program.states}
+        if not states_that_may_be_zero(program.statements, states):
+            return reaching(analysis)[0]
+    values = _Values(analysis)
+    zeros = states_that_may_be_zero(values.statements.values(), values.next)
+    needed = _Backwards(values, zeros).states()
+    return tuple(i for i, name in enumerate(program.states) if name in needed)
+
+
+class _Values:
+    """The values of a program's live statements, each with a name of its own.
+
+    statements: by the name of its value; arguments are names of values, states or inputs.
+    update: the name of the update. next: by state the name of its next value.
+    """
+
+    def __init__(self, analysis: Analysis):
+        program = analysis.program
+        self.statements: dict[str, Statement] = {}
+        names = {digest: name for name, (_, digest, _) in inputs_of(program).items()}
+        held = {name: name for name in program.inputs}  # by variable the name of its value
+        for i in analysis.live:
+            statement, digest = program.statements[i], analysis.values[i][1]
+            if digest not in names:
+                name = names[digest] = f"value {i}"
+                arguments = tuple(held[a] if isinstance(a, str) else a for a in statement.arguments)
+                self.statements[name] = Statement(name, statement.function, arguments)
+            held[statement.target] = names[digest]
+        self.update, *states = (held[name] for name in program.outputs)
+        self.next = dict(zip(program.states, states, strict=True))
 
 
 class _Backwards:
     """Goes back from the update to the states."""
 
-    def __init__(self, program: Program, zeros: Collection[str]):
-        self._program, self._zeros = program, zeros
+    def __init__(self, values: _Values, zeros: Collection[str]):
+        self._values, self._zeros = values, zeros
         self._needed: set[str] = set()
-        self._seen: set[tuple[int, bool]] = set()  # statements, and whether for their sign alone
+        self._seen: set[tuple[str, bool]] = set()  # values, and whether for their sign alone
 
     @cached_property
-    def _signs(self) -> list[list[_Sign]]:
-        return _signs(self._program)
+    def _signs(self) -> dict[str, list[_Sign]]:
+        return _signs(self._values)
 
-    def states(self) -> tuple[int, ...]:
-        names, end = self._program.states, len(self._program.statements)
-        self._ask(OUTPUT, end, sign_alone=False)
+    def states(self) -> set[str]:
+        self._ask(self._values.update, sign_alone=False)
         asked: set[str] = set()
         while asked != self._needed:
-            for name in sorted(self._needed - asked):
+            for name in self._needed - asked:
                 asked.add(name)
-                self._ask(name, end, sign_alone=False)  # its next value
-        return tuple(i for i, name in enumerate(names) if name in self._needed)
+                self._ask(self._values.next[name], sign_alone=False)
+        return self._needed
 
-    def _assigned(self, name: Argument, before: int) -> int | None:
-        """The last statement before another that assigns a variable; None: none does."""
-        statements = self._program.statements
-        return next((i for i in reversed(range(before)) if statements[i].target == name), None)
-
-    def _ask(self, name: Argument, before: int, *, sign_alone: bool) -> None:
-        """Notes the states that a variable depends on, as it is before a statement."""
-        index = self._assigned(name, before)
-        if index is None:
-            if name in self._program.states and name not in self._zeros:
+    def _ask(self, name: Argument, *, sign_alone: bool) -> None:
+        """Notes the states that a value depends on."""
+        statement = self._values.statements.get(str(name))
+        if statement is None:
+            if name in self._values.next and name not in self._zeros:
                 self._needed.add(str(name))
             return
-        if (index, False) in self._seen or (index, sign_alone) in self._seen:
+        if not self._seen.isdisjoint(((statement.target, False), (statement.target, sign_alone))):
             return
-        self._seen.add((index, sign_alone))
-        statement = self._program.statements[index]
+        self._seen.add((statement.target, sign_alone))
         sign_alone = sign_alone or statement.function == "sign"
-        kept = self._of_same_sign(index) if sign_alone else None
+        kept = self._of_same_sign(statement) if sign_alone else None
         for argument in statement.arguments if kept is None else kept:
-            self._ask(argument, index, sign_alone=kept is not None)
+            self._ask(argument, sign_alone=kept is not None)
 
-    def _of_same_sign(self, index: int) -> Sequence[Argument] | None:
+    def _of_same_sign(self, statement: Statement) -> Sequence[Argument] | None:
         """The arguments whose signs make the statement's; None: their sizes do, too."""
-        statement = self._program.statements[index]
         function, arguments = statement.function, statement.arguments
         if function in _KEEP_SIGNS or SIGN_KEEPING in FUNCTIONS[function].properties:
             return arguments[:1]
+        signs = self._signs[statement.target]
         if function == "multiply":
-            signs = self._signs[index]
             return [x for x, sign in zip(arguments, signs, strict=True) if sign < _Sign.POSITIVE]
-        if function == "divide" and (not isinstance(arguments[1], str) or self._signs[index][1]):
+        if function == "divide" and (not isinstance(arguments[1], str) or signs[1]):
             return arguments[:1]
         return None
 
 
-def _signs(program: Program) -> list[list[_Sign]]:
-    """For each statement what is known of its arguments.
+def _signs(values: _Values) -> dict[str, list[_Sign]]:
+    """For each value what is known of the arguments it is computed from.
 
     A state starts at zero, and stays nonnegative if its next value is whenever the states are.
     """
-    states = set(program.states)
+    states = set(values.next)
     while True:
         known = dict.fromkeys(states, _Sign.NONNEGATIVE) | {"lr": _Sign.NONNEGATIVE}
-        of_arguments = []
-        for statement in program.statements:
-            of_arguments.append([_of(argument, known) for argument in statement.arguments])
-            known[statement.target] = _of_call(statement, of_arguments[-1])
-        negative = {name for name in states if not known[name]}
+        of_arguments = {}
+        for name, statement in values.statements.items():
+            of_arguments[name] = [_of(argument, known) for argument in statement.arguments]
+            known[name] = _of_call(statement, of_arguments[name])
+        negative = {name for name in states if not known.get(values.next[name])}
         if not negative:
             return of_arguments
         states -= negative

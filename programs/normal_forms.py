@@ -14,7 +14,7 @@ States that are zero for ever are trees of zeros: `NormalFormsWithZeros`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from programs.function import (
@@ -83,9 +83,12 @@ def signs_of_zeros_matter(statements: Iterable[Statement]) -> bool:
     return any(statement.function in _TELLS_ZEROS for statement in statements)
 
 
-def states_that_may_be_zero(statements: Iterable[Statement], states: Iterable[str]) -> set[str]:
+def states_that_may_be_zero(statements: Iterable[Statement], states: Mapping[str, str]) -> set[str]:
     """All states that are zero for ever, and perhaps others: a first look, since most programs have
-    none."""
+    none.
+
+    states: by name the variable that holds its next value.
+    """
     zeros = set(states)
     while zeros:
         now: set[str | float] = {0.0, *zeros}
@@ -105,9 +108,10 @@ def states_that_may_be_zero(statements: Iterable[Statement], states: Iterable[st
             else:
                 is_zero = False
             (now.add if is_zero else now.discard)(s.target)
-        if now >= zeros:
+        left = {name for name in zeros if states[name] in now}
+        if left == zeros:
             break
-        zeros &= now
+        zeros = left
     return zeros
 
 

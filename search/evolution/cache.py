@@ -47,6 +47,7 @@ class Cache:
         self._known = dict(known)
         self.behaviours: set[bytes] = set()  # of the programs trained so far
         self._drawn: dict[bytes, bytes] = {}  # hash at the best rate -> hash as it was drawn
+        self._rescaled: dict[bytes, bytes] = {}  # the other way round, of what is not found so yet
 
     def look_up(self, analysis: Analysis) -> Lookup:
         """The entry of a child; a new one is the caller's to evaluate."""
@@ -73,11 +74,18 @@ class Cache:
         return Lookup(functional, canonical, entry, reuse, live, is_new)
 
     def add_best_rate(self, drawn: bytes, rescaled: bytes) -> None:
-        """Lets a program that was evaluated be found at its best rate, too.
+        """Remembers what a program is at its best rate.
 
-        drawn, rescaled: its functional hashes, as it was drawn and at its best rate.
+        drawn, rescaled: functional hashes of the first individual that has it, as it was drawn and
+          at that rate. Others of the same hash may have another one there: where a statement stands
+          twice, the rate may go elsewhere.
         """
-        if rescaled not in self._functional:
+        self._rescaled[drawn] = rescaled
+
+    def show_best_rate(self, drawn: bytes) -> None:
+        """Lets a program be found at its best rate, too, from now on."""
+        rescaled = self._rescaled.pop(drawn, None)
+        if rescaled is not None and rescaled not in self._functional:
             self._drawn.setdefault(rescaled, drawn)
 
     def restore(self, functional: bytes, canonical: bytes) -> Entry:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from programs import Program, parse
+from programs import Program, analyse, parse
 from programs.behaviour import Screening, behaviour
 from search.config.settings import Config
 from search.evaluation import seeds
@@ -24,7 +24,7 @@ from search.evolution.counters import Statistics
 from search.evolution.evolution import Child, Repeats
 from search.evolution.hurdles import ThresholdTracker, may_be_audited
 from search.evolution.meta_validation import MetaValidation
-from search.evolution.niches import Population, functional_hash, needed_states, niche_of
+from search.evolution.niches import Population, needed_states, niche_of
 from search.evolution.racing import race
 from search.evolution.rates import at_rate, has_parents_statements, matching_rate, rescaled
 from search.evolution.resume import (
@@ -151,7 +151,7 @@ class Driver:
             child = repeats.ask()
             for individual in repeats.take_rescaled():
                 assert individual.drawn is not None
-                self.cache.add_best_rate(individual.drawn, functional_hash(individual))
+                self.cache.show_best_rate(individual.drawn)
             if child is None:
                 return count > 0
             self._admit(child, repeats)
@@ -333,8 +333,7 @@ class Driver:
         while self._waiting and (score := self._waiting[0].lookup.entry.score) is not None:
             waiting = self._waiting.popleft()
             if score.rate != 1.0 and not waiting.lookup.is_at_best_rate:
-                waiting.child = rescaled(waiting.child, score.rate, waiting.lookup.functional)
-                waiting.text = waiting.text and str(at_rate(parse(waiting.text), score.rate))
+                self._rescale(waiting, score.rate)
             repeats.tell(waiting.child, score)
             entry, number = waiting.lookup.entry, waiting.child.number
             self.budget.told(
@@ -343,6 +342,14 @@ class Driver:
             self._log(waiting, score)
             told = True
         return told
+
+    def _rescale(self, waiting: PendingChild, rate: float) -> None:
+        functional = waiting.lookup.functional
+        waiting.child = rescaled(waiting.child, rate, functional)
+        if waiting.text:  # the first with this hash
+            program = at_rate(parse(waiting.text), rate)
+            waiting.text = str(program)
+            self.cache.add_best_rate(functional, analyse(program).functional_hash)
 
     def _log(self, waiting: PendingChild, score: Score) -> None:
         child, lookup = waiting.child, waiting.lookup

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from programs import Program, analyse, memory
+from programs import Program, memory
 from programs.abstract import Analysis
 from search.config.settings import EvolutionSettings
 from search.evaluation.fitness import Outcome, Score
@@ -75,10 +75,6 @@ def price_of(settings: EvolutionSettings, states: int, live: int) -> float:
 def niche_of(settings: EvolutionSettings, states: int) -> int:
     """The niche of programs that need so many states."""
     return min(states, len(settings.niches.shares) - 1) if settings.niches else 0
-
-
-def functional_hash(individual: Individual) -> bytes:
-    return (individual.analysis or analyse(individual.program)).functional_hash
 
 
 class Population:

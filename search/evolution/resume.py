@@ -138,16 +138,12 @@ def _remembered(settings: EvolutionSettings, row: queries.Birth) -> Remembered:
 
 def _restore_best_rates(store: Reader, cache: Cache, seen: Sequence[queries.Birth]) -> None:
     """seen: by the children that are born next, in order of birth."""
-    hashes = {
-        row.functional: analyse(
-            program_from(row.text, f"{store.path.parent}: program {row.id}")
-        ).functional_hash
-        for row in queries.programs(store)
-        if row.rate != 1.0
-    }
+    for program in queries.programs(store):
+        if program.rate != 1.0:
+            text = program_from(program.text, f"{store.path.parent}: program {program.id}")
+            cache.add_best_rate(program.functional, analyse(text).functional_hash)
     for row in seen:
-        if row.functional in hashes:
-            cache.add_best_rate(row.functional, hashes[row.functional])
+        cache.show_best_rate(row.functional)
 
 
 def _tell_start(repeats: Repeats, row: queries.Birth, *, program: Program, cache: Cache) -> None:
