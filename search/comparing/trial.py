@@ -50,8 +50,10 @@ class Trial:
 
         fingerprint: of the condition's task and its data.
         """
+        # The steps then follow from the task's own batch size, which the fingerprint does not have.
+        own = self.condition.examples and self.condition.settings
         facts = [
-            VERSION, self.kind, fingerprint, self.condition.label, self.condition.examples,
+            VERSION, self.kind, fingerprint, self.condition.label, own,
             self.contender.identity, self.seed, self.curve if self.kind is Kind.FINAL else (),
             self.together, self.noise and self.noise.model_dump(),
             self.speed and self.speed.model_dump(),

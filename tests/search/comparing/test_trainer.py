@@ -105,6 +105,17 @@ def test_a_schedule_is_the_task_s_own_or_one_that_is_listed():
     assert [one.label for one in listed] == ["vision_mlp, linear", "vision_mlp"]
 
 
+def test_as_many_examples_in_other_steps_are_another_training():
+    """The steps follow from the task's own batch size, which `batch_sizes` replaces."""
+    own = (("batch_size", 32),), (("batch_size", 128),)
+    adamw = entrants_of(config())[0].with_values(_values("adamw", decay=True))
+    for examples in (False, True):
+        conditions = [Condition("vision_mlp", s, batch_size=64, examples=examples) for s in own]
+        steps = {condition.make().steps for condition in conditions}
+        keys = {Trial(adamw, condition, 0).key("one") for condition in conditions}
+        assert len(steps) == len(keys) == 1 + examples
+
+
 def test_batches_may_keep_the_number_of_examples():
     condition = Condition("vision_mlp", (("steps", 20),), batch_size=256, examples=True)
     assert condition.make().steps == 10  # its own batch is 128
