@@ -393,6 +393,9 @@ class Driver:
                 edit=edit_between(parent.program if parent else None, mutation.program),
             )
         )
+        is_start = (
+            child.index < 0 and child.repeat < self.config.evolution.repeats
+        )  # not a later round
         self.statistics.count_individual(
-            waiting.reuse, mutation, live=live, score=score, is_start=child.index < 0
+            waiting.reuse, mutation, live=live, score=score, is_start=is_start
         )

@@ -286,22 +286,23 @@ class Seconds(NamedTuple):
 
 
 def seconds_by_outcome(store: Reader) -> list[Seconds]:
-    """At one rate a program has the outcome of the training that did not complete, if there is one;
-    of several rates it has that of the first, unless it completed at another."""
+    """By the outcome of the program; of one whose individual is not committed, by whether it has
+    completed at some rate."""
     by_rate = (
-        "SELECT individual, rate, sum(run_seconds) AS training, sum(compile_seconds) AS"
-        " compilation, coalesce(max(nullif(outcome, 'COMPLETED')), 'COMPLETED') AS outcome"
+        "SELECT individual, sum(run_seconds) AS training, sum(compile_seconds) AS compilation,"
+        " coalesce(max(nullif(outcome, 'COMPLETED')), 'COMPLETED') AS outcome"
         " FROM evaluations WHERE purpose = 'search' GROUP BY individual, rate"
     )
     by_individual = (
-        "SELECT sum(training) AS training, sum(compilation) AS compilation,"
-        " CASE WHEN max(outcome = 'COMPLETED') THEN 'COMPLETED'"
-        " ELSE max(CASE WHEN rate = 1 THEN outcome END) END AS outcome"
+        "SELECT individual, sum(training) AS training, sum(compilation) AS compilation, CASE WHEN"
+        " max(outcome = 'COMPLETED') THEN 'COMPLETED' ELSE max(outcome) END AS outcome"
         f" FROM ({by_rate}) GROUP BY individual"
     )
+    committed = "SELECT DISTINCT evaluated, outcome FROM programs WHERE evaluated IS NOT NULL"
     query = (
-        "SELECT outcome, count(*), sum(training), sum(compilation)"
-        f" FROM ({by_individual}) GROUP BY outcome"
+        "SELECT coalesce(committed.outcome, trained.outcome) AS of_program, count(*),"
+        f" sum(training), sum(compilation) FROM ({by_individual}) AS trained"
+        f" LEFT JOIN ({committed}) AS committed ON evaluated = individual GROUP BY of_program"
     )
     return list(map(Seconds._make, store.iterate(query)))
 
@@ -313,8 +314,14 @@ def best_program(store: Reader) -> tuple[float, str] | None:
 
 
 def start_fitness(store: Reader, repeat: int | None = None) -> float:
-    """The best fitness of the warm starts, of all repeats or of one; NaN if there is none yet."""
-    query = "SELECT max(fitness) FROM history WHERE child = -1 AND repeat = coalesce(?, repeat)"
+    """The best fitness of the warm starts, of all repeats or of one; NaN if there is none yet.
+
+    What a later round begins with is no warm start: it is born after a child.
+    """
+    query = (
+        "SELECT max(fitness) FROM history WHERE child = -1 AND repeat = coalesce(?, repeat) AND"
+        " number < (SELECT coalesce(min(number), 1e18) FROM individuals WHERE child >= 0)"
+    )
     [(fitness,)] = store.rows(query, (repeat,))
     return math.nan if fitness is None else fitness
 
