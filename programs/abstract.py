@@ -7,8 +7,7 @@ One pass over the statements with abstract values in place of arrays (Chen et al
     digest  16 bytes that say how it is computed from the inputs (value numbering)
     needs   the inputs and statements it depends on, as an integer bit mask
 
-`analyse` can start from a parent's analysis at the mutated statement, since whatever stands before
-it is unchanged.
+`finish` can start at the mutated statement, since whatever stands before it is unchanged.
 """
 
 from __future__ import annotations
@@ -185,25 +184,14 @@ class Analysis:
         return tuple(i for i in range(len(self.values)) if mask >> i & 1)
 
 
-def analyse(program: Program, parent: Analysis | None = None, unchanged: int = 0) -> Analysis:
+def analyse(program: Program) -> Analysis:
     """Abstractly executes a program.
-
-    Args:
-      program: the program.
-      parent: the analysis of a program with the same inputs, whose first `unchanged` statements are
-        also this program's: they are not analysed again.
-      unchanged: see parent.
 
     Raises:
       InvalidProgram: it reads an undefined variable, applies a function to kinds it does not take,
         or returns something undefined or not a whole tree.
     """
-    variables = inputs_of(program)
-    values = list(parent.values[:unchanged]) if parent else []
-    statements = program.statements
-    for i in range(len(values)):
-        variables[statements[i].target] = values[i]
-    return finish(program, variables, values)
+    return finish(program, inputs_of(program), [])
 
 
 def is_valid(program: Program) -> bool:

@@ -122,7 +122,7 @@ def _summary(program: Program, facts: dict[str, Any]) -> list[str]:
         states += f": {', '.join(facts['states_needed'])}"
     if facts["states_only_read"]:
         unused = " and ".join(facts["states_only_read"])
-        states += f" (the sign that is taken does not depend on {unused})"
+        states += f" (no update depends on {unused}, which is read)"
     lines = [
         f"{counted(len(program), 'statement')}, {facts['live_statements']} live in a step, "
         f"{facts['live_statements_across_steps']} live across steps; states needed: {states}",

@@ -38,6 +38,7 @@ class Statistics:
     best_text: str = ""
     start_fitness: float = float("nan")  # of the best warm start
     started: float = field(default_factory=time.monotonic)
+    children_from: float | None = None  # when the first could be born, after tuning of the start
     individuals_before: int = 0  # by earlier processes
     evaluated_before: int = 0
 
@@ -100,13 +101,25 @@ class Statistics:
         """Seconds since this process started its search."""
         return max(time.monotonic() - self.started, 1e-9)
 
+    def begin_children(self) -> None:
+        """From now on children may be born."""
+        if self.children_from is None:
+            self.children_from = time.monotonic()
+
+    @property
+    def _searched_s(self) -> float:
+        """Seconds since children may be born in this process."""
+        if self.children_from is None:
+            return self.elapsed_s
+        return max(time.monotonic() - self.children_from, 1e-9)
+
     @property
     def children_per_s(self) -> float:
-        return (self.individuals - self.individuals_before) / self.elapsed_s
+        return (self.individuals - self.individuals_before) / self._searched_s
 
     @property
     def evaluations_per_s(self) -> float:
-        return (self.evaluations - self.evaluated_before) / self.elapsed_s
+        return (self.evaluations - self.evaluated_before) / self._searched_s
 
     def hit_rate(self, kind: str) -> float:
         """Share of individuals whose hash of this kind (or a finer one) was known."""

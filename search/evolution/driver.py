@@ -103,6 +103,7 @@ class Driver:
         """
         with at_once(self._stopping):
             restore_round(repeats, self.store, self.cache)
+        self.statistics.begin_children()
         while not repeats.finished or self.pool.outstanding:
             moved = self._ask(repeats)
             moved |= self._tell(repeats)
@@ -245,7 +246,7 @@ class Driver:
         rates: Sequence[float] = (),
     ) -> Job:
         """A program's trainings on the search's tasks and seeds, rate by rate (none given: all). In
-        the search the first that fails ends those of a rate: what comes after cannot mend it."""
+        the search the first that fails ends those of a rate."""
         settings, is_search = self.config.evaluation, purpose is Purpose.SEARCH
         checked = self._seeds if settings.race is None else self._seeds[:1]  # at the hurdles
         checked = checked if thresholds else ()
@@ -393,9 +394,7 @@ class Driver:
                 edit=edit_between(parent.program if parent else None, mutation.program),
             )
         )
-        is_start = (
-            child.index < 0 and child.repeat < self.config.evolution.repeats
-        )  # not a later round
+        is_start = child.index < 0 and child.repeat < self.config.evolution.repeats  # no restart
         self.statistics.count_individual(
             waiting.reuse, mutation, live=live, score=score, is_start=is_start
         )

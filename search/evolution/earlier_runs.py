@@ -8,11 +8,12 @@ from typing import Any
 
 from search.config.settings import Config
 from search.evaluation.fitness import Outcome, Score
+from search.evaluation.jobs import Purpose
 from search.evolution.resume import restored_cache
 from search.storage.conversion import imported_row
 from search.storage.errors import StoreError
 from search.storage.identity import changed_versions
-from search.storage.queries import programs
+from search.storage.queries import evaluated, programs
 from search.storage.store import Reader, Store
 from search.storage.stored_json import stored_object
 
@@ -34,8 +35,8 @@ _SAME = (
 def import_evaluations(store: Store, config: Config) -> list[str]:
     """Copies the scores of `cache.runs` into a new run, once; returns warnings.
 
-    Only what was trained to its end, on all seeds, or diverged: the rest depends on the population
-    of its time.
+    Only of programs that were trained to their end, or diverged, at each rate: what was ended at a
+    hurdle, at one rate or at all, depends on the population of its time.
 
     Raises:
       StoreError: such a run does not exist, its tasks, seeds, rates or hurdles are others, or seeds
@@ -80,14 +81,12 @@ def _scores(
         named = ", ".join(f"evaluation.{name}" for name in differences)
         raise StoreError(f"cache.runs: {run} differs in {named}")
     cache = restored_cache(other, Config.model_validate_json(json.dumps(settings)))
+    ended = evaluated(other, Purpose.SEARCH, outcome=Outcome.HURDLE)
     for row in programs(other):
         score = cache.entry(row.functional).score
         key = row.canonical if config.cache.key == "canonical" else row.functional
-        if score is None or key is None or score.outcome not in _TRAINED:
-            continue
-        if 0 < len(score.by_seed) < config.evaluation.seeds:
-            continue
-        yield key, score
+        if score is not None and score.outcome in _TRAINED and row.evaluated not in ended:
+            yield key, score
 
 
 def _part(settings: dict[str, Any], name: str) -> dict[str, Any]:

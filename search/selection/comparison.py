@@ -33,7 +33,8 @@ class Comparison:
     """Candidate minus baseline over paired seeds.
 
     low, high: the t interval of the mean difference, each bound wrong with a chance of `level`;
-    infinite with fewer than two pairs. p: one-sided, of the hypothesis "mean <= margin".
+    infinite with fewer than two pairs, or with half of them left out. p: one-sided, of the
+    hypothesis "mean <= margin".
     """
 
     pairs: int  # seeds that count
@@ -63,7 +64,8 @@ def compare(
     """Compares fitness seed by seed.
 
     A candidate without a finite fitness on any seed has p = 1. A seed on which the baseline has
-    none says nothing of the candidate and is left out; with half of the seeds gone p is 1.
+    none says nothing of the candidate and is left out; with half of the seeds gone p is 1 and the
+    interval has no bounds.
 
     Args:
       candidate, baseline: fitness by seed [n], the same seeds in the same order.
@@ -82,12 +84,11 @@ def compare(
     mean, low, high, p = (-math.inf if failed else math.nan), -math.inf, math.inf, 1.0
     if not failed and pairs:
         mean = float(differences.mean())
-    if not failed and pairs >= 2:
+    if not failed and pairs >= 2 and 2 * dropped < len(theirs):
         low, high = t_interval(differences, level)
-        if 2 * dropped < len(theirs):
-            p = t_p_value(differences - margin)
-            if sign_flip:
-                p = max(p, sign_flip_p_value(differences - margin))
+        p = t_p_value(differences - margin)
+        if sign_flip:
+            p = max(p, sign_flip_p_value(differences - margin))
     return Comparison(pairs, dropped, failed, mean, low, high, p, level, margin)
 
 

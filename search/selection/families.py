@@ -3,8 +3,10 @@
 The leading programs of a search are relatives: the same statements with other constants, or with a
 statement more that changes next to nothing. Two programs are of one family when they have the same
 structure (the same canonical hash with every constant blanked), or the same behavioural hash, or
-when their updates on fixed random inputs point the same way. (What kind of update a family makes is
-a question of its own: see update_form.py.)
+when their updates on fixed random inputs point the same way. A family is named by its fittest, and
+a program is compared with that one, not with a member that it may be nearer to: so no chain of
+small steps makes one family of two kinds. (What kind of update a family makes is a question of its
+own: see update_form.py.)
 """
 
 from __future__ import annotations
@@ -84,8 +86,8 @@ class _Group:
     """A family while it is being counted."""
 
     best: Candidate
-    hashes: set[bytes]  # of structure and behaviour, of the members
-    updates: np.ndarray  # of the best, as `direction` gives them
+    hashes: set[bytes]  # of the best's structure, and of the behaviour of all
+    updates: np.ndarray | None  # of the best, as `direction` gives them
     members: int = 0
 
 
@@ -109,8 +111,6 @@ def families(
             group = _with_hash(hashes[1], groups)
         if group is None:
             updates = direction(candidate.program)
-            if updates is None:
-                continue
             group = next((g for g in groups if _alike(updates, g.updates, similar)), None)
             if group is not None:
                 group.hashes.add(hashes[1])  # what behaves the same moves in the same direction
@@ -127,7 +127,9 @@ def _with_hash(hashed: bytes, groups: Iterable[_Group]) -> _Group | None:
     return next((group for group in groups if hashed in group.hashes), None)
 
 
-def _alike(one: np.ndarray, other: np.ndarray, similar: float) -> bool:
-    """Whether two vectors point the same way."""
+def _alike(one: np.ndarray | None, other: np.ndarray | None, similar: float) -> bool:
+    """Whether two vectors point the same way; what is not finite points nowhere."""
+    if one is None or other is None:
+        return False
     norms = float(np.linalg.norm(one) * np.linalg.norm(other))
     return float(one @ other) > similar * norms > 0

@@ -42,11 +42,6 @@ class Finalist:
         return fmean(self.fresh) if self.fresh else self.leader.fitness
 
     @property
-    def mean_interval(self) -> tuple[float, float]:
-        """Of its fitness on fresh seeds, at 95 %; infinite where it was not scored again."""
-        return t_interval(self.fresh, LEVEL)
-
-    @property
     def gain_interval(self) -> tuple[float, float]:
         """Of its gain over the warm start, at 95 % (Student's t over paired seeds)."""
         return t_interval(self.gain, LEVEL)

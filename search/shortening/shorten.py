@@ -70,7 +70,7 @@ def shorten(
 
     Args:
       objective: the tasks as they are; `ablation.scale` makes their trainings longer.
-      tuning: none: the constants are left as they are.
+      tuning: none, or with one draw: the constants are left as they are.
       shrinking: evolution without insertion proposes a program first, the paper's way; it is
         accepted if it passes the same test as a removal.
       seeds: of tuning and ablation.
@@ -84,7 +84,7 @@ def shorten(
     exact = simplify(program)
     show(exact)
     start, tuned = exact.program, None
-    if tuning is not None:
+    if tuning is not None and tuning.draws > 1:
         begin("tuning for the ablation")
         first = seeds.tuning.take(tuning.seeds, block=seeds.block).start
         [tuned] = tune([start], objective, settings=tuning, first_seed=first)

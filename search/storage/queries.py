@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
-from search.evaluation.fitness import Evaluation
+from search.evaluation.fitness import Evaluation, Outcome
 from search.evaluation.jobs import Purpose
 from search.storage.conversion import evaluation_of
 from search.storage.schema import (
@@ -118,10 +118,14 @@ def evaluations(
     return {number: tuple(its) for number, its in found.items()}
 
 
-def evaluated(store: Reader, purpose: Purpose) -> set[int]:
-    """Individuals with evaluations of a purpose."""
-    query = "SELECT DISTINCT individual FROM evaluations WHERE purpose = ?"
-    return {number for (number,) in store.rows(query, (purpose.value,))}
+def evaluated(store: Reader, purpose: Purpose, *, outcome: Outcome | None = None) -> set[int]:
+    """Individuals with evaluations of a purpose, or with some of that outcome."""
+    query = (
+        "SELECT DISTINCT individual FROM evaluations WHERE purpose = ?"
+        " AND outcome = coalesce(?, outcome)"
+    )
+    named = None if outcome is None else outcome.name
+    return {number for (number,) in store.rows(query, (purpose.value, named))}
 
 
 def has_results(store: Reader) -> bool:

@@ -38,7 +38,7 @@ def test_show_counts_states_as_a_search_does(capsys, tmp_path):
     )
     assert main(["show", str(tmp_path / "signs.py")]) == 0
     assert (
-        "states needed: 1 of 2: m (the sign that is taken does not depend on v)"
+        "states needed: 1 of 2: m (no update depends on v, which is read)"
         in capsys.readouterr().out
     )
 

@@ -44,6 +44,18 @@ def test_time_by_outcome(counted, tmp_path, rates, match_size):
     assert all(told[name] <= trained[name] for name in told)  # twins are trained once
 
 
+def test_the_rate_of_children_is_without_the_tuning_of_the_start(counted, tmp_path, monkeypatch):
+    clock = iter(range(0, 100_000, 10))
+    monkeypatch.setattr("search.evolution.counters.time.monotonic", lambda: float(next(clock)))
+    statistics = Statistics(individuals=200)
+    statistics.started = -1_000.0
+    assert statistics.children_per_s == pytest.approx(0.2)
+    statistics.begin_children()
+    assert statistics.children_per_s == 20
+    statistics.begin_children()  # of a later round: the rate is of all
+    assert statistics.children_per_s == 10
+
+
 def test_the_start_is_the_warm_start_in_later_rounds_too(counted, tmp_path):
     _search(tmp_path, {}, children=60, rounds=2)
     with Reader(tmp_path) as store:

@@ -91,7 +91,8 @@ def test_fitness_that_is_not_there():
     # A baseline that fails gives no credit: the pair is dropped, and too many such pairs are no test.
     one_dropped = compare([2.0] * 8, [1.0] * 7 + [-math.inf])
     assert one_dropped.dropped == 1 and one_dropped.p == 2**-7
-    assert compare([2.0] * 8, [1.0] * 4 + [-math.inf] * 4).p == 1.0
+    half = compare([2.0, 3.0] * 4, [1.0] * 4 + [-math.inf] * 4)
+    assert (half.p, half.low, half.high) == (1.0, -math.inf, math.inf)
     assert compare([2.0] * 8, [-math.inf] * 8).p == 1.0
     assert compare([2.0], [1.0]).p == 1.0
     with pytest.raises(ValueError, match="not paired"):

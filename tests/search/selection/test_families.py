@@ -52,8 +52,11 @@ def test_programs_that_fail_are_left_out():
     bad = parse("def train(w, g, lr):\n  update = log(g)\n  update = exp10(update)\n"
                 "  update = exp10(update)\n  update = exp10(update)\n  return update\n")  # fmt: skip
     rng = random.Random(0)
-    assert direction(parse("def train(w, g, lr):\n  update = arcsin(2.0)\n  update = update * g\n"
-                           "  return update\n")) is None  # fmt: skip
+    nowhere = parse("def train(w, g, lr):\n  update = arcsin(2.0)\n  update = update * g\n"
+                    "  return update\n")  # fmt: skip
+    assert direction(nowhere) is None  # on these inputs; with a fitness it is a family all the same
+    found = families([Candidate(nowhere, 2.0), Candidate(LION, 1.0), Candidate(nowhere, 0.5)], 5)
+    assert [(family.best.fitness, family.members) for family in found] == [(2.0, 2), (1.0, 1)]
     assert families([Candidate(LION, float("-inf")), Candidate(LION, float("nan"))], 3) == []
     programs = [LION, bad]
     for _ in range(200):  # whatever a search may hold

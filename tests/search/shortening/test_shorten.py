@@ -89,6 +89,16 @@ def test_constants_come_back_after_any_tuning(seed):
     assert canonical_hash(done.program) == canonical_hash(wanted)
 
 
+def test_one_draw_is_no_tuning():
+    done = shorten(
+        LION,
+        Objective(planted, ("a",)),
+        ablation=AblationSettings(),
+        tuning=TuningSettings(draws=1),
+    )
+    assert done.tuned is None and done.constants is Origin.UNTUNED
+
+
 def test_evolution_without_insertion_may_propose():
     shrinking = ShrinkSettings(price=0.2, children=150, seeds=1)
     done = shorten(
