@@ -24,6 +24,7 @@ SAME = {
     "adamw": "Adam",
     "discovered/sign_of_momentum": "the sign of momentum",
     "discovered/sign_of_momentum_cube_decay": "the sign of momentum",
+    "discovered/signum_with_decay": "the sign of momentum",
     "discovered/damped_sign": "a damped sign of momentum",
     "discovered/adamw_on_a_root_schedule": "Adam",
 }
