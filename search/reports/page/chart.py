@@ -114,9 +114,10 @@ def _axis(low: float, high: float, *, start: float, end: float) -> Axis:
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
-    """Of values of which the high ones matter: far below the middle all look alike."""
+    """Of values of which the high ones matter: the upper half has at least an eighth of the height,
+    and what is too far below is cut."""
     high, middle = max(values), median(values)
-    low = max(min(values), high - 4 * (high - middle)) if high > middle else min(values)
+    low = max(min(values), high - 8 * (high - middle)) if high > middle else min(values)
     room = 0.04 * (high - low)
     return low - room, high + room
 
