@@ -336,46 +336,6 @@ def completed_fitness(store: Reader) -> list[float]:
     return [fitness for (fitness,) in store.iterate(query)]
 
 
-# Over the course of a search.
-
-
-class CurvePoint(NamedTuple):
-    """Some individuals that were born one after the other."""
-
-    last: int  # the number of the last of them
-    individuals: int
-    best: float  # of their fitness
-    functional: int  # how many of their functional hashes were known
-    canonical: int  # how many functional or canonical ones
-    live: int  # statements
-    statements: int
-
-
-def curve(store: Reader, points: int) -> list[CurvePoint]:
-    """All individuals in order of birth, in at most so many parts of equal size."""
-    query = (
-        "SELECT max(number), count(*), max(fitness), sum(reuse = 'functional'),"
-        " sum(reuse IN ('functional', 'canonical')), sum(live), sum(statements)"
-        " FROM history GROUP BY number / ? ORDER BY 1"
-    )
-    size = max(1, math.ceil((last_number(store) + 1) / points))
-    return list(map(CurvePoint._make, store.iterate(query, (size,))))
-
-
-def courses(store: Reader, points: int) -> dict[int, list[CurvePoint]]:
-    """The same for the children of each repeat; `last` is the last child of each part."""
-    query = (
-        "SELECT repeat, max(child), count(*), max(fitness), sum(reuse = 'functional'),"
-        " sum(reuse IN ('functional', 'canonical')), sum(live), sum(statements)"
-        " FROM history WHERE child >= 0 GROUP BY repeat, child / ? ORDER BY 1, 2"
-    )
-    [(most,)] = store.rows("SELECT coalesce(max(child), 0) FROM individuals")
-    found: dict[int, list[CurvePoint]] = {}
-    for repeat, *row in store.iterate(query, (max(1, math.ceil((most + 1) / points)),)):
-        found.setdefault(repeat, []).append(CurvePoint(*row))
-    return found
-
-
 # The history as a whole.
 
 

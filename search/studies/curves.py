@@ -13,10 +13,11 @@ import numpy as np
 from search.selection.finalists import fresh_fitness
 from search.selection.overfitting import Onset, Point, onset
 from search.selection.overfitting import curves as points_of
+from search.storage.courses import courses
 from search.storage.errors import StoreError
 from search.storage.identity import config_of
 from search.storage.leaders import leaders
-from search.storage.queries import births, courses, start_fitness, training_counts
+from search.storage.queries import births, start_fitness, training_counts
 from search.storage.store import opened
 
 POINTS = 200  # of a curve

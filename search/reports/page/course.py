@@ -7,16 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from search.reports.measurements import states
 from search.reports.page.chart import Series, chart
 from search.reports.page.html import Html, join, tag
 from search.selection.overfitting import Point, onset
-from search.storage.queries import CurvePoint
+from search.storage.courses import CurvePoint
 
 SHARES = 60  # points of the lines of shares
 MOST = 5  # repeats with a line of their own; of more their mean and range
 
 Line = list[tuple[float, float | None]]
 Course = Mapping[int, Sequence[CurvePoint]]  # by repeat
+Rises = Mapping[int, Sequence[tuple[int, float]]]  # by number of states: child, best fitness so far
 
 
 @dataclass(frozen=True)
@@ -80,16 +82,16 @@ def several(name: str, lines: Sequence[Line]) -> list[Series]:
     ]
 
 
-def figures(key: str, course: Course, *, start: float, meta: Mapping[int, Sequence[Point]],
-            level: float) -> Html:  # fmt: skip
+def figures(key: str, course: Course, *, start: float, rises: Rises,
+            meta: Mapping[int, Sequence[Point]], level: float) -> Html:  # fmt: skip
     """The figures of one run."""
     by_repeat = [Lines.of(points) for points in course.values()]
     if not by_repeat:
         return tag("p", "No child has been committed yet.")
-    drawn = [
-        _fitness(key, by_repeat, start),
-        _known(key, by_repeat),
-    ]
+    drawn = [_fitness(key, by_repeat, start)]
+    if len(rises) > 1:
+        drawn.append(_by_states(key, rises, end=max(one.best[-1][0] for one in by_repeat)))
+    drawn.append(_known(key, by_repeat))
     if meta:
         drawn.append(_meta_validation(key, meta, level))
     return tag("div", *drawn, class_="figures")
@@ -108,6 +110,24 @@ def _fitness(key: str, by_repeat: Sequence[Lines], start: float) -> Html:
         end = max(lines.best[-1][0] for lines in by_repeat)
         series.append(Series("warm start", [(1.0, start), (end, start)]))
     return chart(f"{key}-fitness", "Fitness", series, x="children", y="best fitness", says=says)
+
+
+def _by_states(key: str, rises: Rises, *, end: float) -> Html:
+    """end: the last child."""
+    series, ends = [], []
+    for count, points in sorted(rises.items())[:MOST]:
+        line: Line = []
+        for child, fitness in points:
+            line += [(float(child), line[-1][1])] if line else []  # a step
+            line.append((float(child), fitness))
+        series.append(Series(states(count), [*line, (end, points[-1][1])]))
+        ends.append(f"{states(count)} {points[-1][1]:.5g}")
+    says = "The best fitness so far of the programs that need so many states, each of the weights' "
+    says += f"size. At the end: {', '.join(ends)}."
+    last = [points[-1][1] for points in rises.values()]
+    room = 0.5 * (max(last) - min(last))  # below it, where the rise to the worst of them ends
+    return chart(f"{key}-states", "Fitness by memory", series, x="children", y="best fitness",
+                 says=says, y_range=(min(last) - room, max(last) + 0.1 * room))  # fmt: skip
 
 
 def _known(key: str, by_repeat: Sequence[Lines]) -> Html:

@@ -21,9 +21,10 @@ from search.reports.verbs.lineage import lineage as lineage_of
 from search.reports.verbs.stats import MUTATION_HEAD, mutation_row, stats
 from search.reports.verbs.top import best_by_size, top
 from search.selection.overfitting import curves
+from search.storage.courses import courses, rises_by_states
 from search.storage.identity import check_functions, config_of
 from search.storage.leaders import warm_start
-from search.storage.queries import courses, start_fitness
+from search.storage.queries import start_fitness
 from search.storage.store import opened
 
 POINTS = 300  # of a line
@@ -54,7 +55,7 @@ def run_part(run_dir: Path, key: str) -> RunPart:
             ("Result", _conclusion(run_dir, facts, stages)),
             ("Course", join([
                 figures(key, course, start=start_fitness(store), level=config.meta_validation.level,
-                        meta=curves(store, config)),
+                        rises=rises_by_states(store, POINTS), meta=curves(store, config)),
                 _mutations(facts),
             ])),
             ("Leading programs", _leading(leading)),

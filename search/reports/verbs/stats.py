@@ -9,7 +9,7 @@ from typing import Any
 from search.evolution.counters import Statistics
 from search.reports.tables import columns, finite_or_none
 from search.reports.verbs.asked import Asked
-from search.storage import queries
+from search.storage import courses, queries
 from search.storage.facts import mutation_counts
 from search.storage.store import Reader
 
@@ -82,7 +82,7 @@ def mutation_row(row: dict[str, Any]) -> tuple[str, ...]:
 def curve(store: Reader, _: Asked) -> list[dict[str, Any]]:
     """The course of a search in at most POINTS parts; shares are of the part's individuals."""
     best, points = float("-inf"), []
-    for point in queries.curve(store, POINTS):
+    for point in courses.curve(store, POINTS):
         best, count = max(best, point.best), point.individuals
         points.append(
             {

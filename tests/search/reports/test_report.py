@@ -115,7 +115,7 @@ def test_every_figure_has_words_and_values_and_ids_are_unique(run_dir):
     elements = Elements(page).found
     figures = sum(name == "figure" for name, _ in elements)
     drawings = [a for name, a in elements if name == "svg" and a.get("role") == "img"]
-    assert figures == len(drawings) == 3 + 2 * 4 and all(
+    assert figures == len(drawings) == 3 + 2 * 5 and all(
         len(a["aria-label"]) > 40 for a in drawings
     )
     ids = [a["id"] for _, a in elements if "id" in a]

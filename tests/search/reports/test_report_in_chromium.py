@@ -71,7 +71,7 @@ def opened(browser, files):
     assert not problems
 
 
-@pytest.mark.parametrize("name, figures", [("one", 4), ("two", 3 + 2 * 4)])
+@pytest.mark.parametrize("name, figures", [("one", 5), ("two", 3 + 2 * 5)])
 def test_every_chart_is_drawn(opened, name, figures):
     page = opened(name)
     drawings = page.locator("figure svg[role=img]")
