@@ -5,6 +5,7 @@ on each bit; pytest's `-s` shows the digests.
 """
 
 import contextlib
+import functools
 import os
 import random
 import signal
@@ -48,12 +49,17 @@ def _individuals(run_dir: Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def histories(tmp_path_factory):
-    """The digest of each search in one process."""
+def alone(tmp_path_factory):
+    """The digest of a search in one process, made once."""
     folder = tmp_path_factory.mktemp("in_process")
-    found = {name: _history(name, folder / name, 0) for name in SEARCHES}
-    print(found)
-    return found
+
+    @functools.cache
+    def made(name: str) -> str:
+        found = _history(name, folder / name, 0)
+        print(f"{name}: {found}")
+        return found
+
+    return made
 
 
 @pytest.mark.slow
@@ -61,15 +67,15 @@ def histories(tmp_path_factory):
     ("name", "workers"),
     [("quickstart", 2), ("quickstart", 5), ("laptop", 2), ("discover", 2), ("discover", 5)],
 )
-def test_workers_change_nothing(histories, tmp_path, name, workers):
-    assert _history(name, tmp_path / "run", workers) == histories[name]
+def test_workers_change_nothing(alone, tmp_path, name, workers):
+    assert _history(name, tmp_path / "run", workers) == alone(name)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "workers"), [("quickstart", 0), ("quickstart", 2), ("discover", 2)]
 )
-def test_three_kills_change_nothing(histories, tmp_path, name, workers):
+def test_three_kills_change_nothing(alone, tmp_path, name, workers):
     """At random moments, with what the driver started."""
     run_dir, rng = tmp_path / "run", random.Random(workers)
     for part in range(3):
@@ -81,4 +87,4 @@ def test_three_kills_change_nothing(histories, tmp_path, name, workers):
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         assert _individuals(run_dir) < SEARCHES[name]
-    assert _history(name, run_dir, workers, "--resume") == histories[name]
+    assert _history(name, run_dir, workers, "--resume") == alone(name)

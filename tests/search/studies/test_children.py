@@ -54,7 +54,7 @@ def test_a_sign_of_momentum_among_children_is_counted():
     """Only `sign` is inserted, so it is bound to be drawn."""
     found = counted([ADAMW], 700, delete=0, modify=0, functions={"sign": 1})
     assert int(found["a sign of momentum"].split()[0]) >= 1
-    assert counted([ADAMW], 300, functions={"sin": 1})["a sign of momentum"].startswith("0 ")
+    assert counted([ADAMW], 40, functions={"sin": 1})["a sign of momentum"].startswith("0 ")
 
 
 def test_parents_are_as_fit_as_the_start_with_as_many_states(run_dir):
