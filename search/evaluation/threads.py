@@ -2,7 +2,9 @@
 
 A search runs one worker on each core; XLA would start a pool of threads in each. The number of
 threads also decides how sums are split, so the same settings are part of "the same fitness on any
-machine of the type". This file imports nothing heavy, so that it can come first.
+machine of the type". XLA's own pool has as many threads as the process may use cores, whatever its
+flags say: on a Transformer a process that is kept to one core gets other last bits than one that is
+not. So it is told that there is one. This file imports nothing heavy, so that it can come first.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 SINGLE_THREADED = {
     "XLA_FLAGS": XLA_FLAGS,
+    "PJRT_NPROC": "1",  # threads of XLA's pool
+    "NPROC": "1",  # the same in its earlier releases
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",  # no warnings about what the CPU could do
