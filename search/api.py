@@ -10,6 +10,10 @@ Each function raises what is wrong: ConfigError (every mistake in a config), Pro
 TaskError, StoreError (a run directory), WorkerError (no worker can run). KeyboardInterrupt and
 Stopped lose nothing: the same call with `resume=True` continues. Progress goes to
 `logging.getLogger("search")`. The functions work in a script, in a notebook and in threads.
+
+What trains in this process uses all cores that JAX was started with, and on Transformers the last
+bits depend on their number. For the bits of the commands and of workers call
+`search.evaluation.threads.single_threaded()` before JAX computes anything.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ def reference(model: type[SettingsModel], title: str, key: str = "") -> str:
     A model that is a part of the config and stands below other keys, too, as that of `tuning` does,
     is described once, as that part. Raises ValueError, with the nearest one, for an unknown key.
     """
-    keys = list(_Keys(model.model_json_schema()).below("", model.model_json_schema()))
+    schema = model.model_json_schema()
+    keys = list(_Keys(schema).below("", schema))
     shown = [one for one in keys if not key or f"{one.name}.".startswith(f"{key}.")]
     if not shown:
         raise ValueError(f"no key {key!r} in a config{nearest(key, [one.name for one in keys])}")
@@ -78,13 +79,13 @@ class _Keys:
         if here:
             prefix = f"{name}.NAME." if _is_list(field) else f"{name}."
             yield from self.below(
-                prefix, self._models[model], default if _is_map(default) else None
+                prefix, self._models[model], default if isinstance(default, dict) else None
             )
 
     def _default(self, field: Schema, default: Any, *, here: bool) -> str:
         """Nothing for a model that is described here: its keys say it."""
         model = _model_of(field)
-        if "default" not in field or (here and _is_map(default)):
+        if "default" not in field or (here and isinstance(default, dict)):
             return ""
         if model and isinstance(default, list):
             default = [self._differing(self._models[model], one) for one in default]
@@ -96,7 +97,7 @@ class _Keys:
         found: dict[str, Any] = {}
         for name, field in model["properties"].items():
             default, value, inner = field.get("default"), values[name], _model_of(field)
-            if inner and _is_map(value):
+            if inner and isinstance(value, dict):
                 value = self._differing(self._models[inner], {**default, **value})
                 default = self._differing(self._models[inner], default)
             if value != default:
@@ -156,7 +157,3 @@ def _model_of(field: Schema) -> str:
 
 def _is_list(field: Schema) -> bool:
     return any(one.get("type") == "array" for one in (field, *field.get("anyOf", ())))
-
-
-def _is_map(value: Any) -> bool:
-    return isinstance(value, dict)

@@ -30,7 +30,7 @@ _OF_PART = (
 def curve(store: Reader, points: int) -> list[CurvePoint]:
     """All individuals in order of birth, in at most so many parts of equal size."""
     query = f"SELECT max(number), {_OF_PART} GROUP BY number / ? ORDER BY 1"
-    size = max(1, math.ceil((last_number(store) + 1) / points))
+    size = _size(last_number(store), points)
     return list(map(CurvePoint._make, store.iterate(query, (size,))))
 
 
@@ -41,26 +41,27 @@ def courses(store: Reader, points: int) -> dict[int, list[CurvePoint]]:
         " GROUP BY repeat, child / ? ORDER BY 1, 2"
     )
     found: dict[int, list[CurvePoint]] = {}
-    for repeat, *row in store.iterate(query, (_part_size(store, points),)):
+    [(last,)] = store.rows("SELECT coalesce(max(child), 0) FROM individuals")
+    for repeat, *row in store.iterate(query, (_size(last, points),)):
         found.setdefault(repeat, []).append(CurvePoint(*row))
     return found
 
 
 def rises_by_states(store: Reader, points: int) -> dict[int, list[tuple[int, float]]]:
-    """By number of states that programs need: in each part in which one had a better fitness than
-    all before, the last child of the part, of all repeats, and that fitness."""
+    """By number of states that programs need: in each part of all individuals in which one had a
+    better fitness than all before, the last of that part and that fitness."""
     query = (
-        "SELECT states, max(child), max(fitness) FROM individuals JOIN programs ON id = program"
-        " WHERE child >= 0 AND outcome = 'COMPLETED' GROUP BY states, child / ? ORDER BY 1, 2"
+        "SELECT states, max(number), max(fitness) FROM individuals JOIN programs ON id = program"
+        " WHERE outcome = 'COMPLETED' GROUP BY states, number / ? ORDER BY 1, 2"
     )
     found: dict[int, list[tuple[int, float]]] = {}
-    for states, child, fitness in store.iterate(query, (_part_size(store, points),)):
+    for states, number, fitness in store.iterate(query, (_size(last_number(store), points),)):
         rises = found.setdefault(states, [])
         if not rises or fitness > rises[-1][1]:
-            rises.append((child, fitness))
+            rises.append((number, fitness))
     return found
 
 
-def _part_size(store: Reader, points: int) -> int:
-    [(last,)] = store.rows("SELECT coalesce(max(child), 0) FROM individuals")
-    return max(1, math.ceil((int(last) + 1) / points))
+def _size(last: int, points: int) -> int:
+    """Of each of so many parts."""
+    return max(1, math.ceil((last + 1) / points))

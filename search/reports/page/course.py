@@ -18,7 +18,7 @@ MOST = 5  # repeats with a line of their own; of more their mean and range
 
 Line = list[tuple[float, float | None]]
 Course = Mapping[int, Sequence[CurvePoint]]  # by repeat
-Rises = Mapping[int, Sequence[tuple[int, float]]]  # by number of states: child, best fitness so far
+Rises = Mapping[int, Sequence[tuple[int, float]]]  # by states: individual, best fitness so far
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ def several(name: str, lines: Sequence[Line]) -> list[Series]:
     ]
 
 
-def figures(key: str, course: Course, *, start: float, rises: Rises,
+def figures(key: str, course: Course, *, start: float, rises: Rises, born: int,
             meta: Mapping[int, Sequence[Point]], level: float) -> Html:  # fmt: skip
-    """The figures of one run."""
+    """The figures of one run. born: individuals so far."""
     by_repeat = [Lines.of(points) for points in course.values()]
     if not by_repeat:
         return tag("p", "No child has been committed yet.")
     drawn = [_fitness(key, by_repeat, start)]
     if len(rises) > 1:
-        drawn.append(_by_states(key, rises, end=max(one.best[-1][0] for one in by_repeat)))
+        drawn.append(_by_states(key, rises, end=float(born)))
     drawn.append(_known(key, by_repeat))
     if meta:
         drawn.append(_meta_validation(key, meta, level))
@@ -113,20 +113,19 @@ def _fitness(key: str, by_repeat: Sequence[Lines], start: float) -> Html:
 
 
 def _by_states(key: str, rises: Rises, *, end: float) -> Html:
-    """end: the last child."""
     series, ends = [], []
     for count, points in sorted(rises.items())[:MOST]:
         line: Line = []
-        for child, fitness in points:
-            line += [(float(child), line[-1][1])] if line else []  # a step
-            line.append((float(child), fitness))
+        for number, fitness in points:
+            line += [(float(number), line[-1][1])] if line else []  # a step
+            line.append((float(number), fitness))
         series.append(Series(states(count), [*line, (end, points[-1][1])]))
         ends.append(f"{states(count)} {points[-1][1]:.5g}")
     says = "The best fitness so far of the programs that need so many states, each of the weights' "
     says += f"size. At the end: {', '.join(ends)}."
     last = [points[-1][1] for points in rises.values()]
     room = 0.5 * (max(last) - min(last))  # below it, where the rise to the worst of them ends
-    return chart(f"{key}-states", "Fitness by memory", series, x="children", y="best fitness",
+    return chart(f"{key}-states", "Fitness by memory", series, x="individuals", y="best fitness",
                  says=says, y_range=(min(last) - room, max(last) + 0.1 * room))  # fmt: skip
 
 

@@ -55,7 +55,8 @@ def run_part(run_dir: Path, key: str) -> RunPart:
             ("Result", _conclusion(run_dir, facts, stages)),
             ("Course", join([
                 figures(key, course, start=start_fitness(store), level=config.meta_validation.level,
-                        rises=rises_by_states(store, POINTS), meta=curves(store, config)),
+                        rises=rises_by_states(store, POINTS), born=facts["individuals"],
+                        meta=curves(store, config)),
                 _mutations(facts),
             ])),
             ("Leading programs", _leading(leading)),

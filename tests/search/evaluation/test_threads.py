@@ -39,7 +39,7 @@ from search.evaluation.threads import single_threaded
 
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(sys.argv[1])])
 single_threaded()
-from programs import parse
+from programs import load
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.request import Request
 
@@ -49,20 +49,9 @@ evaluator = Evaluator(
     ["language_transformer"], hurdles=(0.1, 0.2, 0.3, 0.5),
     settings={"language_transformer": {**settings, "steps": 150}},
 )
-print(evaluator.run(Request(parse(sys.argv[2]), "language_transformer", 3)).fitness.hex())
-"""
-ADAMW = """\
-def train(w, g, m, v, lr):
-    g2 = square(g)
-    m = interp(g, m, 0.66589073)
-    v = interp(g2, v, 0.81940693)
-    sqrt_v = sqrt(v)
-    update = m / sqrt_v
-    wd = w * 0.030635613
-    update = update + wd
-    lr = lr * 0.029438142
-    update = update * lr
-    return update, m, v
+constants = [0.66589073, 0.81940693, 0.030635613, 0.029438142]
+adamw = load("library:adamw").with_constants(constants)
+print(evaluator.run(Request(adamw, "language_transformer", 3)).fitness.hex())
 """
 
 
@@ -73,7 +62,7 @@ def test_the_number_of_cores_makes_no_difference():
     environment = {name: value for name, value in os.environ.items() if name not in SINGLE_THREADED}
     found = {
         subprocess.run(
-            [sys.executable, "-c", TRAINING, cores, ADAMW],
+            [sys.executable, "-c", TRAINING, cores],
             env=environment, capture_output=True, text=True, check=True,
         ).stdout
         for cores in ("1", "2")
