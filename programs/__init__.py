@@ -14,7 +14,8 @@ from programs.abstract import (
     remove_redundant,
 )
 from programs.function import Function
-from programs.parse import discovered, library, load, parse
+from programs.load import discovered, library, load
+from programs.parse import parse
 from programs.program import Constant, Program, ProgramError, Statement
 from programs.user_functions import load_functions_file, register, unregister
 

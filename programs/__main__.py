@@ -27,7 +27,7 @@ from programs import (
 )
 from programs.counted import counted
 from programs.describe import SAMENESS, annotate, comment, describe, differences, headline, sameness
-from programs.parse import LIBRARY, read, read_from
+from programs.load import LIBRARY, read, read_from
 from programs.program import printable
 
 EPILOG = """examples:

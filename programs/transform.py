@@ -31,7 +31,7 @@ from programs.hyperparameters import (
 )
 from programs.isolation import IsolatedTree, zero_from
 from programs.kinds import Kind
-from programs.parse import load
+from programs.load import load
 from programs.program import OUTPUT, Program, ProgramError
 from programs.suggest import did_you_mean
 from programs.trees import check_like, check_number, check_parameters

@@ -19,7 +19,7 @@ from programs import functions
 from programs.function import Function
 from programs.functions import ALIASES, BUILT_IN, FUNCTIONS
 from programs.kinds import Kind
-from programs.parse import LIBRARY, discovered, library, library_text
+from programs.load import LIBRARY, discovered, library, library_text
 from programs.program import OUTPUT, ProgramError
 from programs.user_function_checks import check_meaning
 

@@ -10,7 +10,7 @@ from functools import cache
 
 from programs.abstract import analyse, live_across_steps, remove_redundant
 from programs.canonical import canonical_hash
-from programs.parse import library, load
+from programs.load import library, load
 from programs.program import Program
 from programs.simplify.certificate import Rewriting, Simplification, Step
 from programs.simplify.check import Check, check

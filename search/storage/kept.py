@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from programs import ProgramError, load, parse
-from programs.parse import LIBRARY
+from programs.load import LIBRARY
 from programs.stand_ins import standing_in
 from search.config.settings import Config
 from search.storage.errors import StoreError

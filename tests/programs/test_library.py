@@ -11,7 +11,7 @@ import pytest
 
 from programs import library, load
 from programs.describe import comment, differences
-from programs.parse import library_text
+from programs.load import library_text
 from programs.transform import as_optax
 from tests.strategies import trees
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from programs import live_across_steps, load
 from programs.hyperparameters import hyperparameters
-from programs.parse import library
+from programs.load import library
 from search.comparing.optax_table import OPTAX, row_of_twin
 from search.comparing.spaces import (
     Space,
