@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from programs.counted import counted
-from search.reports.measurements import confidence, interval, mean_fitness, states
+from search.reports.measurements import confidence, interval, mean_fitness, p_value, states
 from search.reports.tables import columns, markdown_table
 from search.selection.results import FunnelResult, StageEntry, StageResult
 from search.selection.update_form import update_form
@@ -49,7 +49,7 @@ def markdown(stages: Sequence[StageResult]) -> list[str]:
                 rows.append((*row, "baseline", "", ""))
             else:
                 difference = f"{interval(entry.against, stage.unit)} ({entry.rival})"
-                rows.append((*row, difference, f"{entry.p:.2g}", promotion(stage, entry)))
+                rows.append((*row, difference, p_value(entry.p, entry.margin), promotion(stage, entry)))
     return markdown_table(rows)
 
 
@@ -95,7 +95,7 @@ def _stage_row(stage: StageResult) -> tuple[str, ...]:
         best.name,
         mean_fitness(best.fitness),
         f"{interval(best.against, stage.unit)} {best.rival}",
-        f"{best.p:.2g}",
+        p_value(best.p, best.margin),
     )
 
 

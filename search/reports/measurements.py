@@ -33,6 +33,11 @@ def interval(comparison: Comparison, unit: str = "seeds") -> str:
     return f"{c.mean:+.4g} [{c.low:+.4g}, {c.high:+.4g}]"
 
 
+def p_value(p: float, margin: float) -> str:
+    """With what it is for where that is not being better: to be not worse by minus the margin."""
+    return f"{p:.2g} (not worse by {-margin:.3g})" if margin < 0 else f"{p:.2g}"
+
+
 def null_hypothesis(margin: float) -> str:
     """What a comparison's p is of."""
     return f"H0: difference <= {margin:.4g}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from programs import Program
+from search.reports.measurements import p_value
 from search.reports.tables import columns
 from search.reports.verbs.asked import Asked
 from search.reports.verbs.individuals import fitness_text
@@ -77,7 +78,7 @@ def entry_row(entry: Mapping[str, Any]) -> tuple[str, ...]:
     difference = "none"
     if None not in (entry["difference"], low, high):
         difference = f"{entry['difference']:+.4g} [{low:+.4g}, {high:+.4g}] {entry['against']}"
-    p = "" if entry["p"] is None else f"{entry['p']:.2g}"
+    p = "" if entry["p"] is None else p_value(entry["p"], entry["margin"] or 0.0)
     return (*row, difference, p, "yes" if entry["goes_on"] else "no")
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from search.reports.measurements import constant, interval
+from search.reports.measurements import constant, interval, p_value
 from search.selection.comparison import compare
 
 FAILED = -math.inf
@@ -32,3 +32,8 @@ def test_a_comparison_counts_all_seeds_of_the_candidate(ours, theirs, said):
 )  # fmt: skip
 def test_a_decay_near_1_is_not_1(value, text):
     assert constant(value) == text
+
+
+def test_a_p_says_what_it_is_for_where_that_is_not_being_better():
+    assert p_value(0.00172, 0.0) == "0.0017"
+    assert p_value(0.00172, -0.027) == "0.0017 (not worse by 0.027)"
