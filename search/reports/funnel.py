@@ -49,7 +49,8 @@ def markdown(stages: Sequence[StageResult]) -> list[str]:
                 rows.append((*row, "baseline", "", ""))
             else:
                 difference = f"{interval(entry.against, stage.unit)} ({entry.rival})"
-                rows.append((*row, difference, p_value(entry.p, entry.margin), promotion(stage, entry)))
+                p = p_value(entry.p, entry.margin)
+                rows.append((*row, difference, p, promotion(stage, entry)))
     return markdown_table(rows)
 
 
