@@ -56,7 +56,7 @@ def _parser() -> Parser:
     parser.add_tasks_file()
     parser.add_functions_file()
     add("--run-dir", type=Path, help="with --program: its records (default runs/funnel)")
-    add("--config", metavar="FILE", help="take the section `funnel` of this config")
+    add("--config", metavar="FILE", help="take `funnel`, `ablation` and `tuning` of this config")
     parser.add_overrides()
     return parser
 
@@ -119,10 +119,13 @@ def _config(options: argparse.Namespace) -> Config:
         raise ValueError("--program needs --task, such as --task vision_mlp")
     else:
         config = Config(evaluation=_evaluation(options))
-    given = load_config(options.config).funnel if options.config else config.funnel
-    if options.config and given is None:
-        raise ValueError(f"{options.config}: its funnel is null, so there is nothing to run")
-    whole = dumps(config.model_copy(update={"funnel": given or FunnelSettings()})).encode()
+    if options.config:
+        given = load_config(options.config)
+        if given.funnel is None:
+            raise ValueError(f"{options.config}: its funnel is null, so there is nothing to run")
+        sections = {name: getattr(given, name) for name in ("funnel", "ablation", "tuning")}
+        config = config.model_copy(update=sections)
+    whole = dumps(config.model_copy(update={"funnel": config.funnel or FunnelSettings()})).encode()
     source = ProxyTasks(options.tasks_file)
 
     def check(config: Config) -> Iterator[tuple[KeyPath, str]]:

@@ -115,7 +115,7 @@ def run_stages(
         here = objective.of_stage(stage)
         if stage.shorten:
             entrants = entrants.shortened(shorten, stages[-1:])
-        if stage.shorten or (searched and not number):
+        if searched and not number:
             tunings.enter_all(entrants.candidates)
         begin(f"stage {stage.name}", _of_stage(entrants, here, stage=stage, settings=settings))
         entrants = _tuned(entrants, here, stage=stage, number=number, seed=seed)

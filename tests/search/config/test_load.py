@@ -134,6 +134,11 @@ def test_every_mistake_in_one_go():
             "least 0.00015",
         ),
         (
+            MINIMAL + b"funnel: {stages: [{name: A, shorten: true}]}",
+            "t:2:18: funnel.stages: a stage that shortens goes on with constants that this funnel has tuned, whose "
+            "luck no repetition tells: expected finals.tunings: 1, got 8, or no shorten",
+        ),
+        (
             MINIMAL + b"funnel: {familis: 3}",
             "t:2:10: funnel.familis: unknown key; did you mean 'families'?",
         ),
