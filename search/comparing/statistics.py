@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from statistics import fmean
+from statistics import fmean, median_low
 from typing import NamedTuple
 
 import numpy as np
@@ -189,14 +189,18 @@ class StepsToTarget:
 
     @property
     def times_fewer(self) -> float:
-        """Geometric mean over runs; 0: a run did not get there."""
-        times = self.times
-        return math.exp(fmean(map(math.log, times))) if times and all(times) else 0.0
+        """Median over runs, the lower of two; 0: half of the runs or more did not get there."""
+        return median_low(self.times)
+
+    @property
+    def reached(self) -> int:
+        """Runs that got there."""
+        return sum(map(math.isfinite, self.steps))
 
     @property
     def ends(self) -> tuple[float, float]:
         """The least and the most of the runs."""
-        return min(self.times, default=0.0), max(self.times, default=0.0)
+        return min(self.times), max(self.times)
 
 
 def steps_to_target(condition: ConditionResult, baseline: str) -> list[StepsToTarget]:
@@ -245,14 +249,16 @@ def first_step(curve: Sequence[tuple[int, float]], target: float) -> float:
 class Profile:
     """Performance profile of an optimizer (Dolan and More 2002, as in AlgoPerf, arXiv 2306.07179).
 
-    ratios: [conditions] its steps to the target, over those of the best optimizer there.
+    ratios: [conditions * R] its steps to the target of a tuning run, over those of the best
+      optimizer in that run. Each run is a problem of its own: one bad tuning of many spoils a share
+      of the profile and no more.
     """
 
     optimizer: str
     ratios: tuple[float, ...]
 
     def share(self, times: float) -> float:
-        """Share of the conditions on which it needs at most so many times the steps of the best."""
+        """Share of the runs in which it needs at most so many times the steps of the best."""
         return sum(ratio <= times for ratio in self.ratios) / len(self.ratios)
 
     @property
@@ -263,14 +269,17 @@ class Profile:
 
 
 def profiles(conditions: Sequence[ConditionResult], baseline: str) -> list[Profile]:
-    """Of every optimizer, by mean steps over the runs."""
+    """Of every optimizer, over all runs of all conditions."""
     ratios: dict[str, list[float]] = {}
     for condition in conditions:
-        steps = {one.optimizer: fmean(one.steps) for one in steps_to_target(condition, baseline)}
-        best = min(steps.values())
-        for name, count in steps.items():
-            ratio = count / best if math.isfinite(count) else math.inf
-            ratios.setdefault(name, []).append(ratio)
+        every = steps_to_target(condition, baseline)
+        best = [min(of_run) for of_run in zip(*(one.steps for one in every))]
+        for one in every:
+            own = (
+                steps / least if math.isfinite(steps) else math.inf
+                for steps, least in zip(one.steps, best)
+            )
+            ratios.setdefault(one.optimizer, []).extend(own)
     return [Profile(name, tuple(values)) for name, values in ratios.items()]
 
 

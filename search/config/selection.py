@@ -115,8 +115,9 @@ class StageSettings(SettingsModel):
     shorten: bool = False
     """Whether the candidates are made shorter before they are tuned for it, as the final program is
     (`tuning` and `ablation` of the config): what gains in short trainings alone, such as a flatter
-    schedule, would count against them in longer ones. Not with `finals.tunings` above 1: a shortened
-    program has constants that the funnel has tuned, and all repetitions would begin with that luck."""
+    schedule, would count against them in longer ones. Not with `finals.tunings` above 1: a
+    shortened program has constants that the funnel has tuned, and all repetitions would begin with
+    that luck."""
 
     @model_validator(mode="after")
     def _possible(self) -> StageSettings:
@@ -232,8 +233,9 @@ class FunnelSettings(SettingsModel):
             raise constraint_error(f"finals: {why}", *keys)
         if finals.tunings > 1 and any(stage.shorten for stage in self.stages):
             raise constraint_error(
-                "a stage that shortens goes on with constants that this funnel has tuned, whose luck "
-                f"no repetition tells: expected finals.tunings: 1, got {finals.tunings}, or no shorten",
+                "a stage that shortens goes on with constants that this funnel has tuned, whose "
+                "luck no repetition tells: expected finals.tunings: 1, got "
+                f"{finals.tunings}, or no shorten",
                 "stages",
                 "finals.tunings",
             )

@@ -39,7 +39,7 @@ def figures(result: ComparisonResult) -> dict[str, bytes]:
         ),
         "profile": _lines(
             [("Performance profile", profile_lines(result))],
-            x="times the steps of the best", y="share of the conditions",
+            x="times the steps of the best", y="share of the tuning runs",
         ),
     }  # fmt: skip
     if every := batch_series(result):

@@ -136,8 +136,8 @@ def _heat_map(one: HeatMap) -> Html:
 
 def _profile(result: ComparisonResult) -> Html:
     says = (
-        "Share of the conditions on which an optimizer reaches the baseline's result within so "
-        "many times the steps of the best there."
+        "Share of the tuning runs in which an optimizer reaches the baseline's result within so "
+        "many times the steps of the best in the run."
     )
     figure = _chart("profile-chart", "Performance profile", profile_lines(result),
                     x="times the steps of the best", y="share", says=says)  # fmt: skip

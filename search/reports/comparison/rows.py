@@ -50,8 +50,9 @@ def _facts(
         "p_holm": difference.adjusted if difference else None,
         "verdict": difference.verdict.value if difference else "baseline",
         "times_fewer_steps": steps.times_fewer or None,
-        "times_fewer_low": steps.ends[0] if steps.times_fewer else None,
-        "times_fewer_high": steps.ends[1] if steps.times_fewer else None,
+        "times_fewer_low": steps.ends[0] or None,
+        "times_fewer_high": steps.ends[1] or None,
+        "runs_at_target": steps.reached,
         "state_bytes_per_weight": bytes_,
         "seconds_per_step": condition.seconds_per_step.get(one.name),
         "failed": one.failed,
@@ -117,7 +118,7 @@ def cells(condition: ConditionResult, row: dict[str, Any]) -> tuple[str, ...]:
         "minus baseline": "" if is_baseline else _with_ends(row, "difference", sign="+"),
         "p (Holm)": "" if is_baseline else f"{row['p_holm']:.2g}",
         "verdict": row["verdict"],
-        "times fewer steps": _times(condition, row),
+        "times fewer steps": _times(condition, row, runs=len(condition.optimizers[0].runs)),
         "train loss": _number(row.get("train_loss")),
         "test loss": _number(row.get("test_loss")),
         "state bytes / weight": _number(row["state_bytes_per_weight"], ".3g"),
@@ -128,11 +129,14 @@ def cells(condition: ConditionResult, row: dict[str, Any]) -> tuple[str, ...]:
     return tuple(texts[name] for name in head(condition))
 
 
-def _times(condition: ConditionResult, row: dict[str, Any]) -> str:
-    times = row["times_fewer_steps"]
-    if times is not None:
-        return f"{times:.2f} [{row['times_fewer_low']:.2f}, {row['times_fewer_high']:.2f}]"
-    return "not reached" if has_target(condition, row["baseline"]) else "none"
+def _times(condition: ConditionResult, row: dict[str, Any], *, runs: int) -> str:
+    if not has_target(condition, row["baseline"]):
+        return "none"
+    reached = f"reached in {row['runs_at_target']} of {runs}"
+    times, low, high = (row[f"times_fewer_{which}"] for which in ("steps", "low", "high"))
+    if times is None:
+        return reached
+    return f"{times:.2f} [{low:.2f}, {high:.2f}]" if low else f"{times:.2f}, {reached}"
 
 
 def _number(value: float | None, form: str = ".4f") -> str:

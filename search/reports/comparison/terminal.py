@@ -31,7 +31,7 @@ def show(result: ComparisonResult, file: TextIO | None = None) -> None:
             table.add_row(*map(Text, cells(condition, row)))
         console.print(table)
     profile = Table(
-        title=Text("Performance profile: share of the conditions on which it reaches the "
+        title=Text("Performance profile: share of the tuning runs in which it reaches the "
                    "baseline's result within so many times the steps of the best"),
         box=SIMPLE, title_justify="left",
     )  # fmt: skip

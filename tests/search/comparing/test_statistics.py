@@ -108,7 +108,7 @@ def test_runs_that_agree_by_luck_are_not_enough():
     theirs = [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
     ours = [[5.0, -4.8], [-4.0, 4.2], [3.0, -2.8]]  # each mean is 0.1
     assert difference(ours, theirs, 0.05).p > 0.5
-    assert difference([[0.1], [0.1], [0.1]], [[0.0]] * 3, 0.05).p == 0.0
+    assert difference([[0.1], [0.1], [0.1]], [[0.0]] * 3, 0.05).p == 0.25  # by their signs
 
 
 def test_curves_reach_a_target_between_their_points():
@@ -201,6 +201,19 @@ def test_the_baseline_and_its_twin_need_as_many_steps_whatever_the_curve(curve):
         assert steps.times_fewer == 1.0 and steps.ends == (1.0, 1.0)
 
 
+def test_one_bad_tuning_of_three_is_one_lost_run_of_three():
+    """A mean over runs would be infinite, and worse the more runs there are."""
+    good, bad = [(10, -1.5), (50, -1.0), (99, -0.9)], [(10, -2.0), (50, -1.9), (99, -1.8)]
+    condition = ConditionResult(
+        "t", "t", None, (_optimizer("A", *[[RISES]] * 3), _optimizer("B", [good], [bad], [good]))
+    )
+    base, other = steps_to_target(condition, "A")
+    assert base.reached == 3 and other.reached == 2
+    assert other.times_fewer == pytest.approx(99 / 50) and other.ends[0] == 0.0
+    shares = {p.optimizer: (p.share(1.0), p.share(4.0)) for p in profiles([condition], "A")}
+    assert shares == {"A": (1 / 3, 1.0), "B": (2 / 3, 2 / 3)}
+
+
 def test_where_a_training_did_not_end_no_steps_are_compared():
     whole, failed = _optimizer("whole", [RISES, RISES]), _optimizer("failed", [RISES, DIVERGES])
     condition = ConditionResult("t", "t", None, (whole, failed))
@@ -215,7 +228,7 @@ def test_trends_are_over_the_batch_sizes_of_a_task():
         doublings = math.log2(trial.condition.batch_size)
         return _better(trial, by=0.1 * doublings)
 
-    small = config(optimizers=TWO, batch_sizes=[8, 16, 32, 64], tuning={"runs": 5, "draws": 16})
+    small = config(optimizers=TWO, batch_sizes=[8, 16, 32, 64], tuning={"runs": 6, "draws": 16})
     [trend] = trends(results(small, Toy(grows)), "A", level=0.05)
     assert trend.slope.mean == pytest.approx(0.1) and trend.slope.p < 0.05
     assert not trends(results(config()), "A", level=0.05)

@@ -154,3 +154,9 @@ def test_a_real_improvement_is_seen():
     rng = np.random.default_rng(0)
     found = [compare(rng.normal(2, 1, 8), rng.normal(0, 1, 8)).p <= LEVEL for _ in range(300)]
     assert np.mean(found) > 0.9
+
+
+def test_equal_differences_count_as_their_signs_do():
+    """Three accuracies that are each better by one example of many prove little."""
+    assert t_p_value(np.array([0.01, 0.01, 0.01])) == 0.125
+    assert t_p_value(np.array([-0.01, -0.01, -0.01])) == t_p_value(np.zeros(3)) == 1.0
