@@ -231,6 +231,7 @@ def _rounds(driver: Driver, starts: Sequence[Program]) -> tuple[list[Finalist], 
             config.evolution, config.seed, round_number=number, starts=starts, first_number=born
         )
         driver.run(repeats)
+        driver.budget.limit(repeats)  # one that its last individuals have used up, too
         born = repeats.told
         finalists = rescored(store, config, before=born, evaluate=driver.evaluate)
         starts = [lineage.individual(store, finalists[0].leader.number)]  # with all its statements

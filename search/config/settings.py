@@ -173,9 +173,8 @@ class EvolutionSettings(SettingsModel):
             got = list(self.random_length)
             message = f"expected two rising numbers from 1 to {MAX_STATEMENTS:,}, got {got}"
             raise constraint_error(message, "random_length")
-        forms = 2 if self.orientation == "both" else 1
-        if (starts := forms * len(self.warm_start)) > self.population:
-            message = f"{starts} warm starts do not fit into a population of {self.population}"
+        if self.starts > self.population:
+            message = f"{self.starts} warm starts do not fit into a population of {self.population}"
             raise constraint_error(message, "warm_start", "population")
         if self.tournament > self.population:
             message = f"tournament {self.tournament} is larger than population {self.population}"
@@ -184,6 +183,11 @@ class EvolutionSettings(SettingsModel):
             message = "migration needs at least two repeats, got 1"
             raise constraint_error(message, "migration_interval", "repeats")
         return self
+
+    @property
+    def starts(self) -> int:
+        """Warm starts of each repeat in the first round."""
+        return len(self.warm_start) * (2 if self.orientation == "both" else 1)
 
 
 class HurdleSettings(SettingsModel):

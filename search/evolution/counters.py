@@ -45,7 +45,7 @@ class Statistics:
     @classmethod
     def of(cls, store: Reader, settings: EvolutionSettings) -> Statistics:
         """Counts what earlier processes of the run stored."""
-        starts = len(settings.warm_start) + settings.rounds - 1  # of each repeat in all rounds
+        starts = settings.starts + settings.rounds - 1  # of each repeat in all rounds
         statistics = cls.counted(store)
         statistics.target = settings.repeats * (settings.rounds * settings.children + starts)
         return statistics

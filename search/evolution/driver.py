@@ -22,17 +22,18 @@ from search.evolution.budget import Budget
 from search.evolution.cache import Lookup
 from search.evolution.counters import Statistics
 from search.evolution.evolution import Child, Repeats
+from search.evolution.failures import Failures
 from search.evolution.hurdles import ThresholdTracker, may_be_audited
 from search.evolution.meta_validation import MetaValidation
 from search.evolution.niches import Population, needed_states, niche_of
-from search.evolution.racing import race
+from search.evolution.racing import first_with_seeds, race
 from search.evolution.rates import at_rate, has_parents_statements, matching_rate, rescaled
 from search.evolution.resume import (
     arrived,
     restore_round,
     restored_cache,
     restored_programs,
-    start_by_seed,
+    starts_by_seed,
     unaudited,
 )
 from search.stopping import Stopped, at_once
@@ -45,7 +46,6 @@ from search.workers.pool import Pool
 CHUNK = 50  # children asked between two looks at the workers
 POLL_S = 0.02  # least time between two looks while there are children to ask for
 WAIT_S = 0.1  # longest wait for a worker, so that a signal is noticed
-FAILURES = 20  # in a row are not the programs' own
 
 
 @dataclass(slots=True)
@@ -84,13 +84,12 @@ class Driver:
         self._waiting: deque[PendingChild] = deque()
         self._evaluated: dict[int, Lookup] = {}  # by number, being evaluated
         self._trackers: dict[tuple[int, int], ThresholdTracker] = {}  # by repeat and niche
-        self._failing: list[Result] = []  # not yet charged
-        self._failures = 0  # in a row
+        self._failures = Failures()
         self._polled = 0.0
         self.cache = restored_cache(store, config)
         self._programs = restored_programs(store)  # rows of programs by functional hash
         self._arrived = arrived(store)  # evaluations by number, not yet committed
-        self._start_by_seed = start_by_seed(store, config)
+        self._starts_by_seed = starts_by_seed(store, config)
         for one in unaudited(store, config):
             drawn = at_rate(parse(one.text), 1 / one.rate)
             self._audit(one.first, drawn, first_rate=one.rate)
@@ -130,7 +129,7 @@ class Driver:
 
     def step(self) -> None:
         """What is due between any two steps: commit, show, stop."""
-        if self.store.commit_if_due():
+        if not self._failures and self.store.commit_if_due():
             self.budget.save()
             self._submit_points()
         self._show()
@@ -139,7 +138,8 @@ class Driver:
             self.store.add_event(kind, text)
         self.pool.events.clear()
         if signal := self._stopping():
-            self.store.commit()
+            if not self._failures:
+                self.store.commit()
             raise Stopped(signal)
 
     def _submit_points(self) -> None:
@@ -217,8 +217,8 @@ class Driver:
     def _race(self, child: Child, repeats: Repeats) -> tuple[float, ...]:
         """What a child's mean so far must be for its next seed, by the niche that it belongs to."""
         settings = self.config.evaluation
-        if settings.race is None:
-            return ()
+        if settings.race is None or not first_with_seeds(self._starts_by_seed):
+            return ()  # what the seeds that a loser lacks would have changed is the start's
         _, population = self._niche(child, repeats)
         scores = [individual.score for individual in population.individuals]
         return race(scores, quantile=settings.race, seeds=settings.seeds, least=self._least_members)
@@ -283,26 +283,21 @@ class Driver:
 
     def _take(self, result: Result) -> None:
         """Takes in what has arrived from a worker."""
-        if not result.failure or result.job.purpose is not Purpose.SEARCH:
+        if not result.failure:
             self._confirm_failures()
-            self._failures = 0
+            self._failures.end()
+        if not result.failure or result.job.purpose is not Purpose.SEARCH:
             self._keep(result)
             return
-        self._failing.append(result)
-        self._failures += 1
         number = result.job.number
         if any(w.child.number == number and w.child.index < 0 for w in self._waiting):
             raise TooManyFailures(f"the warm start cannot be evaluated: {result.failure}")
-        if self._failures == FAILURES:
-            raise TooManyFailures(
-                f"{FAILURES} programs in a row failed, the last: {result.failure}"
-            )
+        self._failures.add(result)
 
     def _confirm_failures(self) -> None:
         """Failures count as the programs' own once others succeed, or when there are no others."""
-        for result in self._failing:
+        for result in self._failures.taken():
             self._keep(result)
-        self._failing.clear()
 
     def _keep(self, result: Result) -> None:
         """Stores a result; a search's waits to be committed."""
@@ -319,12 +314,13 @@ class Driver:
             self.store.add(evaluation_row(job.number, job.purpose, evaluation))
         if job.purpose is Purpose.SEARCH:
             score = self._settle(self._evaluated.pop(job.number), evaluations)
-            if job.number == 0:
-                self._start_by_seed = score.by_seed
+            if job.number < self.config.evolution.starts:
+                self._starts_by_seed[job.number] = score.by_seed
             self.statistics.count_evaluation(evaluations, score.outcome)
 
     def _settle(self, lookup: Lookup, evaluations: tuple[Evaluation, ...]) -> Score:
-        score = score_of(evaluations, self.config.evaluation, self._start_by_seed)
+        start = first_with_seeds(self._starts_by_seed)
+        score = score_of(evaluations, self.config.evaluation, start)
         lookup.entry.score, lookup.entry.trainings = score, len(evaluations)
         return score
 

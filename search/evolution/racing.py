@@ -7,11 +7,16 @@ Talwalkar 2016); what that saves buys the leaders more seeds, where they need th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from search.evaluation.fitness import Score, mean_so_far
+
+
+def first_with_seeds(starts: Mapping[int, tuple[float, ...]]) -> tuple[float, ...]:
+    """`by_seed` of the first warm start that has a fitness, by number; empty: none has."""
+    return next((starts[number] for number in sorted(starts) if starts[number]), ())
 
 
 def race(

@@ -14,6 +14,7 @@ from search.evolution.cache import Cache
 from search.evolution.evolution import Remembered, Repeats
 from search.evolution.hurdles import may_be_audited
 from search.evolution.niches import Individual, individual_of, niche_of, price_of
+from search.evolution.racing import first_with_seeds
 from search.storage import queries
 from search.storage.conversion import imported_score, outcome_of, program_from
 from search.storage.errors import StoreError
@@ -26,10 +27,10 @@ def arrived(store: Reader) -> queries.Evaluations:
     return queries.evaluations(store, Purpose.SEARCH, first=queries.last_number(store) + 1)
 
 
-def start_by_seed(store: Reader, config: Config) -> tuple[float, ...]:
-    """`by_seed` of the first warm start; empty before it is evaluated, or where it never was."""
-    first = queries.evaluations(store, Purpose.SEARCH, last=0).get(0)
-    return score_of(first, config.evaluation).by_seed if first else ()
+def starts_by_seed(store: Reader, config: Config) -> dict[int, tuple[float, ...]]:
+    """`by_seed` of the first round's warm starts that were evaluated, by number."""
+    evaluated = queries.evaluations(store, Purpose.SEARCH, last=config.evolution.starts - 1)
+    return {n: score_of(its, config.evaluation).by_seed for n, its in evaluated.items()}
 
 
 def restored_programs(store: Reader) -> dict[bytes, int]:
@@ -42,7 +43,7 @@ def restored_cache(store: Reader, config: Config) -> Cache:
     imported = ((row.key, imported_score(row)) for row in queries.imported(store))
     cache = Cache(config.cache, imported)
     told = queries.evaluations(store, Purpose.SEARCH, last=queries.last_number(store))
-    start = start_by_seed(store, config)
+    start = first_with_seeds(starts_by_seed(store, config))
     for row in queries.programs(store):
         entry = cache.restore(row.functional, row.canonical)
         if entry.score is None:

@@ -107,8 +107,8 @@ def t_interval(values: Sequence[float] | np.ndarray, level: float) -> tuple[floa
 
 
 def t_p_value(differences: np.ndarray) -> float:
-    """One-sided p-value of "mean <= 0". Equal differences, as of accuracies on few examples, have no
-    spread to compare with: they count as their signs do, 2^-n."""
+    """One-sided p-value of "mean <= 0". Equal differences, as of accuracies on few examples, have
+    no spread to compare with: they count as their signs do, 2^-n."""
     if _all_equal(differences):
         return 0.5 ** len(differences) if differences.mean() > 0 else 1.0
     from scipy import stats  # see t_interval

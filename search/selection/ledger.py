@@ -66,6 +66,7 @@ class Ledger:
 
     Args:
       fingerprint: task name -> what a fitness on it depends on; part of the key.
+      again: whether that is so; what others have begun with must stay as it was.
       show: called often with the progress; stopping: the signal that asks to
         stop, if any.
     """
@@ -76,6 +77,7 @@ class Ledger:
         store: Store,
         *,
         fingerprint: Callable[[str], str],
+        again: bool = True,
         show: Callable[[Progress], None] = lambda _: None,
         stopping: Callable[[], int | None] = lambda: None,
     ):
@@ -85,7 +87,7 @@ class Ledger:
         self._known = {
             Key(row.program, row.fingerprint, row.seed, row.split): row.fitness
             for row in trainings(store)
-            if row.outcome != Outcome.FAILED.name
+            if row.outcome != Outcome.FAILED.name or not again
         }
         self._earlier: dict[Key, str | None] = dict.fromkeys(self._known)  # phase that last asked
 

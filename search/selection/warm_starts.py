@@ -13,6 +13,7 @@ from search.evaluation.seeds import START_TUNING
 from search.selection.ledger import Ledger, Progress
 from search.selection.objective import Objective
 from search.selection.tuning import most_trainings, tune
+from search.storage.queries import last_number
 from search.storage.store import Store
 from search.workers.pool import Pool
 
@@ -42,6 +43,7 @@ def warm_starts(
             pool,
             store,
             fingerprint=lambda t: f"{known[t]}-{evaluation.engine}{fingerprint()}",
+            again=last_number(store) < 0,  # else the search has begun with what came of it
             show=show,
             stopping=stopping,
         )

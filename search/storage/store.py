@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config.settings import StoreSettings
+from search.evaluation.jobs import TooManyFailures
 from search.stopping import Stopped
 from search.storage.checksums import Checksum, as_stored, checksum
 from search.storage.database import (
@@ -271,10 +272,10 @@ class Store(Reader):
         return self
 
     def __exit__(self, *raised: object) -> None:
-        """After an interruption, which may have come between two rows that belong together, what
-        was not committed is dropped."""
+        """After an interruption, which may have come between two rows that belong together, or when
+        everything fails, what was not committed is dropped."""
         try:
-            if not isinstance(raised[1], (StoreError, Stopped, KeyboardInterrupt)):
+            if not isinstance(raised[1], (StoreError, Stopped, TooManyFailures, KeyboardInterrupt)):
                 self.commit()
         finally:
             self.close()

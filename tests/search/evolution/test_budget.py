@@ -183,6 +183,15 @@ def test_a_budget_that_is_used_up_at_the_very_end_cuts_nothing(tmp_path, whole):
     assert result.used_up is None and digest(tmp_path) == digest(whole)
 
 
+def test_a_budget_that_the_end_of_a_round_uses_up_is_told(tmp_path, whole):
+    """The next round does not begin, so the search is not the whole one."""
+    with Reader(whole) as store:
+        first_round = 2 * (2 + 150)
+        used = sum(count for number, count in training_counts(store) if number < first_round)
+    result = run(tmp_path, {"trainings": used})
+    assert len(history(tmp_path)) == first_round and result.used_up == "trainings"
+
+
 def test_a_warm_start_that_is_good_enough_ends_it_after_one_window(tmp_path):
     result = run(tmp_path, {"fitness": -100.0})
     assert result.used_up == "fitness" and len(history(tmp_path)) == 4 + 2 * 16 - 1

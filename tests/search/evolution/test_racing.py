@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from search.config.settings import EvaluationSettings
 from search.evaluation.fitness import Evaluation, Outcome, Score, score_of
-from search.evolution.racing import race
+from search.evolution.racing import first_with_seeds, race
 
 NUMBERS = st.floats(-10, 10)
 
@@ -62,6 +62,11 @@ def test_the_luck_of_the_seeds_that_it_lacks_is_taken_from_the_warm_start():
     assert behind.checkpoints == ((-1.0,), (0.0,))
     whole = score_of(evaluations((0.0, 1.0), (1.0, 2.0)), settings, start.by_seed)
     assert whole.fitness == 0.75 and whole.checkpoints == ((-1.0,), (0.0,))
+
+
+def test_the_first_warm_start_with_a_fitness_is_the_measure():
+    assert first_with_seeds({}) == first_with_seeds({0: ()}) == ()
+    assert first_with_seeds({2: (3.0,), 1: (2.0,), 0: ()}) == (2.0,)
 
 
 def test_without_a_race_nothing_of_it_is_kept():

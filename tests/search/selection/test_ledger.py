@@ -36,6 +36,25 @@ def test_a_training_that_failed_for_its_worker_is_asked_for_again_by_a_later_pro
     assert [job.seeds for job in asked] == [(0,), (1,), (1,)]
 
 
+def test_what_a_search_has_begun_with_is_not_asked_for_again(tmp_path):
+    """Else another training would succeed, and the tuned warm start be another one."""
+
+    class Failing(InProcess):
+        def collect(self, timeout_s):
+            return [replace(r, failure="lost") for r in super().collect(timeout_s)]
+
+    def trained(job):
+        return [Evaluation("t", r.seed, 1.0, Outcome.COMPLETED, 1) for r in job.requests]
+
+    requests = [Request(LION, "t", 0)]
+    with Store(tmp_path) as store:
+        Ledger(Failing(lambda: trained), store, fingerprint=str)(requests)
+    for again, fitness in ((False, -math.inf), (True, 1.0)):
+        with Store(tmp_path) as store:
+            ledger = Ledger(InProcess(lambda: trained), store, fingerprint=str, again=again)
+            assert ledger(requests) == [fitness]
+
+
 def seeds_of(requests) -> list[float]:
     return [float(r.seed) for r in requests]
 
