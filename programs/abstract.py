@@ -107,6 +107,8 @@ _PACK = struct.Struct("<d8s").pack
 
 @derived
 def _derive() -> None:
+    for name in _CODE.keys() - FUNCTIONS.keys():
+        del _CODE[name], _KINDS[name]
     _CODE.update((name, name.encode() + b"(") for name in FUNCTIONS)
     _KINDS.update((name, row.kinds) for name, row in FUNCTIONS.items())
 

@@ -14,11 +14,12 @@ step to step:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from programs.abstract import analyse
 from programs.function import ONE_AT_ZERO
-from programs.functions import FUNCTIONS
+from programs.functions import FUNCTIONS, derived
 from programs.kinds import Kind
 from programs.program import OUTPUT, Program, Statement
 
@@ -36,12 +37,18 @@ _SUMS = {"add": 2, "subtract": 2, "negative": 1, "interp": 2}  # terms come firs
 _FACTORS = {"multiply", "divide", "power", "dot", "cosine_sim", "clip"}  # 0 or infinite for one 0
 
 
+@lru_cache(maxsize=64)
 def weight_decay(program: Program) -> tuple[int, ...]:
     """The statements that are weight decay: products of the weights with a scalar, or with one
     number per array, that are terms of the update, now or through a state."""
     kinds = analyse(program).kinds
     products = _products_of_weights(program, kinds)
     return tuple(i for i in products if _is_term(program, kinds, product=i))
+
+
+@derived
+def _derive() -> None:
+    weight_decay.cache_clear()  # a user's function may be another one now
 
 
 def _products_of_weights(program: Program, kinds: tuple[Kind, ...]) -> list[int]:

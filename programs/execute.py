@@ -115,7 +115,7 @@ class Tree:
         Of one number its size, whose square might leave float32: XLA would make that of it anyway,
         where it sees the root of a square.
         """
-        if len(x.leaves) == 1 and self.xp.size(x.leaves[0]) == 1:
+        if sum(map(self.xp.size, x.leaves)) == 1:
             return self.total(self.xp.abs, x)
         return self.xp.sqrt(self.total(self.xp.square, x))
 

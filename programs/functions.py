@@ -85,6 +85,15 @@ def _sign(xp: Any, x: Any) -> Any:
     return np.where(x == 0, x, np.sign(x)) if xp is np else xp.sign(x)
 
 
+def _power(xp: Any, x: Any, y: Any) -> Any:
+    if xp is not np:
+        return xp.power(x, y)
+    # For a single exponent, as 0.5, numpy takes another way: (-inf)^0.5 and (-0.0)^0.5 differ.
+    shape = np.broadcast_shapes(np.shape(x), np.shape(y))
+    exponents = np.full(shape or (1,), y, dtype=np.result_type(x, y))
+    return np.power(x, exponents).reshape(shape)[()]
+
+
 def _cosine_sim(tree: Any, x: Any, y: Any) -> Any:
     x, y = tree.cast(x, y)
     return tree.total(tree.xp.multiply, x, y) / (tree.length(x) * tree.length(y))
@@ -244,7 +253,7 @@ _ROWS = (
     ),
     _binary(
         "power",
-        lambda xp, x, y: xp.power(x, y),
+        _power,
         TELLS_ZEROS,
         aliases=("pow",),
         array_source="{0} ** {1}",
@@ -366,7 +375,10 @@ def derived(update: Callable[[], None]) -> Callable[[], None]:
 def add(row: Function) -> None:
     """Adds a row, or replaces that of its name; see user_functions.py, which checks it."""
     with _lock:
-        FUNCTIONS[row.name] = row
+        if (before := FUNCTIONS.get(row.name)) is not None:
+            for alias in (before.name, *before.aliases):
+                del ALIASES[alias]
+        FUNCTIONS[row.name] = row  # in its place: what mutation draws goes by the table's order
         ALIASES.update(dict.fromkeys((row.name, *row.aliases), row.name))
         _changed()
 

@@ -91,28 +91,32 @@ class _Backwards:
         return _signs(self._values)
 
     def states(self) -> set[str]:
-        self._ask(self._values.update, sign_alone=False)
+        self._ask(self._values.update)
         asked: set[str] = set()
         while asked != self._needed:
             for name in self._needed - asked:
                 asked.add(name)
-                self._ask(self._values.next[name], sign_alone=False)
+                self._ask(self._values.next[name])
         return self._needed
 
-    def _ask(self, name: Argument, *, sign_alone: bool) -> None:
+    def _ask(self, value: Argument) -> None:
         """Notes the states that a value depends on."""
-        statement = self._values.statements.get(str(name))
-        if statement is None:
-            if name in self._values.next and name not in self._zeros:
-                self._needed.add(str(name))
-            return
-        if not self._seen.isdisjoint(((statement.target, False), (statement.target, sign_alone))):
-            return
-        self._seen.add((statement.target, sign_alone))
-        sign_alone = sign_alone or statement.function == "sign"
-        kept = self._of_same_sign(statement) if sign_alone else None
-        for argument in statement.arguments if kept is None else kept:
-            self._ask(argument, sign_alone=kept is not None)
+        asked = [(value, False)]  # and whether the sign of a value is all that counts
+        while asked:
+            name, sign_alone = asked.pop()
+            statement = self._values.statements.get(str(name))
+            if statement is None:
+                if name in self._values.next and name not in self._zeros:
+                    self._needed.add(str(name))
+                continue
+            known = (statement.target, False), (statement.target, sign_alone)
+            if not self._seen.isdisjoint(known):
+                continue
+            self._seen.add((statement.target, sign_alone))
+            of_sign = sign_alone or statement.function == "sign"
+            kept = self._of_same_sign(statement) if of_sign else None
+            arguments = statement.arguments if kept is None else kept
+            asked += [(argument, kept is not None) for argument in arguments]
 
     def _of_same_sign(self, statement: Statement) -> Sequence[Argument] | None:
         """The arguments whose signs make the statement's; None: their sizes do, too."""

@@ -153,12 +153,8 @@ class NormalForms(TermBuilder):
             return x
         if function == "cube" and label == "sign":  # -1, 0, 1 or NaN
             return x
-        if function == "sign" and label in _SIGN_KEEPING:
-            return self.apply("sign", self.nodes[x][1:])
-        if function == "sign" and label == "multiply":  # sign(x * c) = sign(x)
-            for factor, other in (self.nodes[x][1:], self.nodes[x][:0:-1]):
-                if self._keeps_sign(self.nodes[factor]):
-                    return self.apply("sign", [other])
+        if function == "sign" and (inner := self._of_same_sign(x)) != x:
+            return self.apply("sign", [inner])
         # Of one number; also |x|, but the hashes of runs are kept as they are.
         if function == "global_norm" and self._kind(x) is Kind.SCALAR:
             return self.apply("norm", [x])
@@ -171,6 +167,19 @@ class NormalForms(TermBuilder):
                 if self.nodes[other] == ("square", factor):
                     return self.apply("cube", [factor])
         return None
+
+    def _of_same_sign(self, term: int) -> int:
+        """The innermost term that has the sign of this one: sign(tanh(x * c)) = sign(x)."""
+        while True:
+            label, *rest = self.nodes[term]
+            if label in _SIGN_KEEPING:
+                term = rest[0]
+            elif label == "multiply" and self._keeps_sign(self.nodes[rest[0]]):
+                term = rest[1]
+            elif label == "multiply" and self._keeps_sign(self.nodes[rest[1]]):
+                term = rest[0]
+            else:
+                return term
 
     def _keeps_sign(self, node: Node) -> bool:
         """Whether a product with this has the sign of the other factor, or is subnormal."""
@@ -281,7 +290,7 @@ class NormalFormsWithZeros(NormalForms):
             return None
         value = FLOAT32.fold(FUNCTIONS[function], [node[1] for node in nodes])
         # XLA multiplies a tensor by the reciprocal of a scalar in place of dividing by it.
-        if value is None or (function == "divide" and any(value[:3])):
+        if value is None or (function == "divide" and FLOAT32.number(value) != 0):
             return None
         kind = FUNCTIONS[function].kinds[tuple(map(self._kind, arguments))]
         return self._filled(value, kind)
@@ -301,10 +310,17 @@ class NormalFormsWithZeros(NormalForms):
             self.node(self.nodes[i][:2])
             if self._is_filled(i)
             and self._kind(i) <= highest
-            and (function, position) != ("divide", 1)  # see `folded`
+            and not self._has_other_code(function, position, i)
             else i
             for position, i in enumerate(arguments)
         ]
+
+    def _has_other_code(self, function: str, position: int, term: int) -> bool:
+        """Whether XLA computes with one number there in another way: it multiplies by the
+        reciprocal of a divisor, and fuses the other product of an average."""
+        if function == "interp":
+            return position < 2 and self.nodes[term][:2] != _ZERO
+        return function == "divide" and position == 1
 
     def _is_filled(self, term: int) -> bool:
         node = self.nodes[term]

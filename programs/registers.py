@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from programs.abstract import analyse, live_across_steps
-from programs.functions import FUNCTIONS
+from programs.functions import BUILT_IN, FUNCTIONS
 from programs.kinds import Kind
 from programs.program import OUTPUT, Program
 
@@ -37,11 +37,11 @@ def form_of(function: str, kinds: tuple[Kind, ...]) -> Form:
     """The code that computes `function` on these kinds.
 
     Without a whole tree among its arguments an elementwise function is the same code for scalars as
-    for per-array values; a function that reduces has its arguments cast to one kind.
+    for per-array values; one of the language's that reduces has its arguments cast to one kind.
     """
-    if Kind.TENSOR in kinds:
-        return function, kinds
     row = FUNCTIONS[function]
+    if Kind.TENSOR in kinds or (row.whole_tree and function not in BUILT_IN):
+        return function, kinds
     kind = max(kinds) if row.whole_tree else Kind.PER_ARRAY
     fixed = row.scalar_arguments if row.whole_tree else ()
     return function, tuple(Kind.SCALAR if i in fixed else kind for i in range(len(kinds)))

@@ -59,7 +59,7 @@ class Float32:
     def fold(self, function: Function, values: Sequence[bytes]) -> bytes | None:
         """Functions of correctly rounded operations alone, and what zeros give: the same bits in
         every engine."""
-        if ROUNDED not in function.properties:
+        if ROUNDED not in function.properties or function.whole_tree:
             number = _at_zero(function, values)
             return None if number is None else self.read(number)
         return _rounded_result(function.name, *values)
@@ -197,6 +197,7 @@ def _identities(constants: Constants, finite: bool) -> dict[str, tuple[tuple[int
 @derived
 def _derive() -> None:
     _identities.cache_clear()
+    _rounded_result.cache_clear()  # a user's function may be another one now
 
 
 def is_call(node: Node) -> bool:

@@ -54,16 +54,15 @@ def register(row: Function, /) -> Function:
         _check_names(row)
         _check_form(row)
         before = FUNCTIONS.get(row.name)
-        if before is not None:
-            functions.remove(row.name)
-        functions.add(row)
         try:
+            functions.add(row)
             check_meaning(row)
             check_sources(row)
-        except ProgramError:
-            functions.remove(row.name)
+        except BaseException:
             if before is not None:
                 functions.add(before)
+            else:
+                functions.remove(row.name)
             raise
         _origins[row.name] = _loading
     return row

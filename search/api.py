@@ -57,7 +57,7 @@ from search.reports.tensorboard import EventFiles
 from search.result import SearchResult
 from search.selection.finalists import Finalist, rescored
 from search.selection.funnel import Setup, candidates_of, ledger_of, run_funnel
-from search.selection.ledger import remembered
+from search.selection.ledger import Progress, remembered
 from search.selection.objective import Objective
 from search.selection.results import FunnelResult, NamedProgram
 from search.selection.tuning import TuningResult
@@ -192,6 +192,12 @@ def _evolved(
             shown.show()
             events.show()
 
+        lines = Lines(view)
+
+        def show_tuning(progress: Progress) -> None:
+            lines(progress)
+            budget.save()  # with the next training
+
         started()
         with at_once(stopping):
             starts = warm_starts(
@@ -199,7 +205,7 @@ def _evolved(
                 store,
                 pool=pool,
                 fingerprints=fingerprints,
-                show=Lines(view),
+                show=show_tuning,
                 stopping=stopping,
             )
             driver = Driver(

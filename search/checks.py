@@ -278,6 +278,11 @@ def _without_effect(config: Config) -> Iterator[str]:
         yield "evolution.max_states: the mode tune assigns no further state"
     if is_random and (evolution.price.state or evolution.price.statement):
         yield "evolution.price: a random program has no parent, so there are no tournaments"
+    if evolution.mode != "evolution" and evaluation.match_size:
+        why = "a random program has no parent" if is_random else "no structure changes"
+        yield f"evaluation.match_size: in the mode {evolution.mode} {why}"
+    if evolution.mode == "tune" and evaluation.rates_when == "changed":
+        yield "evaluation.rates_when: in the mode tune no structure changes, so one rate is tried"
     if len(evaluation.rates) == 1 and evaluation.rates_when != "failed":
         yield "evaluation.rates_when: there is one rate only"
     if evaluation.race is not None and evaluation.seeds == 1:

@@ -17,14 +17,15 @@ from __future__ import annotations
 
 import enum
 import math
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
-from programs.functions import derived
+from programs.functions import version
 from programs.kinds import Kind
 from programs.program import ProgramError
 from programs.simplify.analyses import analyses, declarations
@@ -174,6 +175,7 @@ def _run(egraph: Any, schedule: str) -> Any:
     return output.report
 
 
+_OF_THREAD = threading.local()
 _ANALYSE = "(saturate (run analysis)) (run settle)"
 
 
@@ -183,12 +185,16 @@ def _size(functions: Any) -> int:
     return nodes + 10 * len(functions["Num"].rows)
 
 
-@cache
 def _loaded() -> Any:
-    """An e-graph with the rules, each in a ruleset of its own, and nothing else.
+    """This thread's e-graph with the rules, each in a ruleset of its own, and nothing else; another
+    thread's cannot be used."""
+    if getattr(_OF_THREAD, "version", None) != version():
+        _OF_THREAD.version, _OF_THREAD.egraph = version(), _load()
+    return _OF_THREAD.egraph
 
-    egglog is imported here, since it takes 0.2 s; reading the rules takes about 1 s.
-    """
+
+def _load() -> Any:
+    """egglog is imported here, since it takes 0.2 s; reading the rules takes about 1 s."""
     try:
         from egglog.bindings import EGraph
     except ModuleNotFoundError as error:
@@ -200,11 +206,6 @@ def _loaded() -> Any:
         lines += [f"(ruleset rule{i})", rule_text(rule, f"rule{i}")]
     _commands(egraph, "\n".join(lines))
     return egraph
-
-
-@derived
-def _derive() -> None:
-    _loaded.cache_clear()
 
 
 @contextmanager

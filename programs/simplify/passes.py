@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -29,10 +30,9 @@ _EXACT, _BOTH = (Claim.EXACT,), (Claim.EXACT, Claim.UP_TO_GUARDS)
 # Which rules, and how many rounds of those that explore: cheap ones first, then sure ones.
 # Exploring by exact rules keeps the guard of x * 0.1 / 0.1 in x * 0.9999999, so it comes late.
 _LEVELS = ((_EXACT, 0), (_BOTH, 0), (_EXACT, 3), (_BOTH, 4))
-_TRIED_FORMS = 6  # forms of states that get exploring rounds
+_MOST_FORMS, _TRIED_FORMS = 1_000, 6  # forms of states: compared, and given exploring rounds
 _TOGETHER = 8  # programs in one e-graph, at most
-# Rules at which the check of a step may well fail.
-_RISKY = {rule.name for rule in RULES if rule.claim is Claim.UP_TO_GUARDS or rule.rounds}
+_CHECK_MAY_FAIL = {rule.name for rule in RULES if rule.claim is Claim.UP_TO_GUARDS or rule.rounds}
 
 
 @dataclass
@@ -256,7 +256,7 @@ def _disable(session: _Session, failed: Rewriting) -> bool:
     rule, those go that are known to be risky, or else all.
     """
     names = failed.responsible(session.work)
-    suspects = [name for name in names if name in _RISKY] or list(names)
+    suspects = [name for name in names if name in _CHECK_MAY_FAIL] or list(names)
     claims, explore = failed.rewrites.claims, failed.rewrites.explore
     for name in suspects:
         if session.out_of_work():
@@ -291,7 +291,10 @@ def _drop_state(session: _Session) -> bool:
 def _reform_state(session: _Session) -> bool:
     """Tries other forms of every state, with the algebra that they allow, the best gain first."""
     now = session.cost[:2]
-    forms = list({form.terms: form for form in reparametrizations(session.terms)}.values())
+    proposals = reparametrizations(session.terms)
+    forms = list({form.terms: form for form in itertools.islice(proposals, _MOST_FORMS)}.values())
+    if next(proposals, None) is not None:
+        session.stops.add(f"the first {_MOST_FORMS} forms of states were compared")
     tried = _by_cost(session, forms, 0)
     if tried and tried[0][0] >= now:
         near = [form for cost, form in tried if cost[0] <= now[0] + 1]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -124,7 +125,7 @@ def _factors(terms: Terms, index: int, name: str) -> list[Fraction]:
         if is_call(node) and (i in near or state in node[1:]):
             near |= {i, *node[1:]}
     means: set[Fraction] = set()
-    others = {factor for i in near for factor in _sources(terms, i)}
+    others = {factor for i in near for factor in _sources(terms)[i]}
     for i, node in enumerate(terms.nodes):
         if node[0] == "negative" and (i in near or node[1] in near):
             others.add(Fraction(-1))
@@ -148,29 +149,34 @@ def _usable(factors: Iterable[Fraction]) -> list[Fraction]:
     return [f for f in factors if f != 1 and SMALLEST <= abs(f) <= LARGEST]
 
 
-def _sources(terms: Terms, i: int) -> set[Fraction]:
-    """The constants by which the parts of a sum or mean are multiplied, their powers taken."""
-    node = terms.nodes[i]
-    if node[0] in _LINEAR:
-        return {factor for j in node[1:3] for factor in _sources(terms, j)}
-    factor = _factor(terms, i)
-    return set() if factor == 1 else {factor}
+@lru_cache(maxsize=8)
+def _sources(terms: Terms) -> tuple[frozenset[Fraction], ...]:
+    """[nodes] The constants by which the parts of a sum or mean are multiplied, their powers
+    taken."""
+    sources: list[frozenset[Fraction]] = []
+    for node, factor in zip(terms.nodes, _all_factors(terms), strict=True):
+        if node[0] in _LINEAR:
+            sources.append(sources[node[1]] | sources[node[2]])
+        else:
+            sources.append(frozenset() if factor == 1 else frozenset({factor}))
+    return tuple(sources)
 
 
-def _factor(terms: Terms, i: int) -> Fraction:
-    """c where a term is c * (...), whatever is multiplied inside of squares and roots."""
-    node = terms.nodes[i]
-    if node[0] in _DEGREES:
-        inner = _factor(terms, node[1])
-        return -inner if node[0] == "negative" else _power(inner, _DEGREES[node[0]])
-    factor = Fraction(1)
-    if node[0] in ("multiply", "divide"):
-        for position, j in enumerate(node[1:]):
-            constant = terms.nodes[j][0] == "constant"
-            inner = terms.nodes[j][1] if constant else _factor(terms, j)
-            if inner != 0:
-                factor *= 1 / inner if node[0] == "divide" and position else inner
-    return factor
+def _all_factors(terms: Terms) -> list[Fraction]:
+    """[nodes] c where a term is c * (...), whatever is multiplied inside of squares and roots."""
+    factors: list[Fraction] = []
+    for node in terms.nodes:
+        factor = Fraction(1)
+        if node[0] in _DEGREES:
+            inner = factors[node[1]]
+            factor = -inner if node[0] == "negative" else _power(inner, _DEGREES[node[0]])
+        elif node[0] in ("multiply", "divide"):
+            for position, j in enumerate(node[1:]):
+                inner = terms.nodes[j][1] if terms.nodes[j][0] == "constant" else factors[j]
+                if inner != 0:
+                    factor *= 1 / inner if node[0] == "divide" and position else inner
+        factors.append(factor)
+    return factors
 
 
 def _power(number: Fraction, degree: float) -> Fraction:
@@ -200,7 +206,7 @@ def _joint_factors(terms: Terms) -> Iterator[dict[str, Fraction]]:
     choices: dict[str, list[Fraction]] = {}
     for name, i in zip(terms.states, terms.outputs[1:]):
         if ("input", name) in terms.nodes:
-            choices[name] = sorted(_usable(_sources(terms, i)))
+            choices[name] = sorted(_usable(_sources(terms)[i]))
     for which in (0, -1):
         factors = {name: factors[which] for name, factors in choices.items() if factors}
         if len(factors) > 1:

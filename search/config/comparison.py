@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from proxy_tasks.settings import Shape
+from search.config.machines import WorkerSettings
 from search.config.model import SettingsModel, StringList, as_tuple, constraint_error
-from search.config.settings import WorkerSettings
 
 FEWEST_RUNS = 3  # one tuning run decides nothing, and two give no useful interval
 

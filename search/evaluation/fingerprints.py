@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from programs import user_functions
 from proxy_tasks.errors import TaskError
-from search.config.settings import Engine, WorkerSettings
+from search.config.machines import WorkerSettings
+from search.config.settings import Engine
 from search.evaluation.inspection import Inspection, inspect_here, inspect_tasks
 from search.evaluation.request import SettingsByTask, TaskFunction
 from search.evaluation.shipment import inspect_and_keep

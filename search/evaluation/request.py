@@ -69,6 +69,11 @@ def scaled(task: str, factor: float) -> str:
 
 
 def settings_of(task: str, settings: SettingsByTask) -> dict[str, int | float | bool | str]:
-    """The settings of one task: its own, or those of the same task at another scale or preset."""
-    relatives = (own for name, own in settings.items() if base_name(name) == base_name(task))
-    return dict(settings[task] if task in settings else next(relatives, {}))
+    """The settings of one task: its own, or those of its nearest relative: the same task at another
+    scale, or else with another preset as well."""
+    if task in settings:
+        return dict(settings[task])
+    asked = TaskName.parse(task)
+    relatives = [name for name in settings if TaskName.parse(name).base == asked.base]
+    relatives.sort(key=lambda name: TaskName.parse(name).preset != asked.preset)  # stable
+    return dict(settings[relatives[0]]) if relatives else {}

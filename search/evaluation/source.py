@@ -11,8 +11,9 @@ from typing import Protocol
 from programs.user_functions import NONE, Registered, registered
 from proxy_tasks.errors import TaskError
 from search.arguments import listed
+from search.config.machines import BatchSize
 from search.config.messages import nearest
-from search.config.settings import BatchSize, Config, Engine, EvaluationSettings
+from search.config.settings import Config, Engine, EvaluationSettings
 from search.config.strict_yaml import KeyPath
 from search.evaluation.inspection import Inspection, inspect_here, inspect_tasks
 from search.evaluation.jobs import Evaluate, Factory

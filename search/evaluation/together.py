@@ -18,7 +18,7 @@ from proxy_tasks.batch_training import BatchTraining
 from proxy_tasks.run_errors import is_out_of_memory
 from proxy_tasks.training import Training, TrainingResult
 from proxy_tasks.training_loop import Hyper
-from search.config.settings import BatchSize
+from search.config.machines import BatchSize
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.fitness import Evaluation
 from search.evaluation.jobs import AUTO, EvaluateTogether, Job, Result, attempt, failed

@@ -27,7 +27,7 @@ from search.evolution.hurdles import ThresholdTracker, may_be_audited
 from search.evolution.meta_validation import MetaValidation
 from search.evolution.niches import Population, needed_states, niche_of
 from search.evolution.racing import first_with_seeds, race
-from search.evolution.rates import at_rate, has_parents_statements, matching_rate, rescaled
+from search.evolution.rates import at_rate, rates_of, relative_to, rescaled
 from search.evolution.resume import (
     arrived,
     restore_round,
@@ -190,7 +190,7 @@ class Driver:
                 program=lookup.live,
                 thresholds=self._thresholds(child, repeats),
                 race=self._race(child, repeats),
-                rates=self._rates(child),
+                rates=rates_of(child, self.config),
             )
         self.pool.submit(job)
 
@@ -202,17 +202,6 @@ class Driver:
             self._trackers[child.repeat, niche] = tracker
         scores = (individual.score for individual in reversed(population.individuals))
         return tracker.thresholds(scores, population.taken_in)
-
-    def _rates(self, child: Child) -> tuple[float, ...]:
-        """The rates that a child is tried at."""
-        settings = self.config.evaluation
-        if has_parents_statements(child):
-            return settings.rates[:1] if settings.rates_when == "changed" else settings.rates
-        factor = matching_rate(child) if settings.match_size else 1.0
-        return self._rates_from(factor)
-
-    def _rates_from(self, factor: float) -> tuple[float, ...]:
-        return tuple(rate * factor for rate in self.config.evaluation.rates)
 
     def _race(self, child: Child, repeats: Repeats) -> tuple[float, ...]:
         """What a child's mean so far must be for its next seed, by the niche that it belongs to."""
@@ -269,7 +258,7 @@ class Driver:
 
     def _audit(self, number: int, drawn: Program, *, first_rate: float) -> None:
         """A rejected program's trainings to their end, at all rates."""
-        rates = self._rates_from(first_rate)
+        rates = relative_to(first_rate, self.config.evaluation.rates)
         self.pool.submit(self._job(number, Purpose.AUDIT, program=drawn, rates=rates))
 
     def _collect(self, timeout_s: float) -> None:

@@ -73,8 +73,8 @@ def _scores(
         differences.append("hurdles.at")
     if settings.get("workers") != config.history_settings().get("workers"):
         raise StoreError(f"cache.runs: {run} differs in workers.batch")
-    if other.meta("tasks") != store.meta("tasks"):
-        differences.append("data")
+    if other.meta("tasks") != store.meta("tasks") and not differences:
+        raise StoreError(f"cache.runs: {run}: its tasks have other data or code")
     if (other.meta("functions") or "{}") != (store.meta("functions") or "{}"):
         raise StoreError(f"cache.runs: {run} uses other user-defined functions (--functions-file)")
     if differences:

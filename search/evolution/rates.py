@@ -7,12 +7,16 @@ its parent. So a program can be tried at several; see `evaluation.rates`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from programs import Program, Statement, analyse
 from programs.behaviour import update_size
-from programs.program import OUTPUT, Constant
+from programs.program import MAX_STATEMENTS, OUTPUT, Constant
+from search.config.settings import Config, EvolutionSettings
 from search.evolution.evolution import Child
+
+_PROPORTIONAL = {"multiply": (0, 1), "divide": (0,), "negative": (0,)}  # to which arguments
 
 FARTHEST = 20  # powers of two that a child's rate may be from the one it was drawn with
 
@@ -31,6 +35,29 @@ def at_rate(program: Program, rate: float) -> Program:
         return program.with_constant(constant, constant.value * rate)
     scaled = Statement(OUTPUT, "multiply", (OUTPUT, rate))
     return replace(program, statements=(*program.statements, scaled))
+
+
+def rates_of(child: Child, config: Config) -> tuple[float, ...]:
+    """The rates that a child is tried at, the first of them first."""
+    settings = config.evaluation
+    if not has_room(child.mutation.program, config.evolution):
+        return (1.0,)
+    if has_parents_statements(child):
+        return settings.rates[:1] if settings.rates_when == "changed" else settings.rates
+    return relative_to(matching_rate(child) if settings.match_size else 1.0, settings.rates)
+
+
+def relative_to(factor: float, rates: Sequence[float]) -> tuple[float, ...]:
+    """`evaluation.rates` where the size of the updates is matched by a factor."""
+    return tuple(rate * factor for rate in rates)
+
+
+def has_room(program: Program, settings: EvolutionSettings) -> bool:
+    """Whether `at_rate` gives a program that the search may have: no longer than it allows, and in
+    the mode `tune` with the statements that it had."""
+    longest = settings.mutations.max_length or MAX_STATEMENTS
+    may_grow = settings.mode != "tune" and len(program) < longest
+    return may_grow or _Trace(program).constant() is not None
 
 
 def matching_rate(child: Child) -> float:
@@ -79,32 +106,26 @@ class _Trace:
 
     def constant(self) -> Constant | None:
         """The nearest constant factor of the update."""
-        return self._factor_of(OUTPUT, len(self.statements))
+        looked_at = [(OUTPUT, len(self.statements))]  # variables, each before a statement
+        while looked_at:
+            name, before = looked_at.pop()
+            index = self._assigned(name, before)
+            if index is None or self._readers(index) != 1:
+                continue  # its size counts elsewhere, too
+            statement = self.statements[index]
+            slots = _PROPORTIONAL.get(statement.function, ())
+            for slot in slots:
+                value = statement.arguments[slot]
+                if not isinstance(value, str) and not statement.frozen:
+                    return Constant(index, slot, value)
+            names = [statement.arguments[slot] for slot in slots]
+            looked_at += [(name, index) for name in reversed(names) if isinstance(name, str)]
+        return None
 
     def _assigned(self, name: str, before: int) -> int | None:
         """The last statement before another that assigns a variable; None: it is an input."""
         earlier = (i for i in reversed(range(before)) if self.statements[i].target == name)
         return next(earlier, None)
-
-    def _factor_of(self, name: str, before: int) -> Constant | None:
-        """The constant factor of a variable that is read once; None: there is none."""
-        index = self._assigned(name, before)
-        if index is None or self._readers(index) != 1:
-            return None
-        statement = self.statements[index]
-        proportional = {"multiply": (0, 1), "divide": (0,), "negative": (0,)}
-        slots = proportional.get(statement.function, ())
-        for slot in slots:
-            value = statement.arguments[slot]
-            if not isinstance(value, str) and not statement.frozen:
-                return Constant(index, slot, value)
-        for slot in slots:
-            if not isinstance(statement.arguments[slot], str):
-                continue
-            factor = self._factor_of(str(statement.arguments[slot]), index)
-            if factor is not None:
-                return factor
-        return None
 
     def _readers(self, index: int) -> int:
         """How often a statement's result is read, by live statements and as an output."""

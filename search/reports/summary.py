@@ -152,7 +152,7 @@ def start_lines(finalists: Sequence[Finalist], config: Config, funnel: str) -> I
         return
     fitness = measured(finalists[0].start)
     tuning = config.evolution.tune_start
-    if tuning is not None:
+    if tuning is not None and tuning.draws > 1:
         yield (
             "The warm start, tuned first on the same tasks with "
             f"{counted(tuning.draws, 'draw')} of its constants (evolution.tune_start): {fitness}"

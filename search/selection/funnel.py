@@ -13,8 +13,9 @@ from typing import get_args
 
 from programs import load, user_functions
 from search.arguments import check_choice, some_listed
+from search.config.machines import WorkerSettings
 from search.config.selection import FunnelSettings
-from search.config.settings import Config, Engine, WorkerSettings
+from search.config.settings import Config, Engine
 from search.evaluation.fingerprints import Fingerprints
 from search.evaluation.request import SettingsByTask, TaskFunction
 from search.evaluation.shipment import NOTHING, shipment_for

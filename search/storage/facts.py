@@ -66,6 +66,12 @@ def evaluations_of(store: Reader, number: int) -> list[tuple[Purpose, Evaluation
     return [(_purpose(row.purpose), evaluation_of(row)) for row in rows]
 
 
+def best_rate(store: Reader, evaluated: int) -> float:
+    """Of those that an individual was tried at the one that its program has."""
+    query = "SELECT rate FROM programs WHERE evaluated = ? ORDER BY id LIMIT 1"
+    return next((float(rate) for (rate,) in store.iterate(query, (evaluated,))), 1.0)
+
+
 def _purpose(text: str) -> Purpose:
     try:
         return Purpose(text)

@@ -13,7 +13,7 @@ from programs import user_functions
 from search.config.load import dumps, loads
 from search.config.settings import Config
 from search.storage.errors import StoreError
-from search.storage.queries import has_results
+from search.storage.queries import has_results, trainings
 from search.storage.schema import IMPORTED, META, MetaKey
 from search.storage.store import Reader, Store
 from search.storage.stored_json import stored_object
@@ -58,14 +58,16 @@ def check_identity(
         "versions": json.dumps(versions()),
     }
     if not has_results(store):
-        earlier = store.meta("history") is not None
+        warnings, seconds = _left_by_earlier_start(store), store.meta("searched_s")
         store.clear(META, IMPORTED)
         for key, value in described.items():
             store.set_meta(key, value)
+        if seconds is not None:  # they count for `stop.hours`
+            store.set_meta("searched_s", seconds)
         store.set_meta("config", dumps(config))
         store.add_event("start", described["versions"])
         store.commit()
-        return [f"{store.run_dir}: an earlier start left no results; starting again"] * earlier
+        return warnings
     if not resume:
         raise StoreError(f"{store.run_dir}: already holds a search; continue it with --resume "
                          f"{store.run_dir}, or choose another --run-dir")  # fmt: skip
@@ -94,6 +96,16 @@ def check_identity(
     changed = changed_versions(store)
     store.commit()
     return changed
+
+
+def _left_by_earlier_start(store: Store) -> list[str]:
+    """A warning that there was a start without individuals, if there was one."""
+    if store.meta("history") is None:
+        return []
+    front = f"{store.run_dir}: an earlier start"
+    if next(trainings(store), None) is not None:
+        return [f"{front} ended while the warm start was tuned; its trainings are kept"]
+    return [f"{front} left no results; starting again"]
 
 
 def _has_more_children(before: Any, now: Any) -> bool:

@@ -42,23 +42,27 @@ def leaders(
     store: Reader, count: int, before: int | None = None, *, states: int | None = None
 ) -> list[Leader]:
     """The fittest programs with different behaviour; of equal ones the shorter, then the older.
+    Those that were trained once, as they are equal by algebra, have the same.
 
     before: only programs committed before this individual; states: only those that need so many.
     """
     by_behaviour: dict[bytes, Leader] = {}
     texts: set[str] = set()  # a program may have been drawn at several rates
-    for behaviour, *row in store.iterate(
-        "SELECT coalesce(behavioural, functional), first, live, fitness, text, states FROM"
-        " distinct_programs WHERE fitness > -1e999 AND first < ? AND states = coalesce(?, states)"
-        " ORDER BY fitness DESC, live, id",
+    trained: set[int] = set()
+    for behaviour, evaluated, *row in store.iterate(
+        "SELECT coalesce(behavioural, functional), evaluated, first, live, fitness, text, states"
+        " FROM distinct_programs WHERE fitness > -1e999 AND first < ?"
+        " AND states = coalesce(?, states) ORDER BY fitness DESC, live, id",
         (math.inf if before is None else before, states),
     ):
         if len(by_behaviour) == count:
             break
         leader = Leader(*row, run=str(store.path.parent))
-        if leader.text not in texts:
+        if leader.text not in texts and evaluated not in trained:
             by_behaviour.setdefault(behaviour, leader)
             texts.add(leader.text)
+            if evaluated is not None:  # by this run
+                trained.add(evaluated)
     return list(by_behaviour.values())
 
 

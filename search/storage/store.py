@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from search.config.settings import StoreSettings
+from search.config.machines import StoreSettings
 from search.evaluation.jobs import TooManyFailures
 from search.stopping import Stopped
 from search.storage.checksums import Checksum, as_stored, checksum

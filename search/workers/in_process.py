@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 
-from search.config.settings import WorkerSettings
+from search.config.machines import WorkerSettings
 from search.evaluation.jobs import Factory, Job, Result, attempt_together, size_of
 
 LOOK_S = 0.5  # how long a collection waits for a job at least, so that short ones end in theirs

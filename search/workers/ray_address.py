@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from search.config.settings import WorkerSettings
+from search.config.machines import WorkerSettings
 from search.workers.ray_cluster import Connection, WorkerError, check_reachable
 
 _GCS = "--gcs-address="  # of a raylet's command line

@@ -19,7 +19,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from search.config.settings import WorkerSettings
+from search.config.machines import WorkerSettings
 from search.stopping import SIGNALS
 from search.workers import watchdog
 

@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from search.config.settings import WorkerSettings
+from search.config.machines import WorkerSettings
 from search.evaluation.threads import SINGLE_THREADED, with_our_flags
 from search.workers.process import expanded
 from search.workers.ray_cluster import Connection, WorkerError

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.config.settings import WorkerSettings
+from search.config.machines import WorkerSettings
 from search.evaluation.jobs import AUTO, Factory, Job, Result
 from search.workers.batches import AHEAD, Batch, Batches
 from search.workers.in_process import InProcess
@@ -268,7 +268,7 @@ class RayWorkers:
         with self._errors_of_ray():
             has_process = bool(self._ray.wait([slot.made], timeout=0)[0])
             free = self._ray.available_resources()
-        others = any(other.ready is None for other in self._slots)
+        others = self._any_runs()
         if not has_process and (others or (self._had_workers and now < slot.begun + AGAIN_S)):
             slot.ready_by = now + self._start_limit_s()
             while_ = " while other workers run" if others else ""
@@ -280,10 +280,16 @@ class RayWorkers:
         else:
             raise WorkerError(self._why_not_ready(has_process, free))
 
+    def _any_runs(self) -> bool:
+        """Whether any worker has started."""
+        return any(slot.ready is None for slot in self._slots)
+
     def _start_again(self, slot: WorkerSlot, why: str) -> None:
+        """A machine may be lost with all workers that start on it: that ends no search that others
+        go on with."""
         self._bad_starts += 1
         self.events.append(("worker", f"did not start: {why}"))
-        if self._bad_starts >= START_FAILURES:
+        if self._bad_starts >= START_FAILURES and not self._any_runs():
             raise WorkerError(f"workers cannot start: {why}")
         self._kill(slot)
         self._start_worker(slot)

@@ -168,3 +168,10 @@ def test_it_never_needs_more_than_is_read_and_what_is_not_needed_makes_no_differ
         for scale in (1.5, 0.0):
             other = updates(rule, unneeded, scale)
             assert all((one == two).all() for one, two in zip(plain, other, strict=False))
+
+
+def test_a_chain_of_any_length_is_followed():
+    lines = ["m = interp(g, m, 0.9)", "x = m * 2.0", *["x = tanh(x)"] * 990, "update = sign(x)"]
+    body = "".join(f"  {line}\n" for line in lines)
+    program = parse(f"def train(w, g, m, lr):\n{body}  return update, m\n")
+    assert list(needed_states(analyse(program))) == [0]

@@ -17,7 +17,7 @@ from programs.behaviour import Screening, behaviour
 from programs.canonical import canonical_hash
 from programs.draws import child_rng
 from programs.export import to_numpy
-from programs.function import COMMUTATIVE, EVEN, NONNEGATIVE, ODD
+from programs.function import COMMUTATIVE, EVEN, NONNEGATIVE, ODD, ROUNDED
 from programs.functions import ALIASES, FUNCTIONS
 from programs.interpreter import Capacity, encode, interpreted
 from programs.kinds import Kind
@@ -99,6 +99,29 @@ def test_engines_and_export_agree():
     np.testing.assert_allclose(state, after, rtol=1e-5, atol=1e-6)
 
 
+def test_a_function_of_whole_trees_is_given_each_argument_as_it_is():
+    """One number beside one for each array: of the built-in ones all are cast to one kind."""
+    ratio = Function(
+        "ratio",
+        2,
+        lambda tree, x, y: tree.length(x) / tree.length(y),
+        whole_tree=True,
+        kind_rule=lambda x, y: Kind.SCALAR,
+        source="length({0}) / length({1})",
+    )
+    register(ratio)
+    program = parse(
+        "def train(w, g, lr):\n  n = norm(g)\n  r = ratio(lr, n)\n  update = w * r\n"
+        "  return update\n"
+    )
+    w, g = trees(1), trees(2)
+    [[wanted]] = numpy([program], w, g, [], 0.5)
+    capacity = Capacity(8, 8, 8)
+    other = interpreted(encode(program, capacity), capacity)
+    update, _ = other.update(g, other.init(w), w, lr=0.5)
+    np.testing.assert_allclose(flat(update), wanted, rtol=1e-5)
+
+
 def _unit(name: str) -> Function:
     return Function(
         "unit",
@@ -151,6 +174,37 @@ def test_a_row_replaces_its_predecessor_and_goes():
         _program("twice(m)")
     with pytest.raises(ProgramError, match="no function 'twice' was registered"):
         unregister("twice")
+
+
+def _plus(number: float) -> Function:
+    return Function(
+        "plus", 1, lambda xp, x: x + number, source=f"{{0}} + {number}", properties={ROUNDED}
+    )
+
+
+def test_what_was_folded_with_its_predecessor_is_forgotten():
+    register(_plus(1.0))
+    program = parse("def train(w, g, lr):\n  a = plus(2.0)\n  update = g * a\n  return update\n")
+    three, four = (
+        parse(f"def train(w, g, lr):\n  update = g * {number}\n  return update\n")
+        for number in (3.0, 4.0)
+    )
+    assert canonical_hash(program) == canonical_hash(three)
+    register(_plus(2.0))
+    assert canonical_hash(program) == canonical_hash(four)
+
+
+def test_neither_a_replacement_nor_one_that_fails_changes_the_order():
+    """Mutation draws by it."""
+    names = ["one", "other"]
+    for name in (*names, "one"):
+        register(Function(name, **ROW))
+    with pytest.raises(ProgramError):
+        register(Function("one", **(ROW | {"source": "jnp.sin({0})"})))
+    with pytest.raises(AttributeError):
+        register(Function("third", **(ROW | {"source": "jnp.abs({0.x})"})))
+    assert list(FUNCTIONS)[-2:] == names and "third" not in FUNCTIONS
+    register(Function("fourth", **ROW))
 
 
 def test_the_file_in_another_process_and_edited(tmp_path):

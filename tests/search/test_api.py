@@ -15,8 +15,8 @@ from programs import Program, ProgramError, load
 from proxy_tasks.errors import TaskError
 from search import api
 from search.config.load import ConfigError
+from search.config.machines import WorkerSettings
 from search.config.selection import AblationSettings, FunnelSettings, StageSettings, TuningSettings
-from search.config.settings import WorkerSettings
 from search.evaluation.fitness import Outcome
 from search.evaluation.source import Function, ProxyTasks
 from search.result import TABLES, SearchResult

@@ -13,6 +13,7 @@ from in_process import digest
 from programs import load
 from search import api
 from search.conclude import conclude
+from search.config.machines import WorkerSettings
 from search.config.selection import (
     AblationSettings,
     FinalsSettings,
@@ -20,7 +21,7 @@ from search.config.selection import (
     StageSettings,
     TuningSettings,
 )
-from search.config.settings import Config, EvaluationSettings, WorkerSettings
+from search.config.settings import Config, EvaluationSettings
 from search.evaluation.source import Function
 from search.selection import funnel
 from search.selection.finalists import Finalist

@@ -12,6 +12,7 @@ from toys import Noisy, Workers, fill_search
 
 from programs import live_across_steps, load, parse
 from search.conclude import conclude
+from search.config.machines import WorkerSettings
 from search.config.selection import (
     AblationSettings,
     FinalsSettings,
@@ -19,7 +20,7 @@ from search.config.selection import (
     StageSettings,
     TuningSettings,
 )
-from search.config.settings import Config, EvaluationSettings, WorkerSettings
+from search.config.settings import Config, EvaluationSettings
 from search.reports.conclusion import CARD, CERTIFICATE, FINAL, FINAL_OPTAX, conclusion_lines
 from search.result import SearchResult
 from search.selection import funnel

@@ -21,7 +21,7 @@ from search.reports.tables import finite_or_none
 from search.selection.comparison import compare
 from search.selection.finalists import LEVEL
 from search.shortening.removals import knocked_out, peephole
-from search.storage.facts import evaluations_of, trainings_of, with_hashes
+from search.storage.facts import best_rate, evaluations_of, trainings_of, with_hashes
 from search.storage.store import Reader
 
 WHERE = {Purpose.SEARCH: "in the search", Purpose.RESCORE: "on fresh seeds"}
@@ -150,10 +150,12 @@ def fitness_of(store: Reader, program: Program, evaluated: int | None = None) ->
 
 
 def _search_fitness(store: Reader, number: int) -> dict[Context, float]:
-    """By task and seed, at the rate that was best."""
-    fitness: dict[Context, float] = {}
-    for purpose, evaluation in evaluations_of(store, number):
-        if purpose in WHERE and not math.isnan(evaluation.fitness):
-            context = Context(WHERE[purpose], evaluation.task, evaluation.seed)
-            fitness[context] = max(fitness.get(context, -math.inf), evaluation.fitness)
-    return fitness
+    """By task and seed, at the rate that the program has."""
+    rate = best_rate(store, number)
+    return {
+        Context(WHERE[purpose], evaluation.task, evaluation.seed): evaluation.fitness
+        for purpose, evaluation in evaluations_of(store, number)
+        if purpose in WHERE
+        and not math.isnan(evaluation.fitness)
+        and (purpose is not Purpose.SEARCH or evaluation.rate == rate)
+    }

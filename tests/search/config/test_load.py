@@ -100,8 +100,7 @@ def test_every_mistake_in_one_go():
         ),
         (
             b"evaluation: {tasks: []}",
-            "t:1:21: evaluation.tasks: expected a list that is not empty, each a text, "
-            "got an empty list",
+            "t:1:21: evaluation.tasks: expected a list that is not empty, each a text, got an empty list",
         ),
         (
             b"evaluation: {tasks: [a, b, a]}",
@@ -124,14 +123,17 @@ def test_every_mistake_in_one_go():
         ),
         (
             MINIMAL + b"funnel: {finals: {tunings: 1, seeds: 2}}",
-            "t:2:38: funnel.finals.seeds: finals: with 2 seeds nothing can be shown at level 0.05; "
-            "expected at least 6",
+            "t:2:38: funnel.finals.seeds: finals: with 2 seeds nothing can be shown at level 0.05; expected at least 6",
         ),
         (
             MINIMAL + b"funnel: {finals: {tunings: 15, seeds: 1, level: 0.0001}}",
             "t:2:28: funnel.finals.tunings: finals: nothing can be shown at level 0.0001 for 3 "
             "finalists, as no p is below 1 / 20,001 before it is adjusted; expected a level of at "
             "least 0.00015",
+        ),
+        (
+            MINIMAL + b"workers: {address: in-process}",
+            "t:2:20: workers.address: expected local, in_process, auto or HOST:PORT, got 'in-process'; did you mean 'in_process'?",
         ),
         (
             MINIMAL + b"funnel: {stages: [{name: A, shorten: true}]}",
@@ -332,12 +334,12 @@ def test_a_start_without_constants_cannot_be_tuned(tmp_path):
 def test_numbers_are_read_as_yaml_1_2():
     config = loads(
         b"evaluation: {tasks: a, hurdles: {slack: 1e-3}}\n"
-        b"workers: {timeout_s: 10, address: 'no', memory_gb: null}"
+        b"workers: {timeout_s: 10, address: 'auto', memory_gb: null}"
     )
     assert config.evaluation.hurdles.slack == 1e-3
     assert (
         config.workers.timeout_s == 10.0
-        and config.workers.address == "no"
+        and config.workers.address == "auto"
         and config.workers.memory_gb is None
     )
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from proxy_tasks.errors import TaskError
-from search.config.settings import WorkerSettings
+from search.config.machines import WorkerSettings
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.fingerprints import Fingerprints
 

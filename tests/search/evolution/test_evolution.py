@@ -13,7 +13,8 @@ from in_process import evolve
 from programs import Statement, analyse, load, parse
 from programs.draws import child_rng
 from programs.mutate import mutate
-from search.config.settings import Config, EvolutionSettings, WorkerSettings
+from search.config.machines import WorkerSettings
+from search.config.settings import Config, EvolutionSettings
 from search.evaluation.fitness import Outcome, Score
 from search.evaluation.jobs import Job, Purpose, TooManyFailures
 from search.evaluation.request import Request
@@ -319,32 +320,6 @@ def test_when_everything_fails_the_search_stops_and_charges_no_program(tmp_path,
     assert run(tmp_path / "parts", window=64) == whole
     with pytest.raises(TooManyFailures, match=message):
         run(tmp_path / "narrow", failing_factory(spoilt), window=2)
-
-
-def breaking_after(jobs):
-    """Works for so many jobs, then every one of them fails."""
-    done = []
-
-    def broken(job):
-        done.append(job)
-        if len(done) > jobs:
-            raise OSError("no space left on the device")
-        return toys.stepper(job)
-
-    return lambda: broken
-
-
-def test_failures_that_block_the_clock_are_charged_to_no_program(tmp_path):
-    """Where most children are known, nothing is outstanding long before 20 in a row have failed."""
-    options = {"window": 64, "repeats": 1, "key": "canonical", "hurdles": {"audit_share": 0.1}}
-    whole = run(tmp_path / "whole", lambda: toys.stepper, **options)
-    for jobs in (20, 40, 60, 80):
-        path = tmp_path / f"{jobs}"
-        with pytest.raises(TooManyFailures, match="20 programs in a row failed"):
-            run(path, breaking_after(jobs), **options)
-        with Reader(path) as store:
-            assert not store.rows("SELECT id FROM programs WHERE outcome = 'FAILED'")
-        assert run(path, lambda: toys.stepper, **options) == whole
 
 
 def job_of(text):

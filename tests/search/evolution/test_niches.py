@@ -12,7 +12,8 @@ from in_process import evolve
 
 from programs import analyse, load, parse
 from programs.behaviour import update_size
-from search.config.settings import Config, EvolutionSettings, WorkerSettings
+from search.config.machines import WorkerSettings
+from search.config.settings import Config, EvolutionSettings
 from search.evaluation.fitness import Evaluation, Outcome, Score, score_of
 from search.evaluation.jobs import Purpose
 from search.evolution.evolution import Evolution

@@ -16,7 +16,7 @@ from search.config.settings import EvaluationSettings, EvolutionSettings
 from search.evaluation.fitness import Evaluation, Outcome, Score, rates_tried, score_of
 from search.evolution.evolution import Child
 from search.evolution.niches import individual_of
-from search.evolution.rates import at_rate, matching_rate
+from search.evolution.rates import at_rate, has_room, matching_rate
 from tests.strategies import programs, trees
 
 
@@ -73,6 +73,21 @@ TUNED = parse(
     "    v = interp(v, g2, 0.2)\n    sqrt_v = sqrt(v)\n    update = m / sqrt_v\n"
     "    lr = lr * 0.03\n    update = update * lr\n    return update, m, v\n"
 )
+
+
+@pytest.mark.parametrize(
+    ("changes", "plain", "with_factor"),
+    [
+        ({}, True, True),
+        ({"mutations": {"max_length": 2}}, True, True),
+        ({"mutations": {"max_length": 1}}, False, True),
+        ({"mode": "tune"}, False, True),
+    ],
+)
+def test_a_rate_needs_room_for_a_statement_or_a_constant(changes, plain, with_factor):
+    settings = EvolutionSettings(**changes)
+    assert has_room(parse(body("update = sign(g)")), settings) is plain
+    assert has_room(parse(body("update = g * 0.1")), settings) is with_factor
 
 
 def child_of(parent, program):

@@ -11,7 +11,7 @@ SETTINGS = MetaValidationSettings(every=10, seeds=3)
 
 def test_each_point_and_where_overfitting_begins():
     falls = [(0.0, 0.1), (0.9, 1.0), (0.1, 0.2), (0.2, 0.3)]
-    points = [Point(10 * (i + 1), i, i / 10, meta) for i, meta in enumerate(falls)]
+    points = [Point(10 * (i + 1), i, i / 10, meta * 4) for i, meta in enumerate(falls)]
     flat = [Point(10, 4, 0.5, (0.1, 0.2)), Point(20, 5, 0.6, ())]
     flat.append(Point(30, 6, 0.7, (0.1, -math.inf)))
     assert curve_lines({0: points, 1: flat}, SETTINGS) == [

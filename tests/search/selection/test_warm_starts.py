@@ -8,7 +8,8 @@ import toys
 
 from programs import load
 from programs.execute import run_step
-from search.config.settings import Config, WorkerSettings
+from search.config.machines import WorkerSettings
+from search.config.settings import Config
 from search.evaluation.seeds import START_TUNING
 from search.selection.warm_starts import warm_starts, with_reversed_averages
 from search.storage.queries import trainings

@@ -12,7 +12,7 @@ import time
 import pytest
 from toys import individual_row, program_row
 
-from search.config.settings import StoreSettings
+from search.config.machines import StoreSettings
 from search.storage.database import FILE
 from search.storage.errors import StoreError
 from search.storage.queries import history_digest, last_number

@@ -10,7 +10,7 @@ import pytest
 import toys
 
 from programs import load
-from search.config.settings import WorkerSettings
+from search.config.machines import WorkerSettings
 from search.evaluation.jobs import Job, Purpose
 from search.evaluation.request import Request
 from search.workers import ray_pool

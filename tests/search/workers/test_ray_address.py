@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from search.config.settings import WorkerSettings
+from search.config.machines import WorkerSettings
 from search.workers import ray_address
 from search.workers.ray_address import resolved, running
 from search.workers.ray_cluster import WorkerError

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from search.config.settings import WorkerSettings
+from search.config.machines import WorkerSettings
 from search.workers import ray_cluster
 from search.workers.ray_cluster import WorkerError, connect, is_stuck, shut_down
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from search.config.settings import WorkerSettings
+from search.config.machines import WorkerSettings
 from search.workers import ray_environment
 from search.workers.process import expanded
 

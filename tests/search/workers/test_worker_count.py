@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from search.config.settings import WorkerSettings
+from search.config.machines import WorkerSettings
 from search.workers.ray_cluster import WorkerError
 from search.workers.ray_pool import RayWorkers
 
