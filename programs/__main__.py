@@ -28,6 +28,7 @@ from programs import (
 from programs.counted import counted
 from programs.describe import SAMENESS, annotate, comment, describe, differences, headline, sameness
 from programs.load import LIBRARY, read, read_from
+from programs.outputs import is_database
 from programs.program import printable
 
 EPILOG = """examples:
@@ -241,7 +242,7 @@ def _diff(arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     from programs.export import TARGETS, Origin
 
-    _look_at(arguments.out)
+    _look_at(arguments.out, instead_of=arguments.file)
     to, default = TARGETS[arguments.to]
     program, text = _read(arguments.file)
     origin = Origin("" if arguments.file == "-" else arguments.file, comment(text))
@@ -262,6 +263,7 @@ def _simplify(arguments: argparse.Namespace) -> int:
     if work < 1:
         raise ProgramError(f"--work {work}: a limit is above 0, such as {WORK}, the default")
     _look_at(arguments.out, arguments.certificate)
+    _look_at(arguments.certificate, instead_of=arguments.file)
     result = simplify(_read(arguments.file)[0], work)
     if arguments.out:
         _write(arguments.out, str(result.program))
@@ -284,11 +286,18 @@ def _simplify(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _look_at(*paths: str | None) -> None:
-    """Whether files can be written, before the work that they are for."""
-    for path in map(Path, filter(None, paths)):
+def _look_at(*paths: str | None, instead_of: str = "") -> None:
+    """Whether files can be written, before the work that they are for.
+
+    instead_of: the program that was read, which none of them may be.
+    """
+    for path in (Path(path) for path in paths if path is not None):
         folder = path.absolute().parent
         reason = "it is a folder" if path.is_dir() else ""
+        if is_database(path):
+            reason = "it is a database, such as a run's"
+        elif instead_of and path.resolve() == Path(instead_of).resolve():
+            reason = "it is the program itself"
         if not folder.is_dir():
             reason = f"there is no folder '{folder}'"
         elif not os.access(path if path.exists() else folder, os.W_OK):

@@ -155,6 +155,8 @@ def _load(path: Path) -> None:
     sys.modules[name], _loading = module, path
     try:
         spec.loader.exec_module(module)
+        if path not in _origins.values():
+            raise ProgramError("the file registers no function")
     except (Exception, SystemExit) as error:  # the user's code may raise anything
         del sys.modules[name]
         _restore(before, origins)

@@ -73,8 +73,8 @@ def language_mlp(settings: LanguageMLPSettings) -> Task:
         inputs, targets = data.take(arrays, indices)
         return inputs, targets[:, -1]
 
-    model = NGram(vocabulary, settings.embedding, width, layers)
-    return _modelling(model, replace(data, take=last), settings=settings, steps=steps)
+    model, own = NGram(vocabulary, settings.embedding, width, layers), replace(data, take=last)
+    return _modelling(model, own, settings=settings, steps=steps, predicted=1)
 
 
 def language_transformer(settings: LanguageTransformerSettings) -> Task:
@@ -88,9 +88,8 @@ def language_transformer(settings: LanguageTransformerSettings) -> Task:
     width, steps = grow(
         settings.scale, settings.width, steps=settings.steps, cost=cost, multiple=heads
     )
-    return _modelling(
-        Transformer(layers, width, heads, vocabulary), data, settings=settings, steps=steps
-    )
+    model = Transformer(layers, width, heads, vocabulary)
+    return _modelling(model, data, settings=settings, steps=steps, predicted=context)
 
 
 def _windows(settings: TextSettings, stride: int) -> tuple[Data, int]:
@@ -106,10 +105,13 @@ def _windows(settings: TextSettings, stride: int) -> tuple[Data, int]:
     return data, tokenizer.vocabulary
 
 
-def _modelling(model: nn.Module, data: Data, *, settings: TextSettings, steps: int) -> Task:
+def _modelling(
+    model: nn.Module, data: Data, *, settings: TextSettings, steps: int, predicted: int
+) -> Task:
+    """predicted: the last tokens of each window, which are scored."""
     example = np.zeros((1, settings.context), np.int32)
     loss = cross_entropy(model.apply)
-    targets = data.search_validation[:, None] + np.arange(1, settings.context + 1)
+    targets = data.search_validation[:, None] + settings.context - np.arange(predicted)
     return Task(
         init=lambda key: model.init(key, example),
         loss=loss,

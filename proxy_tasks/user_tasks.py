@@ -144,10 +144,10 @@ def _hash(content: bytes) -> str:
 def load_tasks_file(path: str | Path) -> None:
     """Run a user's Python file that registers tasks, which are then used by name as any other.
 
-    README.md ("Extending it") shows such a file, whole. It is trusted as any program that the user
-    runs; a config alone never names one. Loading an unchanged file again does nothing, so each
-    worker process can load it. Raises TaskError with the line when the file is missing or fails;
-    then none of its tasks is registered.
+    docs/tasks.md and examples/plane.py show such a file, whole. It is trusted as any program that
+    the user runs; a config alone never names one. Loading an unchanged file again does nothing, so
+    each worker process can load it. Raises TaskError with the line when the file is missing or
+    fails, or registers no task; then none of its tasks is registered.
     """
     path = Path(path).expanduser().resolve()
     if not path.is_file():
@@ -169,6 +169,9 @@ def load_tasks_file(path: str | Path) -> None:
         TASKS.clear()
         TASKS.update(before)
         raise TaskError(_with_line(error, str(path))) from error
+    if before == TASKS:
+        del sys.modules[name]
+        raise TaskError(f"file of tasks: {path} registers no task")
     _loaded[path] = digest
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import runpy
 import sys
+from difflib import get_close_matches
+
+from proxy_tasks.console import run_command
 
 COMMANDS = {
     "run": ("search.run", "one search from one config, to its final program"),
@@ -24,13 +27,20 @@ USAGE = "\n".join(
 )
 
 
+def _explain() -> int:
+    print(USAGE)
+    return 0
+
+
 def main() -> None:
     """Runs a command as `python -m` would."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("-h", "--help"):
-        print(USAGE)
+        sys.exit(run_command(_explain))
     elif name not in COMMANDS:
-        print(f"error: no command {name!r}; expected one of {', '.join(COMMANDS)}", file=sys.stderr)
+        near = get_close_matches(name, COMMANDS, 1)
+        meant = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(COMMANDS)}"
+        print(f"error: no command {name!r}; {meant}", file=sys.stderr)
         sys.exit(2)
     else:
         del sys.argv[1]

@@ -333,6 +333,8 @@ def funnel(
         ablation, tuning = ablation or config.ablation, tuning or config.tuning
     show, kept = Lines(view), NOTHING if programs else kept_by(run_dir)
     with kept.standing_in(), Store(run_dir) as store:
+        if named and store.meta("history") is not None:
+            raise ValueError(f"{run_dir}: holds a search; choose another run directory")
         candidates = named or candidates_of(store, settings, show=show)
         if not candidates:
             raise ValueError(f"{run_dir}: no program of this search has a fitness")

@@ -18,7 +18,7 @@ from pathlib import Path
 from search.api import compare
 from search.comparing.optax_table import OPTAX
 from search.config.comparison import ComparisonConfig
-from search.console import ERRORS, EXIT_CODES, Parser, leave, report
+from search.console import ERRORS, EXIT_CODES, Parser, directory, leave, report
 from search.evaluation.threads import single_threaded
 from search.reports.commands import command
 from search.reports.comparison.files import PAGE
@@ -64,8 +64,8 @@ def _parser() -> Parser:
     parser = Parser("compare", DESCRIPTION, EPILOG)
     add = parser.add_argument
     add("--config", required=True, metavar="FILE", help="a YAML file, see below")
-    add("--run-dir", type=Path, help="default: runs/compare/ and the config's name")
-    parser.add_overrides()
+    add("--run-dir", type=directory, help="default: runs/compare/ and the config's name")
+    parser.add_overrides("tuning.runs=3", 'settings."vision_mlp@0.5".steps=5')
     parser.add_keys(ComparisonConfig)
     parser.add_tasks_file()
     parser.add_functions_file()

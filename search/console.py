@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from programs import ProgramError
+from programs.outputs import is_database
 from proxy_tasks.console import OneLineParser
 from proxy_tasks.errors import TaskError
 from search.config.load import ConfigError
@@ -58,11 +59,15 @@ class Parser(OneLineParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
-    def add_overrides(self) -> None:
+    def add_overrides(
+        self,
+        example: str = "evolution.children=2000",
+        dotted: str = 'evaluation.settings."vision_mlp@0.5".steps=5',
+    ) -> None:
         self.add_argument(
             "--set", action="append", default=[], metavar="a.b=VALUE",
-            help="a key of the config, such as evolution.children=2000, with a value in YAML; a "
-            'key with a dot in quotes: evaluation.settings."vision_mlp@0.5".steps=5',
+            help=f"a key of the config, such as {example}, with a value in YAML; a key with a dot "
+            f"in quotes, which a shell takes away unless they are quoted: '{dotted}'",
         )  # fmt: skip
 
     def add_keys(self, model: type[SettingsModel]) -> None:
@@ -125,9 +130,18 @@ def positive(text: str) -> float:
     return value
 
 
+def directory(text: str) -> Path:
+    """A directory's name; an unset variable of a shell would be the current one."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a directory, got an empty text")
+    return Path(text)
+
+
 def writable(text: str) -> Path:
     """A file that is written at the end; that it cannot be written is reported before the work."""
     path = Path(text)
+    if is_database(path):
+        raise argparse.ArgumentTypeError(f"{text}: is a database, such as a run's")
     there = path if path.exists() else path.absolute().parent
     if path.is_dir() or not os.access(there, os.W_OK):
         raise argparse.ArgumentTypeError(f"{text}: cannot be written")

@@ -35,7 +35,7 @@ from search.config.load import load as load_config
 from search.config.selection import FunnelSettings
 from search.config.settings import Config, EvaluationSettings
 from search.config.strict_yaml import KeyPath
-from search.console import ERRORS, EXIT_CODES, Parser, leave, report
+from search.console import ERRORS, EXIT_CODES, Parser, directory, leave, report
 from search.evaluation.request import settings_of
 from search.evaluation.source import ProxyTasks
 from search.evaluation.threads import single_threaded
@@ -50,12 +50,12 @@ from search.storage.store import Reader
 def _parser() -> Parser:
     parser = Parser("funnel", (__doc__ or "").splitlines()[0], EXIT_CODES)
     add = parser.add_argument
-    add("run", nargs="?", metavar="RUN_DIR", type=Path, help="a finished search")
+    add("run", nargs="?", metavar="RUN_DIR", type=directory, help="a finished search")
     add("--program", action="append", default=[], help="a file or library:NAME; may be repeated")
     parser.add_tasks(required=False)
     parser.add_tasks_file()
     parser.add_functions_file()
-    add("--run-dir", type=Path, help="with --program: its records (default runs/funnel)")
+    add("--run-dir", type=directory, help="with --program: its records (default runs/funnel)")
     add("--config", metavar="FILE", help="take `funnel`, `ablation` and `tuning` of this config")
     parser.add_overrides()
     return parser

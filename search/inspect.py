@@ -23,7 +23,7 @@ from pathlib import Path
 from programs import ProgramError, load_functions_file
 from proxy_tasks.console import run_command
 from search.config.load import ConfigError
-from search.console import Parser, count, report
+from search.console import Parser, count, directory, report
 from search.reports.verbs.asked import Asked, Verb
 from search.reports.verbs.table import VERBS
 from search.reports.verbs.tables import FORMATS, NoParquet, write_tables
@@ -38,7 +38,7 @@ def _parser() -> Parser:
     verbs = "\n".join(f"{call:<12} {what}" for call, what in rows)
     parser = Parser("inspect", (__doc__ or "").format(verbs=verbs))
     add = parser.add_argument
-    add("run", type=Path, help="a run directory")
+    add("run", type=directory, help="a run directory")
     add("what", nargs="?", choices=VERBS, default="overview")
     add("names", nargs="*", metavar="ID", help="of an individual, a file, or library:NAME")
     add("--count", type=count, default=10, help="how many programs (default 10)")

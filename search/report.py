@@ -20,7 +20,7 @@ from pathlib import Path
 from programs import ProgramError, load_functions_file
 from proxy_tasks.console import run_command
 from search.config.load import ConfigError
-from search.console import Parser, writable
+from search.console import Parser, directory, writable
 from search.console import report as report_error
 from search.reports.page.live import PortTaken, serve
 from search.reports.page.report import report
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code: 0 done, 1 not written, 2 a mistake."""
     parser = Parser("report", __doc__ or "")
     add = parser.add_argument
-    add("runs", nargs="+", type=Path, metavar="RUN", help="a run directory")
+    add("runs", nargs="+", type=directory, metavar="RUN", help="a run directory")
     add("--out", type=writable, metavar="FILE", help=f"default: {NAME} in the run directory, of "
         "several runs in the current one")  # fmt: skip
     add("--live", action="store_true", help="serve it on 127.0.0.1 while the search runs")

@@ -21,7 +21,7 @@ from pathlib import Path
 from search.api import search
 from search.config.load import ConfigError, load
 from search.config.settings import Config
-from search.console import ERRORS, EXIT_CODES, Parser, leave, report
+from search.console import ERRORS, EXIT_CODES, Parser, directory, leave, report
 from search.evaluation.source import Fitness, ProxyTasks
 from search.evaluation.threads import single_threaded
 from search.reports.commands import Commands
@@ -38,7 +38,9 @@ def _parser() -> Parser:
     parser = Parser("run", __doc__ or "", EXIT_CODES)
     parser.add_argument("--config", help="a YAML file, such as configs/laptop.yaml")
     parser.add_argument(
-        "--run-dir", type=Path, help="default: the config's store.run_dir, or runs/ and its name"
+        "--run-dir",
+        type=directory,
+        help="default: the config's store.run_dir, or runs/ and its name",
     )
     parser.add_overrides()
     parser.add_keys(Config)

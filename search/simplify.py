@@ -19,6 +19,7 @@ if __name__ == "__main__":  # before the imports, which take seconds
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import get_args
 
 from programs import ProgramError, load, load_functions_file
@@ -67,13 +68,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     single_threaded()
     try:
-        if min(options.seeds, options.confirm_seeds) < 2:
-            raise ValueError("--seeds: an interval needs at least 2 seeds")
+        for option in ("seeds", "confirm_seeds"):
+            if getattr(options, option) < 2:
+                name = option.replace("_", "-")
+                raise ValueError(f"--{name}: an interval needs at least 2 seeds")
         if options.tune == 1:
             raise ValueError("--tune: one draw tunes nothing; expected at least 2")
         out, page = (path and path.resolve() for path in (options.out, options.certificate))
         if out and out == page:
             raise ValueError(f"--certificate: {options.certificate} is where the program goes")
+        if page and page == Path(options.file).resolve():
+            raise ValueError(f"--certificate: {options.certificate} is the program itself")
         if not options.level < 0.5:
             raise ValueError("--level: expected a number below 0.5")
         rules = AblationSettings(

@@ -148,11 +148,12 @@ def _trainer(
 ) -> Evaluate:
     if functions is not None:
         functions.register()
-    from proxy_tasks import load_tasks_file, register
+    from proxy_tasks import register
     from search.comparing.trainer import Trainer  # JAX is for workers
+    from search.evaluation.tasks_file import load_tasks
 
     if tasks_file is not None:
-        load_tasks_file(tasks_file)
+        load_tasks(tasks_file)
     for function in tasks:
         register(function)
     made = Trainer()

@@ -28,7 +28,6 @@ from proxy_tasks import (
     TaskError,
     Training,
     TrainingResult,
-    load_tasks_file,
     make_task,
     parse_settings,
     register,
@@ -51,6 +50,7 @@ from search.evaluation.request import (
     base_name,
     settings_of,
 )
+from search.evaluation.tasks_file import load_tasks
 
 COMPILE_S = 10.0  # what compiling the training of one program may cost, in seconds
 STATEMENT_S, NUMBER_S = 1e-6, 1e-9  # what the interpreter adds per statement, and per weight in it
@@ -117,7 +117,7 @@ class Evaluator:
     ):
         check_choice("engine", engine, get_args(Engine))
         if tasks_file is not None:
-            load_tasks_file(tasks_file)
+            load_tasks(tasks_file)
         for function in registered:
             register(function)
         self.engine, self.hurdles = engine, tuple(hurdles)
@@ -300,5 +300,5 @@ def settings_for(
 ) -> SettingsByTask:
     """The settings that a command line gives to tasks; see `evaluator_for`."""
     if tasks_file is not None:
-        load_tasks_file(tasks_file)
+        load_tasks(tasks_file)
     return parse_settings(texts, tasks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import sys
 import textwrap
 import time
@@ -84,7 +85,8 @@ class View:
         """kind: one of KINDS, or LOG."""
         file = file or sys.stdout
         self.statistics, self._pool, self._file = statistics, pool, file
-        self.kind = ("rich" if file.isatty() else "plain") if kind == "auto" else kind
+        is_screen = file.isatty() and os.environ.get("TERM") != "dumb"
+        self.kind = ("rich" if is_screen else "plain") if kind == "auto" else kind
         self._due, self._best = 0.0, ""
         console = Console(file=file, force_terminal=self.kind == "rich" or None)
         self._live = Live(console=console, auto_refresh=False, transient=True)

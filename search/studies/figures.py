@@ -112,7 +112,7 @@ def _fresh(rises: Sequence[Rise]) -> list[float]:
 
 def _verdict(first: str, other: str, *, rises: Mapping[str, Sequence[Rise]]) -> str:
     """Whether the two are apart, in the search and on fresh seeds: there only where every search
-    has a fitness, as the mean of the rest would leave out what failed."""
+    was scored and has a fitness, as the mean of the rest would leave out what failed."""
     parts = []
     for name, values in (("best search fitness", _best), ("on fresh seeds", _fresh)):
         ours, theirs = values(rises[first]), values(rises[other])
@@ -122,7 +122,9 @@ def _verdict(first: str, other: str, *, rises: Mapping[str, Sequence[Rise]]) -> 
             if (count := len(rises[arm]) - len(few))
         ]
         if lacking:
-            parts.append(f"{name}: not compared (no fitness there: {', '.join(lacking)})")
+            parts.append(
+                f"{name}: not compared (not scored, or no fitness there: {', '.join(lacking)})"
+            )
             continue
         one, two = mean_of(ours), mean_of(theirs)
         if one.is_above(two):

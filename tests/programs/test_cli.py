@@ -12,6 +12,7 @@ import pytest
 
 from programs import discovered, library, load, parse
 from programs.__main__ import main
+from programs.load import library_text
 
 
 def test_show(capsys):
@@ -346,3 +347,18 @@ def test_program_and_certificate_are_not_written_into_one_file(tmp_path, capsys)
         "is where the program goes" in capsys.readouterr().err
         and not (tmp_path / "one.py").exists()
     )
+
+
+def test_no_command_writes_over_its_program_or_a_run(tmp_path, capsys):
+    rule, run = tmp_path / "rule.py", tmp_path / "search.db"
+    rule.write_text(library_text("lion"))
+    run.write_bytes(b"SQLite format 3\0 and so on")
+    for asked, why in (
+        (["export", rule, "--out", rule], "it is the program itself"),
+        (["export", rule, "--out", run], "it is a database"),
+        (["simplify", rule, "--certificate", rule], "it is the program itself"),
+        (["simplify", rule, "--out", run], "it is a database"),
+    ):
+        before = rule.read_bytes(), run.read_bytes()
+        assert main([str(word) for word in asked]) == 2 and why in capsys.readouterr().err
+        assert before == (rule.read_bytes(), run.read_bytes())

@@ -338,6 +338,7 @@ def test_right_claims_are_accepted():
         ),
         ("from programs import Function\nFunction('f')", "mine.py:2: TypeError"),
         ("raise SystemExit(3)", "mine.py:1: SystemExit"),
+        ("x = 1", "mine.py:1: the file registers no function"),
     ],
 )
 def test_files_that_fail(text, message, tmp_path):

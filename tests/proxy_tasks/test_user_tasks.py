@@ -76,6 +76,7 @@ BUILT_IN = "from proxy_tasks import register\n@register\ndef vision_mlp(steps: i
         ("raise SystemExit(1)", "mine.py:1: SystemExit: 1"),
         ("raise ValueError('two\\nlines')", "mine.py:1: ValueError: two lines"),
         ("from proxy_tasks import register\n@register\ndef t(steps): ...", "needs a default"),
+        ("x = 1", "mine.py registers no task"),
         (BUILT_IN, "mine.py:2: TaskError: task vision_mlp: there is a task of that name already"),
     ],
 )

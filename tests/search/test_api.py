@@ -71,6 +71,11 @@ def test_an_ended_search_goes_on_with_resume_only(result):
     assert again.best == result.best
 
 
+def test_a_funnel_of_given_programs_leaves_a_searchs_own(result):
+    with pytest.raises(ValueError, match="holds a search; choose another run directory"):
+        api.funnel(["library:lion"], run_dir=result.run_dir)
+
+
 def test_mistakes_are_exceptions(tmp_path):
     wrong = {**CONFIG, "evolution": {"childen": 3}}
     with pytest.raises(ConfigError, match="children"):

@@ -1,9 +1,15 @@
 """What the commands share: options, and what is said of errors."""
 
+import argparse
+import os
+import sqlite3
+import subprocess
+import sys
+
 import pytest
 
 from search.config.load import ConfigError
-from search.console import Parser, count, positive, report, writable
+from search.console import Parser, count, directory, positive, report, writable
 from search.evaluation.inspection import InspectionError
 from search.evaluation.jobs import TooManyFailures
 from search.stopping import Stopped
@@ -79,3 +85,22 @@ def test_an_error_is_reported_with_its_exit_code_and_how_to_go_on(
 ):
     assert report(error, running=running, go_on="Go on.") == code
     assert capsys.readouterr().err == text + "\n"
+
+
+def test_a_run_is_not_written_over_and_no_directory_is_not_the_current_one(tmp_path):
+    sqlite3.connect(tmp_path / "search.db").execute("CREATE TABLE runs (number)").connection.close()
+    with pytest.raises(argparse.ArgumentTypeError, match="is a database, such as a run's"):
+        writable(str(tmp_path / "search.db"))
+    assert writable(str(tmp_path / "other")) == tmp_path / "other"
+    with pytest.raises(argparse.ArgumentTypeError, match="got an empty text"):
+        directory("")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_the_list_of_commands_is_quiet_where_its_reader_has_gone(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "search", *arguments]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")

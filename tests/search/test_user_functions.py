@@ -13,11 +13,13 @@ import toys
 
 from programs import Function, ProgramError, load_functions_file, register, unregister
 from programs.user_functions import fingerprints
+from proxy_tasks import TASKS, TaskError
 from search import api
 from search.config.settings import EvaluationSettings
 from search.evaluate import main as evaluate
 from search.evaluation.source import Function as Toy
 from search.evaluation.source import worker_factory
+from search.evaluation.tasks_file import load_tasks
 from search.inspect import main as inspect
 from search.storage.errors import StoreError
 
@@ -135,6 +137,25 @@ def test_a_command_without_them(tmp_path, capsys):
     assert "unknown function 'softplus'" in capsys.readouterr().err
     assert evaluate(["library:lion", *COMMAND, "--functions-file", "nothing.py"]) == 2
     assert "file of functions: cannot read" in capsys.readouterr().err
+
+
+def test_a_file_of_tasks_gives_no_functions(capsys):
+    """They would be drawn, and no resume would know them."""
+    assert evaluate(["library:lion", *COMMAND, "--tasks-file", str(SOFTPLUS)]) == 2
+    assert "registers no task" in capsys.readouterr().err
+    assert not fingerprints()
+
+
+def test_a_file_of_tasks_and_functions_is_refused(tmp_path):
+    file = tmp_path / "both.py"
+    plane = SOFTPLUS.with_name("plane.py").read_text().replace("def plane", "def plane_of_both")
+    file.write_text(f"{plane}\n\n{SOFTPLUS.read_text()}")
+    try:
+        with pytest.raises(TaskError, match=r"both\.py registers the function softplus: put func"):
+            load_tasks(file)
+    finally:
+        TASKS.pop("plane_of_both", None)
+    assert not fingerprints()
 
 
 @pytest.mark.slow

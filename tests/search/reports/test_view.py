@@ -42,3 +42,11 @@ def test_plain_lines_carry_the_best_program_when_it_changes():
     line, first, again, last, second = file.getvalue().splitlines()
     assert figures in line and figures in again and figures in last
     assert [first, second] == ["    def train(w, g, lr):", "    def train(w, g, m, lr):"]
+
+
+def test_on_a_terminal_that_draws_nothing_there_are_lines(monkeypatch):
+    file = io.StringIO()
+    file.isatty = lambda: True
+    for terminal, kind in (("xterm", "rich"), ("dumb", "plain")):
+        monkeypatch.setenv("TERM", terminal)
+        assert View("auto", Statistics(), InProcess(toys.factory()), file=file).kind == kind

@@ -66,10 +66,10 @@ def test_apart_or_not_is_said(tmp_path, monkeypatch):
     flat["e0"] = replace(flat["e0"], fresh=math.nan)
     lines = "\n".join(search_figure({"e": ["e0"], "c": ["c0"]}, tmp_path / "out" / "other"))
     assert "e against c: best search fitness: intervals not apart (difference +0.9)" in lines
-    said = "; on fresh seeds: not compared (no fitness there: 1 of 1 of e)"
+    said = "; on fresh seeds: not compared (not scored, or no fitness there: 1 of 1 of e)"
     assert lines.splitlines()[5].endswith(said)
     lines = "\n".join(search_figure({"e": arms["e"], "c": arms["c"]}, tmp_path / "out" / "other"))
-    assert "on fresh seeds: not compared (no fitness there: 1 of 3 of e)" in lines
+    assert "on fresh seeds: not compared (not scored, or no fitness there: 1 of 3 of e)" in lines
     assert "| 0.5 [-0.7706, 1.771] | 2 |" in lines
     lines = "\n".join(search_figure({"c": arms["c"], "e": arms["e"]}, tmp_path / "out" / "other"))
     assert "c against e: best search fitness: intervals apart, the other way round" in lines
