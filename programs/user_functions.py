@@ -58,7 +58,7 @@ def register(row: Function, /) -> Function:
             functions.add(row)
             check_meaning(row)
             check_sources(row)
-        except BaseException:
+        except BaseException:  # the user's code may raise anything: the table stays as it was
             if before is not None:
                 functions.add(before)
             else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import runpy
 import sys
-from difflib import get_close_matches
 
 from proxy_tasks.console import run_command
 
@@ -38,9 +37,10 @@ def main() -> None:
     if name in ("-h", "--help"):
         sys.exit(run_command(_explain))
     elif name not in COMMANDS:
-        near = get_close_matches(name, COMMANDS, 1)
-        meant = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(COMMANDS)}"
-        print(f"error: no command {name!r}; {meant}", file=sys.stderr)
+        from programs.suggest import did_you_mean  # with the package, which takes a moment
+
+        near = did_you_mean(name, COMMANDS) or f"; expected one of {', '.join(COMMANDS)}"
+        print(f"error: no command {name!r}{near}", file=sys.stderr)
         sys.exit(2)
     else:
         del sys.argv[1]
